@@ -1,0 +1,26 @@
+#pragma once
+
+/// Backends are values, passed first: `ref{}`, `cpu{.threads = 4}`. An operation is a tag in `op`, its kernel a class
+/// specialisation `kernel<op::x, backend>`; `cpu` falls back to `ref` where no tuned twin was declared.
+
+#include "config.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+/// Plain loops over any floating type: the specification, and the fallback.
+struct ref {
+  static constexpr int threads = 1;
+};
+
+/// Vectorised kernels on `threads` threads; the bits of a result do not depend on their number.
+struct cpu {
+  int threads = 1;
+};
+
+template <class Op, class Backend>
+struct kernel;
+
+template <class Op>
+struct kernel<Op, cpu> : kernel<Op, ref> {};
+
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,44 @@
+#pragma once
+
+/// Every macro of the library.
+///
+///   UNMASK_ABI             inline namespace: version and instruction set, so that two objects compiled for
+///                          different instruction sets can be linked into one program without sharing kernels
+///   UNMASK_HAS_EXCEPTIONS  1 where the translation unit has exceptions
+///   UNMASK_PANIC(text)     what `result::value()` does with an error where exceptions are off; define your own first
+///   UNMASK_HAS_OPENMP      1 where the `unmask::openmp` target (or -fopenmp) was asked for
+
+#include <cstdio>
+#include <cstdlib>
+
+#if defined(__AVX512F__)
+#define UNMASK_ABI v0_1_avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define UNMASK_ABI v0_1_avx2_fma
+#elif defined(__AVX2__)
+#define UNMASK_ABI v0_1_avx2
+#elif defined(__AVX__)
+#define UNMASK_ABI v0_1_avx
+#elif defined(__SSE2__)
+#define UNMASK_ABI v0_1_sse2
+#elif defined(__ARM_NEON)
+#define UNMASK_ABI v0_1_neon
+#else
+#define UNMASK_ABI v0_1
+#endif
+
+#if defined(__cpp_exceptions)
+#define UNMASK_HAS_EXCEPTIONS 1
+#else
+#define UNMASK_HAS_EXCEPTIONS 0
+#endif
+
+#if defined(_OPENMP)
+#define UNMASK_HAS_OPENMP 1
+#else
+#define UNMASK_HAS_OPENMP 0
+#endif
+
+#if !defined(UNMASK_PANIC)
+#define UNMASK_PANIC(text) (std::fprintf(stderr, "unmask: %s\n", (text)), std::abort())
+#endif

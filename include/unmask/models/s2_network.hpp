@@ -1,0 +1,147 @@
+#pragma once
+
+/// S2-Transformer (arXiv 2209.12075): from HM, the measurement shifted back and masked, to a hyperspectral cube.
+///   f0 = conv_first(x);  t = LN(f0);  stage: t = conv(blocks(t)) + t, pin = t W_pin;
+///   y = conv_last(conv_after_body(LN(t)) + f0) + x
+/// Images are reflect-padded to multiples of `pad_multiple` and cropped again; the mask comes padded (nn/padding.hpp).
+/// The object owns no memory: run `carve` on a measuring arena, then on a real one; after that nothing allocates.
+
+#include <span>
+
+#include "../nn/image_ops.hpp"
+#include "../nn/padding.hpp"
+#include "../nn/s2_block.hpp"
+#include "s2_parameters.hpp"
+#include "s2_plan.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+template <class T, class Backend>
+class s2_network {
+ public:
+  using sizes = s2_sizes;
+  using mode = s2_mode;
+  using value_type = T;
+
+  /// `config` must have passed `check`, sizes be at least 1.
+  s2_network(Backend backend, const s2_config& config, sizes s, mode m)
+      : be_(backend), c_(config), s_(s), plan_(config, s, m), params_(config), grads_(config) {}
+
+  static unmask::manifest manifest(const s2_config& config) { return make_manifest(config); }
+  const s2_config& config() const { return c_; }
+  index_t padded_height() const { return c_.padded(s_.height); }
+  index_t padded_width() const { return c_.padded(s_.width); }
+  int stages() const { return c_.stages; }
+  /// Residual branches that stochastic depth can drop: `keep` is [branches, B].
+  index_t branches() const { return 3 * static_cast<index_t>(plan_.blocks.size()); }
+
+  void carve(arena& a) { plan_.carve(a, be_); }
+
+  /// x, y [B, H, W, bands]; mask [B, H', W'] at the padded size. keep: factors of residual branches, or null.
+  void forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr) {
+    bind(params_, parameters);
+    auto& m = plan_;
+    const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
+    for (index_t b = 0; b < s_.batch; ++b) reflect_pad(padded(m.input, b), image(x, b));
+    kernel<op::conv3x3, Backend>::forward(be_, m.first, m.input, params_.conv_first, conv(c_.bands, e));
+    image_norm_forward(be_, m.blocks[0].x, m.first, params_.input_norm, n, e, m.norms);
+    for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
+      const stage_params<const T>& stage = params_.stages[i];
+      for (std::size_t j = 0; j < stage.blocks.size(); ++j, ++k) {
+        auto& block = m.blocks[k];
+        block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(), keep ? keep + index_t(3 * k) * s_.batch : nullptr,
+                      stage.blocks[j], s_.batch, m.scratch[i]);
+      }
+      T* convolved = m.training() ? m.stage_output(i) : m.blocks[k - 1].a;
+      kernel<op::conv3x3, Backend>::forward(be_, convolved, m.blocks[k - 1].y, stage.conv, conv(e, e));
+      // inference adds onto the stage's input, which is the next stage's; training keeps both
+      if (m.training())
+        image_add(be_, convolved, m.stage_input(i), n * e);
+      else
+        image_add(be_, m.stage_input(i), convolved, n * e);
+      if (m.training()) image_linear_forward(be_, m.pins[i], m.stage_output(i), params_.pin, n, e, c_.bands);
+    }
+    image_norm_forward(be_, m.body, m.last_stage(), params_.norm, n, e, m.norms + 2 * n);
+    kernel<op::conv3x3, Backend>::forward(be_, m.sum, m.body, params_.conv_after_body, conv(e, e));
+    image_add(be_, m.sum, m.first, n * e);
+    kernel<op::conv3x3, Backend>::forward(be_, m.last, m.sum, params_.conv_last, conv(e, c_.bands));
+    image_add(be_, m.last, m.input, n * c_.bands);
+    const index_t row = s_.width * c_.bands;
+    for (index_t b = 0; b < s_.batch; ++b)
+      for (index_t h = 0; h < s_.height; ++h)
+        std::copy_n(m.last + (b * pixels + h * padded_width()) * c_.bands, row, &y(b, h, 0, 0));
+  }
+
+  /// Auxiliary prediction of a stage, [B, H', W', bands]; training mode, after `forward`.
+  array_view<T, 4> pin(int stage) const {
+    return array_view<T, 4>(plan_.pins[static_cast<std::size_t>(stage)], s_.batch, padded_height(), padded_width(), c_.bands);
+  }
+
+  /// After `forward` with the same arguments. dparameters accumulates; dpins has a view for each stage (empty data: zero)
+  /// or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty views.
+  void backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy, std::span<const array_view<const T, 4>> dpins,
+                in<T, 4> /*x*/, in<T, 3> mask, const T* parameters, const T* keep = nullptr) {
+    bind(params_, parameters);
+    bind(grads_, dparameters);
+    auto& m = plan_;
+    const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
+    if (dmask.data()) std::fill(dmask.begin(), dmask.end(), T(0));
+    std::fill_n(m.dlast, n * bands, T(0));
+    for (index_t b = 0; b < s_.batch; ++b)
+      for (index_t h = 0; h < s_.height; ++h)
+        std::copy_n(&dy(b, h, 0, 0), s_.width * bands, m.dlast + (b * pixels + h * padded_width()) * bands);
+    conv_backward(m.dfirst, grads_.conv_last, m.dlast, m.sum, params_.conv_last, e, bands);
+    conv_backward(m.d, grads_.conv_after_body, m.dfirst, m.body, params_.conv_after_body, e, e);
+    std::fill_n(m.dstage, n * e, T(0));
+    image_norm_backward(be_, m.dstage, grads_.norm, m.d, m.last_stage(), params_.norm, n, e, m.norms + 2 * n, m.partials);
+    for (std::size_t i = params_.stages.size(), k = m.blocks.size(); i-- > 0;) {
+      const stage_params<const T>& stage = params_.stages[i];
+      if (i < dpins.size() && dpins[i].data())
+        image_linear_backward(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin, n, e, bands,
+                              m.turned, m.partials);
+      conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].y, stage.conv, e, e);
+      for (std::size_t j = stage.blocks.size(); j-- > 0;) {
+        auto& block = m.blocks[--k];
+        block_backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.x, block.a, block.b, mask.data(),
+                       keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
+      }
+      image_add(be_, m.dstage, m.d, n * e);
+    }
+    image_norm_backward(be_, m.dfirst, grads_.input_norm, m.dstage, m.first, params_.input_norm, n, e, m.norms, m.partials);
+    conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
+    if (!dx.data()) return;
+    image_add(be_, m.dinput, m.dlast, n * bands);
+    for (index_t b = 0; b < s_.batch; ++b)
+      reflect_pad_backward(image(dx, b), array_view<const T, 3>(padded(m.dinput, b)));
+  }
+
+ private:
+  template <class U>
+  void bind(s2_params<U>& p, U* block) {
+    parameter_binder<U> binder(block);
+    visit_network(binder, c_, p);
+  }
+  conv_sizes conv(index_t in_channels, index_t out_channels) const {
+    return {s_.batch, padded_height(), padded_width(), in_channels, out_channels};
+  }
+  void conv_backward(T* dx, const conv_params<T>& d, const T* dy, const T* x, const conv_params<const T>& p,
+                     index_t in_channels, index_t out_channels) {
+    kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials, plan_.turned);
+  }
+  array_view<T, 3> padded(T* images, index_t b) const {
+    return array_view<T, 3>(images + b * padded_height() * padded_width() * c_.bands, padded_height(), padded_width(), c_.bands);
+  }
+  template <class U>
+  array_view<U, 3> image(array_view<U, 4> x, index_t b) const {
+    return array_view<U, 3>(x.data() + b * s_.height * s_.width * c_.bands, s_.height, s_.width, c_.bands);
+  }
+
+  Backend be_;
+  s2_config c_;
+  sizes s_;
+  s2_plan<T> plan_;
+  s2_params<const T> params_;
+  s2_params<T> grads_;
+};
+
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,82 @@
+#pragma once
+
+/// The network's parameters: one list that names, counts and binds them.
+
+#include <vector>
+
+#include "s2_config.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+/// Block `j` of stage `i` on an image of padded size height x width.
+inline s2_block make_block(const s2_config& c, int stage, int block, index_t height, index_t width) {
+  const index_t shift = c.shifted && block % 2 == 1 ? c.window / 2 : 0;
+  return {.layout = c.layout,
+          .spatial = {c.channels, c.heads[static_cast<std::size_t>(stage)], c.window, c.spatial_effect},
+          .spectral = {c.channels, c.spectral_head_width, c.window, c.scope, c.spectral_effect},
+          .feed = {c.channels, c.hidden},
+          .embedding = c.embedding,
+          .grid = {height, width, c.window, shift}};
+}
+
+template <class T>
+struct stage_params {
+  std::vector<block_params<T>> blocks;
+  conv_params<T> conv;
+};
+
+template <class T>
+struct s2_params {
+  conv_params<T> conv_first;
+  norm_params<T> input_norm;
+  std::vector<stage_params<T>> stages;
+  T* pin;
+  norm_params<T> norm;
+  conv_params<T> conv_after_body, conv_last;
+
+  s2_params() = default;
+  explicit s2_params(const s2_config& c) : stages(static_cast<std::size_t>(c.stages)) {
+    for (std::size_t i = 0; i < stages.size(); ++i) stages[i].blocks.resize(static_cast<std::size_t>(c.depths[i]));
+  }
+};
+
+template <class Visitor, class T>
+void visit_conv(Visitor& v, const char* name, conv_params<T>& p, index_t in_channels, index_t out_channels) {
+  v.enter(name);
+  v(p.weight, "weight", {out_channels, in_channels, 3, 3}, memory_order::reversed, initial::uniform, 9 * in_channels);
+  v(p.bias, "bias", {out_channels}, memory_order::plain, initial::uniform, 9 * in_channels);
+  v.leave();
+}
+
+template <class Visitor, class T>
+void visit_network(Visitor& v, const s2_config& c, s2_params<T>& p) {
+  visit_conv(v, "conv_first.", p.conv_first, c.bands, c.channels);
+  visit_norm(v, "input_norm.", p.input_norm, c.channels);
+  for (int i = 0; i < c.stages; ++i) {
+    stage_params<T>& stage = p.stages[static_cast<std::size_t>(i)];
+    v.enter("stages.", i);
+    for (int j = 0; j < c.depths[static_cast<std::size_t>(i)]; ++j) {
+      v.enter("blocks.", j);
+      visit_block(v, make_block(c, i, j, c.window, c.window), stage.blocks[static_cast<std::size_t>(j)]);
+      v.leave();
+    }
+    visit_conv(v, "conv.", stage.conv, c.channels, c.channels);
+    v.leave();
+  }
+  v.enter("pin.");
+  v(p.pin, "weight", {c.bands, c.channels}, memory_order::reversed, initial::uniform, c.channels);
+  v.leave();
+  visit_norm(v, "norm.", p.norm, c.channels);
+  visit_conv(v, "conv_after_body.", p.conv_after_body, c.channels, c.channels);
+  visit_conv(v, "conv_last.", p.conv_last, c.channels, c.bands);
+}
+
+/// Names, shapes and places of all parameters of a configuration.
+inline manifest make_manifest(const s2_config& c) {
+  s2_params<float> p(c);
+  manifest_builder v;
+  visit_network(v, c, p);
+  return v.take();
+}
+
+}  // namespace unmask::inline UNMASK_ABI

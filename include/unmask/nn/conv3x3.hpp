@@ -1,0 +1,90 @@
+#pragma once
+
+/// 3x3 convolution of a channels-last image, zero padding that keeps the size, stride 1.
+///   forward   y[h, w, o] = b[o] + sum_{i, j, c} x[h+i-1, w+j-1, c] W[i, j, c, o]
+///   gradient  dx[h, w, c] = sum_{i, j, o} dy[h-i+1, w-j+1, o] W[i, j, c, o]
+///             dW[i, j, c, o] += sum_{h, w} x[h+i-1, w+j-1, c] dy[h, w, o],  db[o] += sum dy[h, w, o]
+///   shapes    x [B, H, W, C], y [B, H, W, O], W [3, 3, C, O] (files: [O, C, 3, 3]), b [O]
+/// `partials` of the backward pass: max_chunks blocks of 9 C O + O numbers, so that sums do not depend on threads;
+/// `transposed` 9 C O numbers for W with its last two axes exchanged.
+
+#include "../parallel/parallel_for.hpp"
+#include "linear.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+namespace op {
+struct conv3x3 {};
+}  // namespace op
+
+template <class T>
+struct conv_params {
+  T* weight;
+  T* bias;
+};
+
+struct conv_sizes {
+  index_t batch, height, width, in_channels, out_channels;
+  index_t parameters() const { return 9 * in_channels * out_channels + out_channels; }
+};
+
+/// Adds `chunks` partial gradients of `size` numbers to `sum`, in order.
+template <class Backend, class T>
+void reduce_partials(const Backend& be, T* sum, const T* partials, index_t chunks, index_t size) {
+  constexpr index_t slice = 4096;
+  parallel_for(be, (size + slice - 1) / slice, [=](index_t s, int) {
+    const index_t end = std::min(size, (s + 1) * slice);
+    for (index_t c = 0; c < chunks; ++c)
+      for (index_t i = s * slice; i < end; ++i) sum[i] += partials[c * size + i];
+  });
+}
+
+template <>
+struct kernel<op::conv3x3, ref> {
+  template <class T>
+  static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s) {
+    each_tap(s, [&](index_t to, index_t from, index_t tap) {
+      if (tap == 4)   // the centre exists for every pixel: it brings the bias
+        for (index_t o = 0; o < s.out_channels; ++o) y[to * s.out_channels + o] += p.bias[o];
+      for (index_t c = 0; c < s.in_channels; ++c)
+        for (index_t o = 0; o < s.out_channels; ++o)
+          y[to * s.out_channels + o] += x[from * s.in_channels + c] * p.weight[(tap * s.in_channels + c) * s.out_channels + o];
+    }, [&] { std::fill_n(y, s.batch * s.height * s.width * s.out_channels, T(0)); });
+  }
+
+  template <class T>
+  static void backward(const ref&, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p, conv_sizes s,
+                       T* /*partials*/, T* /*transposed*/) {
+    each_tap(s, [&](index_t to, index_t from, index_t tap) {
+      if (tap == 4)
+        for (index_t o = 0; o < s.out_channels; ++o) d.bias[o] += dy[to * s.out_channels + o];
+      for (index_t c = 0; c < s.in_channels; ++c)
+        for (index_t o = 0; o < s.out_channels; ++o) {
+          const index_t w = (tap * s.in_channels + c) * s.out_channels + o;
+          const T g = dy[to * s.out_channels + o];
+          d.weight[w] += x[from * s.in_channels + c] * g;
+          if (dx) dx[from * s.in_channels + c] += g * p.weight[w];
+        }
+    }, [&] { if (dx) std::fill_n(dx, s.batch * s.height * s.width * s.in_channels, T(0)); });
+  }
+
+ private:
+  /// body(output pixel, input pixel, tap) for every pair that a 3x3 neighbourhood joins.
+  template <class Body, class Before>
+  static void each_tap(conv_sizes s, Body&& body, Before&& before) {
+    before();
+    for (index_t b = 0; b < s.batch; ++b)
+      for (index_t h = 0; h < s.height; ++h)
+        for (index_t w = 0; w < s.width; ++w)
+          for (index_t tap = 0; tap < 9; ++tap) {
+            const index_t row = h + tap / 3 - 1, col = w + tap % 3 - 1;
+            if (row < 0 || row >= s.height || col < 0 || col >= s.width) continue;
+            body((b * s.height + h) * s.width + w, (b * s.height + row) * s.width + col, tap);
+          }
+  }
+};
+
+template <>
+struct kernel<op::conv3x3, cpu>;   // nn/cpu/conv3x3.hpp
+
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,120 @@
+#pragma once
+
+/// Register-tiled product: 6 rows x 2 packs of C stay in registers (12 accumulators of 16 on AVX2) while B is read with
+/// unit stride and A is broadcast. No heap, no packing of full panels; a last panel narrower than 2 packs is copied to
+/// a zero-padded one on the stack. Eigen's product was the first version: it packs B again for every 64-row tile, may
+/// take heap, and starts threads of its own outside a parallel region (docs/decisions.md has the numbers).
+
+#include <algorithm>
+#include <array>
+
+#include "../../core/arena.hpp"
+#include "../../simd/pack.hpp"
+#include "../matmul.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+namespace detail {
+
+template <class T>
+struct matmul_tile {
+  using P = simd::pack<T>;
+  static constexpr index_t rows = 6;
+  static constexpr index_t depth = 256;   // a padded panel is at most 256 x 16 floats: half of L1
+  static constexpr index_t width = 2 * P::lanes;
+
+  /// R rows x W packs. g++ 12 keeps the accumulators in registers only if every loop over them is unrolled.
+  template <int R, int W>
+  static void micro(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t k, bool accumulate) {
+    typename P::type sum[R][W];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int w = 0; w < W; ++w) sum[r][w] = accumulate ? P::load(c + r * ldc + w * P::lanes) : P::all(T(0));
+    for (index_t p = 0; p < k; ++p) {
+      typename P::type right[W];
+#pragma GCC unroll 8
+      for (int w = 0; w < W; ++w) right[w] = P::load(b + p * ldb + w * P::lanes);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const auto left = P::all(a.data[r * a.row + p * a.col]);
+#pragma GCC unroll 8
+        for (int w = 0; w < W; ++w) sum[r][w] = P::fma(left, right[w], sum[r][w]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int w = 0; w < W; ++w) P::store(c + r * ldc + w * P::lanes, sum[r][w]);
+  }
+
+  template <int W>
+  static void some_rows(index_t m, T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t k, bool acc) {
+    switch (m) {
+      case 1: return micro<1, W>(c, ldc, a, b, ldb, k, acc);
+      case 2: return micro<2, W>(c, ldc, a, b, ldb, k, acc);
+      case 3: return micro<3, W>(c, ldc, a, b, ldb, k, acc);
+      case 4: return micro<4, W>(c, ldc, a, b, ldb, k, acc);
+      case 5: return micro<5, W>(c, ldc, a, b, ldb, k, acc);
+      default: return micro<6, W>(c, ldc, a, b, ldb, k, acc);
+    }
+  }
+
+  static left_operand<T> below(left_operand<T> a, index_t i) { return {a.data + i * a.row, a.row, a.col}; }
+
+  /// A column panel of n <= W packs that must not be read or written past n.
+  template <int W>
+  static void narrow(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m, index_t n, index_t k,
+                     bool accumulate) {
+    constexpr index_t full = W * P::lanes;
+    alignas(alignment) std::array<T, static_cast<std::size_t>(depth * full)> panel;
+    alignas(alignment) std::array<T, static_cast<std::size_t>(rows * full)> tile;
+    for (index_t p = 0; p < k; ++p) {
+      T* row = panel.data() + p * full;
+      std::copy_n(b + p * ldb, n, row);
+      std::fill_n(row + n, full - n, T(0));
+    }
+    for (index_t i = 0; i < m; i += rows) {
+      const index_t count = std::min(rows, m - i);
+      some_rows<W>(count, tile.data(), full, below(a, i), panel.data(), full, k, false);
+      for (index_t r = 0; r < count; ++r) {
+        T* to = c + (i + r) * ldc;
+        const T* from = tile.data() + r * full;
+        if (accumulate)
+          for (index_t j = 0; j < n; ++j) to[j] += from[j];
+        else
+          for (index_t j = 0; j < n; ++j) to[j] = from[j];
+      }
+    }
+  }
+};
+
+}  // namespace detail
+
+template <>
+struct kernel<op::matmul, cpu> {
+  template <class T>
+  static void forward(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m, index_t n, index_t k,
+                      bool accumulate) {
+    using tile = detail::matmul_tile<T>;
+    if (k == 0 && !accumulate)
+      for (index_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T(0));
+    for (index_t p = 0; p < k; p += tile::depth) {
+      const index_t depth = std::min(tile::depth, k - p);
+      const left_operand<T> left{a.data + p * a.col, a.row, a.col};
+      const T* right = b + p * ldb;
+      const bool add = accumulate || p > 0;
+      index_t j = 0;
+      for (; j + tile::width <= n; j += tile::width)
+        for (index_t i = 0; i < m; i += tile::rows)
+          tile::template some_rows<2>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i), right + j,
+                                      ldb, depth, add);
+      if (n - j > tile::P::lanes)
+        tile::template narrow<2>(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);
+      else if (n > j)
+        tile::template narrow<1>(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);
+    }
+  }
+};
+
+}  // namespace unmask::inline UNMASK_ABI

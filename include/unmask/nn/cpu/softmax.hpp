@@ -1,0 +1,33 @@
+#pragma once
+
+/// Softmax with the row on the lanes.
+
+#include "../../simd/loop.hpp"
+#include "../softmax.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+template <>
+struct kernel<op::softmax, cpu> {
+  template <class T>
+  static void forward(T* y, const T* x, index_t n, index_t c) {
+    using P = simd::pack<T>;
+    for (index_t i = 0; i < n; ++i, x += c, y += c) {
+      const auto top = P::all(simd::maximum<T>(c, x));
+      simd::transform<T>(c, y, [&](auto v) { return P::exp(v - top); }, x);
+      const auto inverse = P::all(1 / simd::sum<T>(c, [](auto v) { return v; }, y));
+      simd::transform<T>(c, y, [&](auto v) { return v * inverse; }, y);
+    }
+  }
+
+  template <class T>
+  static void backward(T* dx, const T* dy, const T* y, index_t n, index_t c) {
+    using P = simd::pack<T>;
+    for (index_t i = 0; i < n; ++i, y += c, dy += c, dx += c) {
+      const auto dot = P::all(simd::sum<T>(c, [](auto g, auto v) { return g * v; }, dy, y));
+      simd::transform<T>(c, dx, [&](auto g, auto v) { return v * (g - dot); }, dy, y);
+    }
+  }
+};
+
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,38 @@
+#pragma once
+
+/// Softmax along the width with the channels on the lanes: three walks over the row.
+
+#include "../../simd/loop.hpp"
+#include "../width_softmax.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+template <>
+struct kernel<op::width_softmax, cpu> {
+  template <class T>
+  static void forward(T* row, T* channel, index_t width, index_t c) {
+    using P = simd::pack<T>;
+    std::copy_n(row, c, channel);
+    for (index_t w = 1; w < width; ++w)
+      simd::transform<T>(c, channel, [](auto m, auto v) { return P::max(m, v); }, channel, row + w * c);
+    for (index_t w = 0; w < width; ++w)
+      simd::transform<T>(c, row + w * c, [](auto v, auto m) { return P::exp(v - m); }, row + w * c, channel);
+    std::fill_n(channel, c, T(0));
+    for (index_t w = 0; w < width; ++w)
+      simd::transform<T>(c, channel, [](auto s, auto v) { return s + v; }, channel, row + w * c);
+    for (index_t w = 0; w < width; ++w)
+      simd::transform<T>(c, row + w * c, [](auto v, auto s) { return v / s; }, row + w * c, channel);
+  }
+
+  template <class T>
+  static void backward(T* d, const T* e, T* channel, index_t width, index_t c) {
+    using P = simd::pack<T>;
+    std::fill_n(channel, c, T(0));
+    for (index_t w = 0; w < width; ++w)
+      simd::transform<T>(c, channel, [](auto s, auto g, auto v) { return P::fma(g, v, s); }, channel, d + w * c, e + w * c);
+    for (index_t w = 0; w < width; ++w)
+      simd::transform<T>(c, d + w * c, [](auto g, auto v, auto s) { return v * (g - s); }, d + w * c, e + w * c, channel);
+  }
+};
+
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,130 @@
+#pragma once
+
+/// What a block is made of: its arrangement, its parameters, and the memory that all blocks of a stage share.
+
+#include "ffn.hpp"
+#include "mask_embedding.hpp"
+#include "spatial_msa.hpp"
+#include "spectral_msa.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+/// How a block combines spatial and spectral attention (the paper's ablation); the feed-forward part follows each.
+enum class arrangement {
+  parallel_concat,   ///< x += [spa(x), spe(x)] W_r, the paper's choice
+  parallel_sum,      ///< x += spa(x) + spe(x)
+  spatial_spectral,
+  spectral_spatial,
+  spatial,
+  spectral,
+  spatial_spatial,
+  spectral_spectral
+};
+
+enum class branch_kind { spatial, spectral };
+
+struct s2_block {
+  arrangement layout;
+  spatial_msa spatial;
+  spectral_msa spectral;
+  ffn feed;
+  mask_embedding_kind embedding;
+  window_grid grid;
+
+  index_t channels() const { return feed.channels; }
+  index_t branches() const { return layout == arrangement::spatial || layout == arrangement::spectral ? 1 : 2; }
+  bool parallel() const { return layout == arrangement::parallel_concat || layout == arrangement::parallel_sum; }
+  bool sequential() const { return branches() == 2 && !parallel(); }
+  branch_kind branch(index_t which) const {
+    switch (layout) {
+      case arrangement::spatial:
+      case arrangement::spatial_spatial: return branch_kind::spatial;
+      case arrangement::spectral:
+      case arrangement::spectral_spectral: return branch_kind::spectral;
+      case arrangement::spectral_spatial: return which == 0 ? branch_kind::spectral : branch_kind::spatial;
+      default: return which == 0 ? branch_kind::spatial : branch_kind::spectral;
+    }
+  }
+  bool has(branch_kind kind) const { return branch(0) == kind || (branches() == 2 && branch(1) == kind); }
+  bool embeds_spatial() const { return has(branch_kind::spatial) && spatial.effect != mask_effect::none; }
+  bool embeds_spectral() const { return has(branch_kind::spectral) && spectral.effect != mask_effect::none; }
+};
+
+/// `spatial[i]` and `spectral[i]` belong to branch i, where it is of that kind.
+template <class T>
+struct block_params {
+  spatial_params<T> spatial[2];
+  spectral_params<T> spectral[2];
+  T* reduce;
+  ffn_params<T> feed;
+  embedding_params<T> spatial_embedding, spectral_embedding;
+};
+
+template <class Visitor, class T>
+void visit_embedding(Visitor& v, const char* name, embedding_params<T>& p, index_t c) {
+  v.enter(name);
+  v(p.conv1_weight, "conv1.weight", {c, 1}, memory_order::reversed, initial::uniform, 1);
+  v(p.conv1_bias, "conv1.bias", {c}, memory_order::plain, initial::uniform, 1);
+  v(p.conv3.weight, "conv3.weight", {c, c, 3, 3}, memory_order::reversed, initial::uniform, 9 * c);
+  v(p.conv3.bias, "conv3.bias", {c}, memory_order::plain, initial::uniform, 9 * c);
+  v.leave();
+}
+
+template <class Visitor, class T>
+void visit_block(Visitor& v, const s2_block& l, block_params<T>& p) {
+  const char* norms[] = {"norm1.", "norm2.", "norm3."};
+  for (index_t i = 0; i < l.branches(); ++i) {
+    const bool second = i == 1 && l.branch(0) == l.branch(1);
+    if (l.branch(i) == branch_kind::spatial)
+      visit_spatial(v, l.spatial, norms[i], second ? "spatial2." : "spatial.", p.spatial[i]);
+    else
+      visit_spectral(v, l.spectral, norms[i], second ? "spectral2." : "spectral.", p.spectral[i]);
+  }
+  const index_t c = l.channels();
+  if (l.layout == arrangement::parallel_concat)
+    v(p.reduce, "reduce.weight", {c, 2 * c}, memory_order::reversed, initial::normal);
+  visit_ffn(v, l.feed, norms[l.branches()], "ffn.", p.feed);
+  if (l.embeds_spatial()) visit_embedding(v, "spatial_embedding.", p.spatial_embedding, c);
+  if (l.embeds_spectral()) visit_embedding(v, "spectral_embedding.", p.spectral_embedding, c);
+}
+
+template <class T>
+struct block_scratch {
+  spatial_scratch<T> spatial;
+  spectral_scratch<T> spectral;
+  ffn_scratch<T> feed;
+  embedding_scratch<T> embedding;
+  T *spatial_e = nullptr, *spectral_e = nullptr;     ///< [B, H, W, C] embeddings of the block at work
+  T *spatial_de = nullptr, *spectral_de = nullptr;   ///< their gradients
+  T *x1 = nullptr, *da = nullptr, *db = nullptr;     ///< [B, H, W, C], training only
+  T *reduce_turned = nullptr, *partials = nullptr;
+
+  template <class Backend>
+  void carve(arena& a, const Backend& be, const s2_block& l, index_t batch, bool training) {
+    const index_t c = l.channels(), image = batch * l.grid.height * l.grid.width * c;
+    if (l.embeds_spatial()) spatial_e = a.take<T>(image);
+    if (l.embeds_spectral()) spectral_e = a.take<T>(image);
+    if (training) {
+      if (l.embeds_spatial()) spatial_de = a.take<T>(image);
+      if (l.embeds_spectral()) spectral_de = a.take<T>(image);
+      for (T** p : {&x1, &da, &db}) *p = a.take<T>(image);
+    }
+    // the parts work one after the other: their scratch lies in the same place
+    const std::size_t level = a.level();
+    if (training) {
+      reduce_turned = a.take<T>(2 * c * c);
+      partials = a.take<T>(max_chunks * 2 * c * c);
+      a.release(level);
+    }
+    if (l.has(branch_kind::spatial)) spatial.carve(a, be, l.spatial, training);
+    a.release(level);
+    if (l.has(branch_kind::spectral)) spectral.carve(a, be, l.spectral, l.grid.height, l.grid.width, training);
+    a.release(level);
+    feed.carve(a, be, l.feed, training);
+    a.release(level);
+    embedding.carve(a, be, {batch, l.grid.height, l.grid.width, c});
+    a.release(level);
+  }
+};
+
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,64 @@
+#pragma once
+
+/// One register of numbers: the only place that names xsimd's types. The instruction set is what the translation unit
+/// is compiled for; where xsimd knows none (or for long double) a pack is one number and the same code runs scalar.
+
+#include <xsimd/xsimd.hpp>
+
+#include <cmath>
+#include <type_traits>
+
+#include "../core/view.hpp"
+
+namespace unmask::inline UNMASK_ABI::simd {
+
+#if defined(__SSE2__) || defined(__ARM_NEON)
+inline constexpr bool vectorised = true;
+#else
+inline constexpr bool vectorised = false;
+#endif
+
+template <class T>
+struct scalar_pack {
+  static constexpr index_t lanes = 1;
+  using type = T;
+  static type load(const T* p) { return *p; }
+  static type all(T value) { return value; }
+  static void store(T* p, type v) { *p = v; }
+  static type fma(type a, type b, type c) { return a * b + c; }
+  static type max(type a, type b) { return a > b ? a : b; }
+  static T sum(type v) { return v; }
+  static T maximum(type v) { return v; }
+  static type exp(type v) { return std::exp(v); }
+  static type erf(type v) { return std::erf(v); }
+};
+
+#if defined(__SSE2__) || defined(__ARM_NEON)
+template <class T>
+struct vector_pack {
+  using type = xsimd::batch<T>;
+  static constexpr index_t lanes = static_cast<index_t>(type::size);
+  static type load(const T* p) { return type::load_unaligned(p); }
+  static type all(T value) { return type(value); }
+  static void store(T* p, type v) { v.store_unaligned(p); }
+  static type fma(type a, type b, type c) { return xsimd::fma(a, b, c); }
+  static type max(type a, type b) { return xsimd::max(a, b); }
+  static T sum(type v) { return xsimd::hadd(v); }
+  static T maximum(type v) {
+    T lane[static_cast<std::size_t>(lanes)];
+    store(lane, v);
+    T m = lane[0];
+    for (T l : lane) m = l > m ? l : m;
+    return m;
+  }
+  static type exp(type v) { return xsimd::exp(v); }
+  static type erf(type v) { return xsimd::erf(v); }
+};
+template <class T>
+using pack = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, vector_pack<T>, scalar_pack<T>>;
+#else
+template <class T>
+using pack = scalar_pack<T>;
+#endif
+
+}  // namespace unmask::inline UNMASK_ABI::simd
