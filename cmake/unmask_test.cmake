@@ -1,0 +1,27 @@
+# unmask_test(<area> SOURCES ... [LIBRARIES ...] [LABELS ...] [TIMEOUT <seconds>])
+# One doctest program <build tree>/tests/<area>, registered with CTest under the same name. It inherits the caller's
+# environment, so UNMASK_DATA and UNMASK_GOLDEN are what they are when ctest runs.
+function(unmask_test area)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS")
+  unmask_program(test_${area} NAME ${area} FOLDER tests
+    SOURCES ${arg_SOURCES} $<TARGET_OBJECTS:unmask_test_main>
+    LIBRARIES ${arg_LIBRARIES} doctest::doctest)
+  if(NOT TARGET test_${area})
+    return()
+  endif()
+  add_test(NAME ${area} COMMAND test_${area})
+  unmask_test_properties(${area} TIMEOUT "${arg_TIMEOUT}" LABELS "${arg_LABELS}")
+endfunction()
+
+function(unmask_test_properties test)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "LABELS")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT ${UNMASK_TEST_TIMEOUT})
+  endif()
+  set_tests_properties(${test} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+  # Only libomp tells the thread sanitizer about its barriers, and it asks for this option.
+  if(CMAKE_CXX_FLAGS MATCHES "-fsanitize=thread")
+    set_tests_properties(${test} PROPERTIES
+      ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1 halt_on_error=1")
+  endif()
+endfunction()

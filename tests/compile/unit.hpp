@@ -1,0 +1,6 @@
+#pragma once
+
+using location = void (*)();
+
+location unit_1();
+location unit_2();
