@@ -1,38 +1,38 @@
 #pragma once
 
-/// Loops over contiguous numbers, body and tail written once: `f` sees packs only. A tail is loaded into a padded
-/// register image (filled with `fill`) instead of a second, scalar version of `f`.
-
-#include <array>
+/// Loops over contiguous numbers, body and tail written once: `f` sees packs only. What is left over at the end is
+/// loaded into a register padded with zeros instead of going through a second, scalar version of `f`.
 
 #include "pack.hpp"
 
 namespace unmask::inline UNMASK_ABI::simd {
 
-namespace detail {
+/// How a loop body reads and writes its numbers: a whole pack, or the first `count` of one.
 template <class T>
-typename pack<T>::type load_tail(const T* p, index_t count, T fill) {
-  std::array<T, static_cast<std::size_t>(pack<T>::lanes)> lane;
-  lane.fill(fill);
-  for (index_t i = 0; i < count; ++i) lane[static_cast<std::size_t>(i)] = p[i];
-  return pack<T>::load(lane.data());
-}
+struct whole_pack {
+  auto load(const T* p) const { return pack<T>::load(p); }
+  void store(T* p, typename pack<T>::type v) const { pack<T>::store(p, v); }
+};
+template <class T>
+struct part_pack {
+  index_t count;
+  auto load(const T* p) const { return pack<T>::load_part(p, count, T(0)); }
+  void store(T* p, typename pack<T>::type v) const { pack<T>::store_part(p, count, v); }
+};
 
-template <class T>
-void store_tail(T* p, index_t count, typename pack<T>::type v) {
-  std::array<T, static_cast<std::size_t>(pack<T>::lanes)> lane;
-  pack<T>::store(lane.data(), v);
-  for (index_t i = 0; i < count; ++i) p[i] = lane[static_cast<std::size_t>(i)];
+/// body(i, access) for i = 0, lanes, 2 lanes, ...: `access` loads and stores what is left of n at i.
+template <class T, class Body>
+void each_pack(index_t n, Body&& body) {
+  constexpr index_t lanes = pack<T>::lanes;
+  index_t i = 0;
+  for (; i + lanes <= n; i += lanes) body(i, whole_pack<T>{});
+  if (i < n) body(i, part_pack<T>{n - i});
 }
-}  // namespace detail
 
 /// y[i] = f(x0[i], x1[i], ...); y may be one of the inputs.
 template <class T, class F, class... In>
 void transform(index_t n, T* y, F&& f, const In*... x) {
-  constexpr index_t lanes = pack<T>::lanes;
-  index_t i = 0;
-  for (; i + lanes <= n; i += lanes) pack<T>::store(y + i, f(pack<T>::load(x + i)...));
-  if (i < n) detail::store_tail<T>(y + i, n - i, f(detail::load_tail<T>(x + i, n - i, T(0))...));
+  each_pack<T>(n, [&](index_t i, auto access) { access.store(y + i, f(access.load(x + i)...)); });
 }
 
 /// Sum of f(x0[i], ...) in a fixed order; f must map zeros to zero, which is what a tail is filled with.
@@ -40,9 +40,7 @@ template <class T, class F, class... In>
 T sum(index_t n, F&& f, const T* first, const In*... x) {
   using P = pack<T>;
   auto total = P::all(T(0));
-  index_t i = 0;
-  for (; i + P::lanes <= n; i += P::lanes) total = total + f(P::load(first + i), P::load(x + i)...);
-  if (i < n) total = total + f(detail::load_tail<T>(first + i, n - i, T(0)), detail::load_tail<T>(x + i, n - i, T(0))...);
+  each_pack<T>(n, [&](index_t i, auto access) { total = total + f(access.load(first + i), access.load(x + i)...); });
   return P::sum(total);
 }
 
@@ -53,7 +51,7 @@ T maximum(index_t n, const T* x) {
   auto m = P::all(x[0]);
   index_t i = 0;
   for (; i + P::lanes <= n; i += P::lanes) m = P::max(m, P::load(x + i));
-  if (i < n) m = P::max(m, detail::load_tail<T>(x + i, n - i, x[0]));
+  if (i < n) m = P::max(m, P::load_part(x + i, n - i, x[0]));
   return P::maximum(m);
 }
 

@@ -6,6 +6,7 @@
 #include <xsimd/xsimd.hpp>
 
 #include <cmath>
+#include <cstring>
 #include <type_traits>
 
 #include "../core/view.hpp"
@@ -18,6 +19,25 @@ inline constexpr bool vectorised = true;
 inline constexpr bool vectorised = false;
 #endif
 
+/// What the cpu kernels of this translation unit were compiled for.
+constexpr const char* instruction_set() {
+#if defined(__AVX512F__)
+  return "AVX-512";
+#elif defined(__AVX2__) && defined(__FMA__)
+  return "AVX2 + FMA";
+#elif defined(__AVX2__)
+  return "AVX2";
+#elif defined(__AVX__)
+  return "AVX";
+#elif defined(__SSE2__)
+  return "SSE2";
+#elif defined(__ARM_NEON)
+  return "NEON";
+#else
+  return "scalar";
+#endif
+}
+
 template <class T>
 struct scalar_pack {
   static constexpr index_t lanes = 1;
@@ -25,6 +45,8 @@ struct scalar_pack {
   static type load(const T* p) { return *p; }
   static type all(T value) { return value; }
   static void store(T* p, type v) { *p = v; }
+  static type load_part(const T*, index_t, T fill) { return fill; }   // fewer than one number is none
+  static void store_part(T*, index_t, type) {}
   static type fma(type a, type b, type c) { return a * b + c; }
   static type max(type a, type b) { return a > b ? a : b; }
   static T sum(type v) { return v; }
@@ -41,6 +63,24 @@ struct vector_pack {
   static type load(const T* p) { return type::load_unaligned(p); }
   static type all(T value) { return type(value); }
   static void store(T* p, type v) { v.store_unaligned(p); }
+
+  /// The first `count` < lanes numbers, the rest is `fill`; nothing past them is read.
+  static type load_part(const T* p, index_t count, T fill) {
+    alignas(alignof(type)) T lane[static_cast<std::size_t>(lanes)];
+    all(fill).store_aligned(lane);
+    // one load of half a register and single numbers: a loop of variable length becomes a call of memcpy (12 % of a step)
+    index_t i = 0;
+    for (; i + lanes / 2 <= count; i += lanes / 2) half_copy(lane + i, p + i);
+    for (; i < count; ++i) lane[i] = p[i];
+    return type::load_aligned(lane);
+  }
+  static void store_part(T* p, index_t count, type v) {
+    alignas(alignof(type)) T lane[static_cast<std::size_t>(lanes)];
+    v.store_aligned(lane);
+    index_t i = 0;
+    for (; i + lanes / 2 <= count; i += lanes / 2) half_copy(p + i, lane + i);
+    for (; i < count; ++i) p[i] = lane[i];
+  }
   static type fma(type a, type b, type c) { return xsimd::fma(a, b, c); }
   static type max(type a, type b) { return xsimd::max(a, b); }
   static T sum(type v) { return xsimd::hadd(v); }
@@ -53,6 +93,9 @@ struct vector_pack {
   }
   static type exp(type v) { return xsimd::exp(v); }
   static type erf(type v) { return xsimd::erf(v); }
+
+ private:
+  static void half_copy(T* to, const T* from) { std::memcpy(to, from, sizeof(T) * static_cast<std::size_t>(lanes / 2)); }
 };
 template <class T>
 using pack = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, vector_pack<T>, scalar_pack<T>>;

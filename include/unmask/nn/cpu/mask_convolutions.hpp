@@ -25,11 +25,17 @@ struct kernel<op::mask_convolutions, cpu> {
       const T* image = mask + row / s.height * s.height * s.width;
       for (index_t w = 0; w < s.width; ++w) {
         T* to = z + (row * s.width + w) * c;
-        std::copy_n(p.conv3.bias, c, to);
+        index_t taps[9], count = 0;
+        T values[9];
         detail::each_neighbour(row % s.height, w, s.height, s.width, [&](index_t tap, index_t at) {
-          const auto m = P::all(image[at]);
-          simd::transform<T>(
-              c, to, [&](auto sum, auto a, auto b) { return sum + P::fma(a, m, b); }, to, k1 + tap * c, k0 + tap * c);
+          taps[count] = tap * c;
+          values[count++] = image[at];
+        });
+        simd::each_pack<T>(c, [&](index_t k, auto access) {
+          auto sum = access.load(p.conv3.bias + k);
+          for (index_t t = 0; t < count; ++t)
+            sum = sum + P::fma(access.load(k1 + taps[t] + k), P::all(values[t]), access.load(k0 + taps[t] + k));
+          access.store(to + k, sum);
         });
       }
     });

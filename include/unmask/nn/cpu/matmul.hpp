@@ -1,8 +1,8 @@
 #pragma once
 
 /// Register-tiled product: 6 rows x 2 packs of C stay in registers (12 accumulators of 16 on AVX2) while B is read with
-/// unit stride and A is broadcast. No heap, no packing of full panels; a last panel narrower than 2 packs is copied to
-/// a zero-padded one on the stack. Eigen's product was the first version: it packs B again for every 64-row tile, may
+/// unit stride and A is broadcast. No heap, no packing of full panels; the last columns that fill no pack are copied to
+/// a zero-padded panel on the stack. Eigen's product was the first version: it packs B again for every 64-row tile, may
 /// take heap, and starts threads of its own outside a parallel region (docs/decisions.md has the numbers).
 
 #include <algorithm>
@@ -62,28 +62,19 @@ struct matmul_tile {
 
   static left_operand<T> below(left_operand<T> a, index_t i) { return {a.data + i * a.row, a.row, a.col}; }
 
-  /// A column panel of n <= W packs that must not be read or written past n.
-  template <int W>
+  /// The last n < lanes columns, which must not be read or written past n.
   static void narrow(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m, index_t n, index_t k,
                      bool accumulate) {
-    constexpr index_t full = W * P::lanes;
-    alignas(alignment) std::array<T, static_cast<std::size_t>(depth * full)> panel;
-    alignas(alignment) std::array<T, static_cast<std::size_t>(rows * full)> tile;
-    for (index_t p = 0; p < k; ++p) {
-      T* row = panel.data() + p * full;
-      std::copy_n(b + p * ldb, n, row);
-      std::fill_n(row + n, full - n, T(0));
-    }
+    alignas(alignment) std::array<T, static_cast<std::size_t>(depth * P::lanes)> panel;
+    alignas(alignment) std::array<T, static_cast<std::size_t>(rows * P::lanes)> tile;
+    for (index_t p = 0; p < k; ++p) P::store(panel.data() + p * P::lanes, P::load_part(b + p * ldb, n, T(0)));
     for (index_t i = 0; i < m; i += rows) {
       const index_t count = std::min(rows, m - i);
-      some_rows<W>(count, tile.data(), full, below(a, i), panel.data(), full, k, false);
+      some_rows<1>(count, tile.data(), P::lanes, below(a, i), panel.data(), P::lanes, k, false);
       for (index_t r = 0; r < count; ++r) {
         T* to = c + (i + r) * ldc;
-        const T* from = tile.data() + r * full;
-        if (accumulate)
-          for (index_t j = 0; j < n; ++j) to[j] += from[j];
-        else
-          for (index_t j = 0; j < n; ++j) to[j] = from[j];
+        const auto value = P::load(tile.data() + r * P::lanes);
+        P::store_part(to, n, accumulate ? value + P::load_part(to, n, T(0)) : value);
       }
     }
   }
@@ -109,10 +100,13 @@ struct kernel<op::matmul, cpu> {
         for (index_t i = 0; i < m; i += tile::rows)
           tile::template some_rows<2>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i), right + j,
                                       ldb, depth, add);
-      if (n - j > tile::P::lanes)
-        tile::template narrow<2>(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);
-      else if (n > j)
-        tile::template narrow<1>(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);
+      if (j + tile::P::lanes <= n) {
+        for (index_t i = 0; i < m; i += tile::rows)
+          tile::template some_rows<1>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i), right + j,
+                                      ldb, depth, add);
+        j += tile::P::lanes;
+      }
+      if (j < n) tile::narrow(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);
     }
   }
 };

@@ -1,0 +1,177 @@
+#pragma once
+
+/// Single-disperser CASSI: a coded mask, then a prism that shifts band c by step * c columns, then a grey sensor.
+///
+///   forward    y[h, w + s c] = sum over (w, c) of m[h, w] x[h, w, c]          [H, W + s (C - 1)]
+///   adjoint    x[h, w, c]    = m[h, w] y[h, w + s c]                          [H, W, C]
+///   diagonal   (A A')[h, v]  = sum over c of m[h, v - s c]^2                  [H, W + s (C - 1)]
+///
+/// Mask: [H, W], 1 = light passes; measured masks are grey. Band 0 is not shifted. Source: Wagadarikar et al. 2008; the
+/// scale 2 / C of the network's input is the convention of the field's simulation benchmark. Every function takes any
+/// H, W, C >= 1 and step >= 0, overwrites its output, and gives the same bits for any number of threads.
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstdio>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "../core/backend.hpp"
+#include "../core/result.hpp"
+#include "../core/view.hpp"
+#include "../parallel/parallel_for.hpp"
+
+namespace unmask::inline UNMASK_ABI::optics {
+
+struct cassi_geometry {
+  index_t height = 0, width = 0, bands = 0, step = 2;
+  index_t measurement_width() const { return width + step * (bands - 1); }
+  index_t cube_size() const { return height * width * bands; }
+};
+
+namespace detail {
+
+/// Sizes up to this cannot overflow the arithmetic on them.
+inline constexpr index_t largest_extent = index_t{1} << 20;
+
+inline std::string shape_text(index_t h, index_t w) {
+  char text[64];
+  std::snprintf(text, sizeof text, "[%td x %td]", h, w);
+  return text;
+}
+
+inline result<> check_geometry(const cassi_geometry& g) {
+  const std::array<std::pair<const char*, index_t>, 3> sizes{{{"height", g.height}, {"width", g.width},
+                                                              {"bands", g.bands}}};
+  char text[160];
+  for (const auto& [name, size] : sizes) {
+    if (size >= 1 && size <= largest_extent) continue;
+    std::snprintf(text, sizeof text, "scene: %s is %td, expected 1..%td", name, size, largest_extent);
+    return error(errc::wrong_shape, text);
+  }
+  if (g.step >= 0 && g.step <= largest_extent) return {};
+  std::snprintf(text, sizeof text, "dispersion step is %td, expected 0..%td", g.step, largest_extent);
+  return error(errc::bad_argument, text);
+}
+
+inline result<> check_mask(const cassi_geometry& g, const std::array<index_t, 2>& mask) {
+  if (mask[0] == g.height && mask[1] == g.width) return {};
+  return error(errc::wrong_shape, "mask: found " + shape_text(mask[0], mask[1]) + ", expected " +
+                                      shape_text(g.height, g.width) + " as the scene");
+}
+
+}  // namespace detail
+
+/// Whether a scene [H, W, C] can be measured through this mask. Errors: `wrong_shape`, `bad_argument` (step).
+inline result<cassi_geometry> check_cassi(const std::array<index_t, 3>& cube, const std::array<index_t, 2>& mask,
+                                          index_t step) {
+  const cassi_geometry g{cube[0], cube[1], cube[2], step};
+  if (auto ok = detail::check_geometry(g); !ok) return ok.error();
+  if (auto ok = detail::check_mask(g, mask); !ok) return ok.error();
+  return g;
+}
+
+/// Whether `measurement` is what a camera with this mask, number of bands and step gives. The mask is the scene's size.
+inline result<cassi_geometry> check_cassi(const std::array<index_t, 2>& measurement,
+                                          const std::array<index_t, 2>& mask, index_t bands, index_t step) {
+  const cassi_geometry g{mask[0], mask[1], bands, step};
+  if (auto ok = detail::check_geometry(g); !ok) return ok.error();
+  if (measurement[0] == g.height && measurement[1] == g.measurement_width()) return g;
+  char why[160];
+  std::snprintf(why, sizeof why, " = mask width %td + step %td * (%td bands - 1)", g.width, step, bands);
+  return error(errc::wrong_shape, "measurement: found " + detail::shape_text(measurement[0], measurement[1]) +
+                                      ", expected " + detail::shape_text(g.height, g.measurement_width()) + why);
+}
+
+/// All three at once.
+inline result<cassi_geometry> check_cassi(const std::array<index_t, 3>& cube, const std::array<index_t, 2>& mask,
+                                          const std::array<index_t, 2>& measurement, index_t step) {
+  auto g = check_cassi(cube, mask, step);
+  if (!g) return g;
+  return check_cassi(measurement, mask, cube[2], step);
+}
+
+/// The number of bands that a measurement's width implies; a step of 0 implies none and is an error.
+inline result<index_t> infer_bands(index_t measurement_width, index_t mask_width, index_t step) {
+  const index_t spread = measurement_width - mask_width;
+  if (mask_width >= 1 && step >= 1 && spread >= 0 && spread % step == 0) return spread / step + 1;
+  char text[160];
+  std::snprintf(text, sizeof text, "measurement: width %td is not mask width %td + step %td * (bands - 1)",
+                measurement_width, mask_width, step);
+  return error(errc::wrong_shape, text);
+}
+
+/// y = A x.
+template <class Backend, class T, class Shape>
+void cassi_forward(const Backend& be, const view<T, Shape>& y, in<T, 3> cube, in<T, 2> mask, index_t step) {
+  const index_t W = cube.extent(1), C = cube.extent(2), V = y.extent(1);
+  assert(Shape::rank == 2 && V == W + step * (C - 1));
+  parallel_for(be, cube.extent(0), [&](index_t h, int) {
+    T* row = y.data() + h * V;
+    const T* m = mask.data() + h * W;
+    const T* x = cube.data() + h * W * C;
+    std::fill_n(row, V, T(0));
+    for (index_t w = 0; w < W; ++w)
+      for (index_t c = 0; c < C; ++c) row[w + step * c] += m[w] * x[w * C + c];
+  });
+}
+
+/// x[h, w, c] = scale m[h, w] y[h, w + s c]: the adjoint times a number.
+template <class Backend, class T, class Shape>
+void cassi_input(const Backend& be, const view<T, Shape>& x, in<T, 2> y, in<T, 2> mask, index_t step,
+                 std::type_identity_t<T> scale) {
+  const index_t W = x.extent(1), C = x.extent(2), V = y.extent(1);
+  assert(Shape::rank == 3 && V == W + step * (C - 1));
+  parallel_for(be, x.extent(0), [&](index_t h, int) {
+    const T* row = y.data() + h * V;
+    T* to = x.data() + h * W * C;
+    for (index_t w = 0; w < W; ++w) {
+      const T m = scale * mask(h, w);
+      for (index_t c = 0; c < C; ++c) to[w * C + c] = m * row[w + step * c];
+    }
+  });
+}
+
+/// The network's input HM: the measurement times 2 / C, shifted back and multiplied by the mask.
+template <class Backend, class T, class Shape>
+void cassi_input(const Backend& be, const view<T, Shape>& x, in<T, 2> y, in<T, 2> mask, index_t step) {
+  cassi_input(be, x, y, mask, step, T(2) / static_cast<T>(x.extent(2)));
+}
+
+/// x = A' y.
+template <class Backend, class T, class Shape>
+void cassi_adjoint(const Backend& be, const view<T, Shape>& x, in<T, 2> y, in<T, 2> mask, index_t step) {
+  cassi_input(be, x, y, mask, step, T(1));
+}
+
+/// d = diagonal of A A' for `bands` bands; 0 where no light can arrive.
+template <class Backend, class T, class Shape>
+void cassi_diagonal(const Backend& be, const view<T, Shape>& d, in<T, 2> mask, index_t bands, index_t step) {
+  const index_t W = mask.extent(1), V = d.extent(1);
+  assert(Shape::rank == 2 && V == W + step * (bands - 1));
+  parallel_for(be, mask.extent(0), [&](index_t h, int) {
+    T* row = d.data() + h * V;
+    const T* m = mask.data() + h * W;
+    std::fill_n(row, V, T(0));
+    for (index_t c = 0; c < bands; ++c)
+      for (index_t w = 0; w < W; ++w) row[w + step * c] += m[w] * m[w];
+  });
+}
+
+/// F' = m x, every band multiplied by the mask before dispersion: the target of the mask-encoding stage.
+template <class Backend, class T, class Shape>
+void mask_signal(const Backend& be, const view<T, Shape>& signal, in<T, 3> cube, in<T, 2> mask) {
+  const index_t W = cube.extent(1), C = cube.extent(2);
+  assert(Shape::rank == 3 && signal.size() == cube.size());
+  parallel_for(be, cube.extent(0), [&](index_t h, int) {
+    for (index_t w = 0; w < W; ++w) {
+      const index_t at = (h * W + w) * C;
+      const T m = mask(h, w);
+      for (index_t c = 0; c < C; ++c) signal.data()[at + c] = m * cube.data()[at + c];
+    }
+  });
+}
+
+}  // namespace unmask::inline UNMASK_ABI::optics

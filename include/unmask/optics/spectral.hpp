@@ -1,0 +1,71 @@
+#pragma once
+
+/// Moving a cube from one list of wavelengths to another.
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "../core/result.hpp"
+#include "../core/tensor.hpp"
+
+namespace unmask::inline UNMASK_ABI::optics {
+
+/// The 28 bands (nm) of the simulation benchmark of snapshot imaging.
+inline constexpr std::array<double, 28> benchmark_wavelengths{
+    453.3, 457.6, 462.1, 466.8, 471.6, 476.5, 481.6, 486.9, 492.4, 498.0, 503.9, 509.9, 516.2, 522.7,
+    529.5, 536.5, 543.8, 551.4, 558.6, 567.5, 575.3, 584.3, 594.4, 604.2, 614.4, 625.1, 636.3, 648.1};
+
+inline std::vector<double> benchmark_wavelength_list() {
+  return {benchmark_wavelengths.begin(), benchmark_wavelengths.end()};
+}
+
+/// Linear interpolation of `cube` [H, W, C] from its wavelengths `from` (C of them, nm, strictly ascending) to `to`.
+/// A target outside `from` is refused (`wrong_value`): nothing was measured there. The ends count as inside with a
+/// slack of 1e-3 nm, because files store wavelengths as float.
+template <class T>
+result<tensor<T, 3>> resample_bands(const tensor<T, 3>& cube, const std::vector<double>& from,
+                                    const std::vector<double>& to) {
+  const index_t C = cube.extent(2), N = static_cast<index_t>(to.size());
+  const auto refuse = [](errc code, const char* format, auto... values) {
+    char text[160];
+    std::snprintf(text, sizeof text, format, values...);
+    return error(code, text);
+  };
+  if (C < 1 || static_cast<index_t>(from.size()) != C)
+    return refuse(errc::wrong_shape, "wavelengths: found %zu, expected %td, one for each band of the cube", from.size(),
+                  C);
+  if (N < 1) return refuse(errc::wrong_shape, "target wavelengths: found %d, expected at least 1", 0);
+  for (std::size_t c = 0; c < from.size(); ++c)
+    if (!std::isfinite(from[c]) || (c > 0 && !(from[c] > from[c - 1])))
+      return refuse(errc::wrong_value, "wavelengths: number %zu is %g, expected finite, ascending values", c, from[c]);
+
+  std::vector<index_t> left(to.size());
+  std::vector<T> weight(to.size());
+  for (std::size_t n = 0; n < to.size(); ++n) {
+    if (!(to[n] >= from.front() - 1e-3 && to[n] <= from.back() + 1e-3))
+      return refuse(errc::wrong_value, "target wavelength %g nm is outside the cube's %g..%g nm", to[n], from.front(),
+                    from.back());
+    std::size_t c = 0;
+    while (c + 2 < from.size() && from[c + 1] <= to[n]) ++c;
+    left[n] = static_cast<index_t>(c);
+    if (C > 1) {
+      const double t = (to[n] - from[c]) / (from[c + 1] - from[c]);
+      weight[n] = static_cast<T>(t < 0 ? 0 : t > 1 ? 1 : t);
+    }
+  }
+
+  tensor<T, 3> resampled({cube.extent(0), cube.extent(1), N});
+  const T* source = cube.data();
+  T* target = resampled.data();
+  for (index_t pixel = 0; pixel < cube.extent(0) * cube.extent(1); ++pixel, source += C, target += N)
+    for (std::size_t n = 0; n < to.size(); ++n) {
+      const T* at = source + left[n];
+      target[n] = C > 1 ? (1 - weight[n]) * at[0] + weight[n] * at[1] : at[0];
+    }
+  return resampled;
+}
+
+}  // namespace unmask::inline UNMASK_ABI::optics

@@ -1,0 +1,127 @@
+#pragma once
+
+/// Quality on whole scenes that training never sees: each is measured once, whole, when the set is made; a validation
+/// reconstructs it with the weights of the moment and compares by the official PSNR, all, hidden and open pixels.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../core/tensor.hpp"
+#include "../metrics/quality.hpp"
+#include "../models/session.hpp"
+#include "../optics/cassi.hpp"
+#include "../optics/noise.hpp"
+
+namespace unmask::inline UNMASK_ABI::train {
+
+struct validation_report {
+  double psnr = 0;               ///< dB, mean over scenes
+  std::optional<double> hidden;  ///< mask < 0.5, mean over the scenes that have such pixels
+  std::optional<double> open;    ///< mask >= 0.5
+  std::vector<double> scenes;    ///< each scene's
+};
+
+class validation_set {
+ public:
+  struct scene {
+    tensor<float, 3> truth, input;  ///< [H, W, C]; the network's input HM
+    tensor<float, 2> mask;          ///< [H, W]
+    metrics::region hidden, open;
+  };
+
+  /// Scenes [H, W, C] of one C, mask [H, W]; the common part at the top left is measured. The noise's full scale is in
+  /// units of the network's input, y 2 / C. Errors name the scene.
+  static result<validation_set> create(const std::vector<tensor<float, 3>>& scenes, const tensor<float, 2>& mask,
+                                       index_t step, const optics::noise_model& noise = {}, std::uint64_t seed = 1) {
+    validation_set set;
+    if (scenes.empty()) return error(errc::bad_argument, "validation: found no scene, expected at least one");
+    if (auto ok = optics::check_noise(noise); !ok) return ok.error();
+    for (std::size_t i = 0; i < scenes.size(); ++i) {
+      const tensor<float, 3>& x = scenes[i];
+      const index_t H = std::min(x.extent(0), mask.extent(0)), W = std::min(x.extent(1), mask.extent(1));
+      const index_t C = x.extent(2);
+      const std::string name = "validation: scene " + std::to_string(i);
+      if (auto ok = optics::detail::check_geometry({H, W, C, step}); !ok)
+        return error(ok.error().code(), name + ": " + ok.error().message());
+      if (C != scenes[0].extent(2))
+        return error(errc::wrong_shape, name + " has " + std::to_string(C) + " bands, expected " +
+                                            std::to_string(scenes[0].extent(2)) + " as scene 0");
+      scene s{tensor<float, 3>({H, W, C}), tensor<float, 3>({H, W, C}), tensor<float, 2>({H, W}), {}, {}};
+      for (index_t h = 0; h < H; ++h) {
+        std::copy_n(&x(h, 0, 0), W * C, &s.truth(h, 0, 0));
+        std::copy_n(&mask(h, 0), W, &s.mask(h, 0));
+      }
+      tensor<float, 2> y({H, W + step * (C - 1)});
+      optics::cassi_forward(ref{}, y.view(), s.truth.view(), s.mask.view(), step);
+      optics::noise_model scaled = noise;
+      scaled.full_scale *= static_cast<double>(C) / 2;
+      if (noise.shot != optics::shot_noise::none || noise.read_sigma > 0)
+        optics::add_noise(ref{}, y.view(), scaled, seed + i);
+      optics::cassi_input(ref{}, s.input.view(), y.view(), s.mask.view(), step);
+      for (float m : s.mask) {
+        s.hidden.push_back(m < .5f);
+        s.open.push_back(!(m < .5f));
+      }
+      set.scenes_.push_back(std::move(s));
+    }
+    return set;
+  }
+
+  const std::vector<scene>& scenes() const { return scenes_; }
+
+ private:
+  validation_set() = default;
+  std::vector<scene> scenes_;
+};
+
+/// Reconstructs and compares every scene. Errors: a network that does not fit them, an estimate that is not finite.
+template <class T, class Backend>
+result<validation_report> validate(const Backend& backend, const s2_config& config, std::span<const T> parameters,
+                                   const validation_set& set) {
+  validation_report report;
+  std::optional<session<T, Backend>> network;  // scenes of one size share their mask's corner, and so the session
+  std::array<index_t, 3> size{};
+  double hidden = 0, open = 0;
+  index_t hidden_scenes = 0, open_scenes = 0;
+  for (const validation_set::scene& s : set.scenes()) {
+    const index_t H = s.truth.extent(0), W = s.truth.extent(1), C = s.truth.extent(2);
+    if (C != config.bands)
+      return error(errc::wrong_shape,
+                   "validation: scenes have " + std::to_string(C) + " bands, expected " + std::to_string(config.bands));
+    if (!network || size != s.truth.extents()) {
+      tensor<T, 2> mask({H, W});
+      std::copy(s.mask.begin(), s.mask.end(), mask.begin());
+      auto made = session<T, Backend>::create(backend, config, parameters, H, W, mask.view());
+      if (!made) return made.error();
+      network.emplace(std::move(*made));
+      size = s.truth.extents();
+    }
+    tensor<T, 3> input(size), cube(size);
+    std::copy(s.input.begin(), s.input.end(), input.begin());
+    network->run(cube.view(), input.view());
+    tensor<float, 3> estimate(size);
+    std::transform(cube.begin(), cube.end(), estimate.begin(), [](T v) { return static_cast<float>(v); });
+    if (!std::all_of(estimate.begin(), estimate.end(), [](float v) { return std::isfinite(v); }))
+      return error(errc::wrong_value,
+                   "validation: reconstruction of scene " + std::to_string(report.scenes.size()) + " is not finite");
+    const auto psnr = [&](const metrics::region& where) {
+      return metrics::psnr(s.truth.view(), estimate.view(), metrics::definition::official_8bit, where);
+    };
+    report.scenes.push_back(psnr({}));
+    report.psnr += report.scenes.back() / static_cast<double>(set.scenes().size());
+    if (std::find(s.hidden.begin(), s.hidden.end(), 1) != s.hidden.end()) hidden += psnr(s.hidden), ++hidden_scenes;
+    if (std::find(s.open.begin(), s.open.end(), 1) != s.open.end()) open += psnr(s.open), ++open_scenes;
+  }
+  if (hidden_scenes > 0) report.hidden = hidden / static_cast<double>(hidden_scenes);
+  if (open_scenes > 0) report.open = open / static_cast<double>(open_scenes);
+  return report;
+}
+
+}  // namespace unmask::inline UNMASK_ABI::train
