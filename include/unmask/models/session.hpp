@@ -4,6 +4,8 @@
 /// `run` then neither allocates nor fails.
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <cmath>
 #include <string>
 
@@ -34,7 +36,7 @@ class session {
     return s;
   }
 
-  /// Bytes that `create` will take.
+  /// Bytes that `create` will take; `config` has passed `check`.
   static std::size_t bytes(const s2_config& config, index_t height, index_t width, int threads) {
     Backend be{};
     if constexpr (requires { Backend{.threads = threads}; }) be = Backend{.threads = threads};
@@ -47,6 +49,7 @@ class session {
       return array_view<std::remove_pointer_t<decltype(x.data())>, 4>(x.data(), index_t{1}, x.extent(0), x.extent(1), x.extent(2));
     };
     const s2_config& c = network_.config();
+    assert(cube.extents() == input.extents() && input.extents() == (std::array{height_, width_, index_t{c.bands}}));
     network_.forward(batch(cube), batch(input), array_view<const T, 3>(mask_, index_t{1}, c.padded(height_), c.padded(width_)),
                      parameters_);
   }

@@ -26,13 +26,13 @@ void embed_forward(T* y, index_t ldy, const T* x, index_t ldx, const T* e, T sca
     for (index_t k = 0; k < c; ++k) y[i * ldy + k] = x[i * ldx + k] * (e ? e[i * c + k] * scale : scale);
 }
 
-/// d holds dy on entry and dx on return.
+/// d holds dy on entry and dx on return; de may be null where it is not wanted.
 template <class T>
 void embed_backward(T* d, index_t ldd, T* de, const T* x, index_t ldx, const T* e, T scale, index_t n, index_t c) {
   for (index_t i = 0; i < n; ++i)
     for (index_t k = 0; k < c; ++k) {
       T& g = d[i * ldd + k];
-      if (e) de[i * c + k] += g * scale * x[i * ldx + k];
+      if (e && de) de[i * c + k] += g * scale * x[i * ldx + k];
       g *= e ? e[i * c + k] * scale : scale;
     }
 }

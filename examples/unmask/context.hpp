@@ -1,0 +1,57 @@
+#pragma once
+
+/// What every command of the program shares: common options, output, and how errors leave.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unmask/unmask.hpp>
+
+namespace program {
+
+using unmask::error;
+using unmask::errc;
+using unmask::index_t;
+using unmask::result;
+using unmask::tensor;
+
+struct context {
+  int threads = 1;
+  std::uint64_t seed = 1;
+  bool json = false;
+  std::function<result<>()> run;   ///< the chosen command, after parsing
+
+  unmask::cpu backend() const { return {.threads = threads}; }
+
+  /// A sentence for people: stdout, or stderr where stdout belongs to JSON.
+  template <class... Args>
+  void say(const char* format, Args... args) const {
+    std::fprintf(json ? stderr : stdout, format, args...);
+    std::fflush(json ? stderr : stdout);
+  }
+  void print(const nlohmann::json& value) const {
+    if (json) std::printf("%s\n", value.dump(2).c_str());
+  }
+};
+
+/// Exit codes: 1 a run that failed (nowhere to write, a training that diverged), 2 input or arguments that are wrong.
+inline int exit_code(const error& e) { return e.code() == errc::not_writable ? 1 : 2; }
+
+/// A subcommand with an example under its help.
+inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what, const std::string& example) {
+  CLI::App* command = app.add_subcommand(name, what);
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+void add_demo(CLI::App&, context&);
+void add_simulate(CLI::App&, context&);
+void add_train(CLI::App&, context&);
+void add_reconstruct(CLI::App&, context&);
+void add_evaluate(CLI::App&, context&);
+void add_info(CLI::App&, context&);
+void add_view(CLI::App&, context&);
+
+}  // namespace program

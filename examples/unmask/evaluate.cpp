@@ -1,0 +1,64 @@
+/// unmask evaluate: quality of an estimated cube by a named definition.
+
+#include <unmask/io/cube.hpp>
+#include <unmask/metrics/quality.hpp>
+
+#include "quality_json.hpp"
+
+namespace program {
+
+namespace {
+
+struct evaluate_options {
+  std::string truth, estimate, mask, definition{unmask::metrics::name(unmask::metrics::definition::official_8bit)};
+};
+
+result<> evaluate(const context& c, const evaluate_options& o) {
+  const auto d = unmask::metrics::definition_from_name(o.definition);
+  if (!d) return d.error();
+  const auto truth = unmask::io::read_cube(unmask::io::parse_source(o.truth));
+  if (!truth) return truth.error();
+  const auto estimate = unmask::io::read_cube(unmask::io::parse_source(o.estimate));
+  if (!estimate) return estimate.error();
+  nlohmann::json report;
+  const auto fail = [&](const error& e) { return error(e.code(), o.estimate + " against " + o.truth + ": " + e.message()); };
+  if (o.mask.empty()) {
+    const auto q = unmask::metrics::evaluate(truth->cube.view(), estimate->cube.view(), *d);
+    if (!q) return fail(q.error());
+    report = to_json(*q);
+  } else {
+    const auto mask = unmask::io::read_mask(unmask::io::parse_source(o.mask));
+    if (!mask) return mask.error();
+    const auto q = unmask::metrics::evaluate_regions(truth->cube.view(), estimate->cube.view(), mask->view(), *d);
+    if (!q) return fail(q.error());
+    report = to_json(*q);
+  }
+  report["definition"] = o.definition;
+  const auto line = [&](const char* name, const nlohmann::json& q) {
+    if (!q.is_null())
+      c.say("%-8s %8.3f %8.4f %8.3f %8.3f\n", name, q["psnr"].get<double>(), q["ssim"].get<double>(), q["sam"].get<double>(),
+            q["ergas"].get<double>());
+  };
+  c.say("%-8s %8s %8s %8s %8s   definition: %s\n", "pixels", "PSNR dB", "SSIM", "SAM deg", "ERGAS", o.definition.c_str());
+  line("all", report);
+  if (report.contains("hidden")) line("hidden", report["hidden"]);
+  if (report.contains("open")) line("open", report["open"]);
+  c.print(report);
+  return {};
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, context& c) {
+  auto o = std::make_shared<evaluate_options>();
+  auto* command = add_command(app, "evaluate", "PSNR, SSIM, SAM and ERGAS of a cube, by a named definition",
+                              "unmask evaluate --truth scene.h5 --estimate cube.h5 --mask mask.mat --json");
+  command->add_option("--truth", o->truth, "true cube [H, W, bands]")->required();
+  command->add_option("--estimate", o->estimate, "estimated cube of the same shape")->required();
+  command->add_option("--mask", o->mask, "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels");
+  std::vector<std::string> names(unmask::metrics::definition_names.begin(), unmask::metrics::definition_names.end());
+  command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))->capture_default_str();
+  command->callback([&c, o] { c.run = [&c, o] { return evaluate(c, *o); }; });
+}
+
+}  // namespace program

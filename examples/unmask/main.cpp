@@ -1,0 +1,37 @@
+/// unmask: hyperspectral cubes from single coded snapshots. Each command is one file of this folder.
+
+#include <algorithm>
+#include <thread>
+
+#include "context.hpp"
+
+int main(int argc, char** argv) {
+  using namespace program;
+  CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
+  context c;
+  c.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, unmask::max_threads);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--threads", c.threads, "threads (results do not depend on it)")->check(CLI::Range(1, unmask::max_threads))->capture_default_str();
+  app.add_option("--seed", c.seed, "of everything random")->capture_default_str();
+  app.add_flag("--json", c.json, "results as JSON on stdout, messages on stderr");
+  app.set_version_flag("--version", std::string("unmask ") + UNMASK_VERSION_STRING + " (" + unmask::simd::instruction_set() + ")");
+  app.footer("`unmask COMMAND --help` shows an example of each. A MATLAB or HDF5 file may carry its variable: file.mat:name\n"
+             "Exit codes: 0 done, 1 the run failed, 2 wrong input or arguments.");
+  for (auto add : {add_demo, add_simulate, add_train, add_reconstruct, add_evaluate, add_info, add_view}) add(app, c);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  try {
+    if (const auto done = c.run(); !done) {
+      std::fprintf(stderr, "unmask: %s\n", done.error().message().c_str());
+      return exit_code(done.error());
+    }
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "unmask: out of memory\n");
+    return 1;
+  }
+  return 0;
+}

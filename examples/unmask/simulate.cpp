@@ -1,0 +1,59 @@
+/// unmask simulate: the snapshot that a CASSI camera would take of a cube.
+
+#include <unmask/io/hdf5_writer.hpp>
+
+#include "noise_options.hpp"
+#include "scene_files.hpp"
+
+namespace program {
+
+namespace {
+
+struct simulate_options {
+  std::string cube, mask, out, noise = "none", bands = "native";
+  index_t step = 2;
+};
+
+result<> simulate(const context& c, const simulate_options& o) {
+  auto s = read_scene(o.cube, o.bands);
+  if (!s) return s.error();
+  auto whole = unmask::io::read_mask(unmask::io::parse_source(o.mask));
+  if (!whole) return whole.error();
+  auto mask = mask_for(*whole, s->cube.extent(0), s->cube.extent(1), o.mask);
+  if (!mask) return mask.error();
+  auto noise = noise_by_name(o.noise);
+  if (!noise) return noise.error();
+  const auto g = unmask::optics::check_cassi(s->cube.extents(), mask->extents(), o.step);
+  if (!g) return g.error();
+  tensor<float, 2> y({g->height, g->measurement_width()});
+  unmask::optics::cassi_forward(c.backend(), y.view(), s->cube.view(), mask->view(), o.step);
+  noise->full_scale = static_cast<double>(g->bands) / 2;   // the noise models count in units of the network's input, y 2 / C
+  if (o.noise != "none") unmask::optics::add_noise(c.backend(), y.view(), *noise, c.seed);
+  unmask::io::hdf5_writer file(o.out);
+  file.put("measurement", y.view(), {{"unit", "sum of mask * cube"}, {"step", static_cast<double>(o.step)}, {"noise", o.noise}});
+  file.put("mask", mask->view()).put("cube", s->cube.view());
+  if (!s->wavelengths.empty()) file.put("wavelengths", s->wavelengths, {{"units", "nm"}});
+  if (auto saved = file.save(); !saved) return saved;
+  c.say("%s: measurement %td x %td from %td x %td x %td, step %td, noise %s\n", o.out.c_str(), g->height, g->measurement_width(),
+        g->height, g->width, g->bands, o.step, o.noise.c_str());
+  c.print({{"out", o.out}, {"height", g->height}, {"width", g->measurement_width()}, {"bands", g->bands}, {"step", o.step},
+           {"noise", o.noise}});
+  return {};
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app, context& c) {
+  auto o = std::make_shared<simulate_options>();
+  auto* command = add_command(app, "simulate", "simulate the coded snapshot of a cube",
+                              "unmask simulate --cube scene.h5 --mask mask.mat --noise camera --out snapshot.h5");
+  command->add_option("--cube", o->cube, "cube [H, W, bands], HDF5 or MATLAB")->required();
+  command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; its top left part is used")->required();
+  command->add_option("--out", o->out, "HDF5 file with measurement, mask, cube, wavelengths")->required();
+  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
+  add_noise_option(command, o->noise);
+  add_bands(command, o->bands);
+  command->callback([&c, o] { c.run = [&c, o] { return simulate(c, *o); }; });
+}
+
+}  // namespace program

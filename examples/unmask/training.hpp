@@ -1,0 +1,107 @@
+#pragma once
+
+/// What `train` and `demo` share: an observer that shows progress and writes the log, and the pictures of a trained
+/// network's auxiliary head on one snapshot.
+
+#include <csignal>
+#include <deque>
+
+#include "methods.hpp"
+#include "train_config.hpp"
+
+namespace program {
+
+using trainer = unmask::train::trainer<float, unmask::cpu>;
+
+/// Set by SIGINT and SIGTERM: training stores a checkpoint and ends with exit code 0.
+inline volatile std::sig_atomic_t interrupted = 0;
+
+class training_observer : public unmask::train::fit_observer {
+ public:
+  training_observer(index_t total, index_t first, std::FILE* log) : bar_(total, first, {.label = "train"}), log_(log) {
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    std::signal(SIGTERM, [](int) { interrupted = 1; });
+  }
+
+  bool on_step(const unmask::train::step_report& r, unmask::train::stage s) {
+    // one number for people: the loss of a batch of four crops jumps by half of itself
+    smooth_ = r.step == 0 || !(smooth_ > 0) ? r.loss : .98 * smooth_ + .02 * r.loss;
+    char text[96];
+    if (psnr_ > 0) std::snprintf(text, sizeof text, "%s  loss %.4f  psnr %.2f", unmask::train::stage_name(s), smooth_, psnr_);
+    else std::snprintf(text, sizeof text, "%s  loss %.4f", unmask::train::stage_name(s), smooth_);
+    bar_.update(r.step + 1, text);
+    if (log_)
+      std::fprintf(log_, "{\"step\": %td, \"stage\": \"%s\", \"loss\": %.6g, \"gradient_norm\": %.6g, \"learning_rate\": %.6g}\n", r.step,
+                   unmask::train::stage_name(s), r.loss, r.gradient_norm, r.learning_rate);
+    return !interrupted;
+  }
+
+  void on_validation(index_t step, const unmask::train::validation_report& r, bool best) {
+    psnr_ = r.psnr;
+    steps.push_back(static_cast<double>(step));
+    psnrs.push_back(r.psnr);
+    if (log_) {
+      nlohmann::json j{{"step", step}, {"psnr", r.psnr}, {"best", best}, {"scenes", r.scenes}};
+      if (r.hidden) j["hidden"] = *r.hidden;
+      if (r.open) j["open"] = *r.open;
+      std::fprintf(log_, "%s\n", j.dump().c_str());
+      std::fflush(log_);
+    }
+  }
+
+  std::vector<double> steps, psnrs;   ///< of validations
+
+ private:
+  unmask::train::progress bar_;
+  std::FILE* log_;
+  double smooth_ = 0, psnr_ = 0;
+};
+
+/// Mean over bands of a cube [H, W, C] that lies in an image of `stride` columns.
+template <class Value>
+tensor<float, 2> band_mean(index_t height, index_t width, index_t bands, Value&& value) {
+  tensor<float, 2> plane({height, width});
+  for (index_t h = 0; h < height; ++h)
+    for (index_t w = 0; w < width; ++w) {
+      float sum = 0;
+      for (index_t k = 0; k < bands; ++k) sum += value(h, w, k);
+      plane(h, w) = sum / static_cast<float>(bands);
+    }
+  return plane;
+}
+
+/// The auxiliary head on one snapshot whose truth is known: P, F' = m X, the weight map of stage MA, PSNR of P against F'.
+struct auxiliary_view {
+  tensor<float, 2> predicted, target, weight;   ///< means over the bands, [H, W]
+  double psnr = 0;                              ///< official-8bit
+};
+
+inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::s2_config& config, std::span<const float> parameters,
+                                             const snapshot& s, const tensor<float, 3>& truth,
+                                             const unmask::train::mask_aware_options& aware) {
+  const index_t H = s.geometry.height, W = s.geometry.width, C = s.geometry.bands, Hp = config.padded(H), Wp = config.padded(W);
+  unmask::s2_network<float, unmask::cpu> network(c.backend(), config, {1, H, W}, unmask::s2_mode::training);
+  unmask::arena count;
+  network.carve(count);
+  unmask::memory_block block(count.peak());
+  unmask::arena memory(block.data(), block.bytes());
+  network.carve(memory);
+  tensor<float, 3> mask({1, Hp, Wp}), output({H, W, C}), target({H, W, C}), predicted({H, W, C});
+  unmask::reflect_pad(unmask::array_view<float, 3>(mask.data(), Hp, Wp, index_t{1}),
+                      unmask::array_view<const float, 3>(s.mask.data(), H, W, index_t{1}));
+  const auto input = network_input(c, s);
+  network.forward(unmask::array_view<float, 4>(output.data(), index_t{1}, H, W, C),
+                  unmask::array_view<const float, 4>(input.data(), index_t{1}, H, W, C), mask.view(), parameters.data());
+  const auto pin = network.pin(config.stages - 1);
+  unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.mask.view());
+  for (index_t h = 0; h < H; ++h) std::copy_n(&pin(0, h, 0, 0), W * C, &predicted(h, 0, 0));
+  const unmask::train::detail::mask_aware_weight<float> weight(aware);
+  auxiliary_view v;
+  v.predicted = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return predicted(h, w, k); });
+  v.target = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return target(h, w, k); });
+  v.weight = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return weight.value(predicted(h, w, k)); });
+  v.psnr = unmask::metrics::psnr(target.view(), predicted.view());
+  return v;
+}
+
+}  // namespace program

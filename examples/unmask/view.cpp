@@ -1,0 +1,44 @@
+/// unmask view: a page with a cube's true colour, bands and spectra.
+
+#include <unmask/io/cube.hpp>
+#include <unmask/render/report.hpp>
+
+#include "scene_files.hpp"
+
+namespace program {
+
+namespace {
+
+struct view_options {
+  std::string file, out, bands = "native";
+  bool rotate = false;
+};
+
+result<> view_cube(const context& c, const view_options& o) {
+  const auto s = read_scene(o.file, o.bands);
+  if (!s) return s.error();
+  unmask::render::report_input input;
+  input.title = s->name;
+  input.wavelengths = s->wavelengths;
+  input.methods.push_back({s->name, s->cube.view()});
+  input.rotate180 = o.rotate;
+  input.facts.emplace_back("Cube", std::to_string(s->cube.extent(0)) + " x " + std::to_string(s->cube.extent(1)) + " x " + std::to_string(s->cube.extent(2)));
+  if (auto done = unmask::render::write_report(o.out, input); !done) return done;
+  c.say("%s written\n", o.out.c_str());
+  c.print({{"out", o.out}});
+  return {};
+}
+
+}  // namespace
+
+void add_view(CLI::App& app, context& c) {
+  auto o = std::make_shared<view_options>();
+  auto* command = add_command(app, "view", "a page with a cube's true colour, bands and spectra", "unmask view cube.h5 --out report.html");
+  command->add_option("file", o->file, "cube [H, W, bands], HDF5 or MATLAB")->required();
+  command->add_option("--out", o->out, "HTML file")->required();
+  command->add_flag("--rotate180", o->rotate, "show pictures rotated");
+  add_bands(command, o->bands);
+  command->callback([&c, o] { c.run = [&c, o] { return view_cube(c, *o); }; });
+}
+
+}  // namespace program

@@ -1,0 +1,155 @@
+#pragma once
+
+/// Cubes, planes and any other array out of HDF5 and MATLAB files, always row-major [H, W, C] in memory.
+/// Every refusal is one line that names the file, the variable, what was found and what was expected.
+
+#include "../core/tensor.hpp"
+#include "hdf5.hpp"
+#include "matlab5.hpp"
+
+namespace unmask::inline UNMASK_ABI::io {
+
+/// Names a reader looks for where none was given, the best first.
+using name_list = std::vector<std::string_view>;
+
+/// What is in a file: for `unmask info`, and before anything is read.
+inline result<file_info> list_variables(const std::string& path) {
+  const auto format = detect_format(path);
+  if (!format) return format.error();
+  switch (*format) {
+    case file_format::hdf5:
+    case file_format::matlab73:
+      return list_hdf5(path, *format);
+    case file_format::matlab5:
+      return list_matlab5(path);
+    case file_format::matlab4:
+      return error(errc::unreadable, detail::printable(path, 1000) + ": a MATLAB v4 file, expected v5, v7.3 or HDF5");
+    default:
+      break;
+  }
+  return error(errc::unreadable, detail::printable(path, 1000) + ": neither HDF5 nor a MATLAB file");
+}
+
+namespace detail {
+
+inline const variable_info* find(const file_info& file, std::string_view name) {
+  while (name.starts_with('/')) name.remove_prefix(1);
+  for (const variable_info& v : file.variables)
+    if (v.name == name) return &v;
+  return nullptr;
+}
+
+inline const char* rank_text(std::size_t rank) {
+  return rank == 3 ? "3-D [H x W x C]" : rank == 2 ? "2-D [H x W]" : rank == 1 ? "a list of numbers" : "an array";
+}
+
+/// The variable that was named, else the first preferred name of the right rank, else the only candidate.
+inline result<variable_info> choose(const file_info& file, const std::string& named, std::size_t rank,
+                                    const name_list& preferred) {
+  const std::string path = printable(file.path, 1000);
+  if (!named.empty()) {
+    const variable_info* v = find(file, named);
+    if (!v)
+      return error(errc::not_found, path + ": variable '" + printable(named) + "' not found (" + describe(file) + ")");
+    if (!v->numeric)
+      return variable_error(errc::wrong_value, file.path, *v, "is of type " + v->type + ", expected real numbers");
+    if (v->shape.size() != rank)
+      return variable_error(
+          errc::wrong_shape, file.path, *v,
+          "is " + std::to_string(v->shape.size()) + "-D [" + shape_text(v->shape) + "], expected " + rank_text(rank));
+    return *v;
+  }
+  std::vector<const variable_info*> candidates;
+  for (std::string_view name : preferred) {
+    const variable_info* v = find(file, name);
+    if (v && v->numeric && v->shape.size() == rank) return *v;
+  }
+  for (const variable_info& v : file.variables) {
+    // MATLAB has no 1-D arrays: a list of wavelengths is a 2-D row, and no candidate for a plane.
+    const bool row = v.column_major && rank == 2 && v.shape.size() == 2 && (v.shape[0] == 1 || v.shape[1] == 1);
+    if (v.numeric && v.shape.size() == rank && !row) candidates.push_back(&v);
+  }
+  if (candidates.size() == 1) return *candidates[0];
+  return error(candidates.empty() ? errc::not_found : errc::bad_argument,
+               path + ": " + (candidates.empty() ? "no variable that is " : "several variables are ") +
+                   rank_text(rank) + (candidates.empty() ? "" : ", name one as FILE:NAME") + " (" + describe(file) +
+                   ")");
+}
+
+/// Reads a chosen variable into `to` (row-major, scaled); `to` has room for its elements.
+template <class T>
+result<> read_into(const file_info& file, const variable_info& v, T* to) {
+  const std::int64_t n = *checked_elements(file.path, v);
+  std::vector<T> buffer;
+  T* raw = to;
+  if (v.column_major && v.shape.size() > 1) {
+    auto room = allocate<T>(n);
+    if (!room) return variable_error(errc::wrong_shape, file.path, v, "does not fit into memory");
+    buffer = std::move(*room);
+    raw = buffer.data();
+  }
+  double factor = 1;
+  if (file.format == file_format::matlab5) {
+    if (auto done = read_matlab5(file.path, v, raw); !done) return done;
+  } else {
+    auto scale = hdf5_scale(file.path, v);
+    if (!scale) return scale.error();
+    factor = *scale;
+    if (auto done = read_hdf5(file.path, v, raw); !done) return done;
+  }
+  if (raw != to) to_row_major(raw, v.shape, to);
+  if (factor != 1)
+    for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(static_cast<double>(to[i]) * factor);
+  return {};
+}
+
+inline result<> check_size(const file_info& file, const variable_info& v) {
+  return file.format == file_format::matlab5 ? check_matlab5_size(file.path, v) : check_hdf5_size(file.path, v);
+}
+
+template <class T, std::size_t Rank>
+result<tensor<T, Rank>> read_chosen(const file_info& file, const variable_info& v) {
+  if (auto fine = check_size(file, v); !fine) return fine.error();
+  std::array<index_t, Rank> extents{};
+  std::copy(v.shape.begin(), v.shape.end(), extents.begin());
+  std::optional<tensor<T, Rank>> array;
+#if UNMASK_HAS_EXCEPTIONS
+  try {
+    array.emplace(extents);
+  } catch (const std::bad_alloc&) {
+    return variable_error(errc::wrong_shape, file.path, v, "does not fit into memory");
+  }
+#else
+  array.emplace(extents);
+#endif
+  if (auto done = read_into(file, v, array->data()); !done) return done.error();
+  if (auto fine = check_finite(file.path, v, array->data()); !fine) return fine.error();
+  return std::move(*array);
+}
+
+}  // namespace detail
+
+/// Any array of a known rank; T is float or double.
+template <class T, std::size_t Rank>
+result<tensor<T, Rank>> read_tensor(const source& from, const name_list& preferred = {}) {
+  const auto file = list_variables(from.path);
+  if (!file) return file.error();
+  const auto v = detail::choose(*file, from.variable, Rank, preferred);
+  if (!v) return v.error();
+  return detail::read_chosen<T, Rank>(*file, *v);
+}
+
+/// A mask, a measurement, an error map: [H, W].
+inline result<tensor<float, 2>> read_plane(const source& from, const name_list& preferred = {}) {
+  return read_tensor<float, 2>(from, preferred);
+}
+
+/// A coded mask: `mask` where no variable is named.
+inline result<tensor<float, 2>> read_mask(const source& from) { return read_plane(from, {"mask"}); }
+
+/// A snapshot: `meas_real`, `measurement` or `meas` where no variable is named.
+inline result<tensor<float, 2>> read_measurement(const source& from) {
+  return read_plane(from, {"meas_real", "measurement", "meas"});
+}
+
+}  // namespace unmask::inline UNMASK_ABI::io

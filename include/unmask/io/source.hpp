@@ -1,0 +1,67 @@
+#pragma once
+
+/// What a person writes on the command line, `file.mat` or `file.mat:name`, and which format a file is by its first
+/// bytes; endings are never trusted.
+
+#include <sys/stat.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+
+#include "input_file.hpp"
+
+namespace unmask::inline UNMASK_ABI::io {
+
+struct source {
+  std::string path;
+  std::string variable;  ///< empty: not named
+};
+
+/// A path that exists as it is written wins; otherwise what follows the last colon is the variable.
+inline source parse_source(const std::string& text) {
+  struct ::stat there {};
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0 || ::stat(text.c_str(), &there) == 0) return {text, {}};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+enum class file_format {
+  hdf5,      ///< HDF5, axes as they are
+  matlab73,  ///< HDF5 behind MATLAB's user block, axes reversed
+  matlab5,   ///< MATLAB v5 to v7.2
+  matlab4,   ///< recognised to be refused by name
+  unknown
+};
+
+/// Errors: a file that is missing, empty or not a regular file.
+inline result<file_format> detect_format(const std::string& path) {
+  auto file = input_file::open(path);
+  if (!file) return file.error();
+  constexpr std::array<unsigned char, 8> signature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  std::array<char, 128> head{};
+  if (!file->read(head.data(), file->size() < head.size() ? static_cast<std::size_t>(file->size()) : head.size()))
+    return error(errc::unreadable, file->name() + ": cannot be read");
+  const auto starts_with = [&](const char* text) { return std::memcmp(head.data(), text, std::strlen(text)) == 0; };
+
+  // HDF5 allows a user block of 512, 1024, 2048, ... bytes before its signature.
+  for (std::uint64_t at = 0; at + signature.size() <= file->size(); at = at == 0 ? 512 : at * 2) {
+    std::array<unsigned char, 8> found{};
+    if (!file->seek(at) || !file->read(found.data(), found.size())) break;
+    if (found == signature) return at != 0 && starts_with("MATLAB") ? file_format::matlab73 : file_format::hdf5;
+  }
+  if (starts_with("MATLAB 7.3 MAT-file")) return file_format::matlab73;  // cut off before the signature
+  if (starts_with("MATLAB 5.0 MAT-file")) return file_format::matlab5;
+  // MATLAB allows any text in the header; the two letters at its end are what counts.
+  if (file->size() >= 128 && (std::memcmp(&head[126], "IM", 2) == 0 || std::memcmp(&head[126], "MI", 2) == 0))
+    return file_format::matlab5;
+  // v4 has no signature: a small type code, then plausible sizes and a zero or one.
+  std::array<std::int32_t, 5> v4{};
+  std::memcpy(v4.data(), head.data(), sizeof v4);
+  if (file->size() >= 20 && v4[0] >= 0 && v4[0] < 5000 && v4[1] >= 0 && v4[2] >= 0 && (v4[3] == 0 || v4[3] == 1) &&
+      v4[4] > 1 && v4[4] < 64)
+    return file_format::matlab4;
+  return file_format::unknown;
+}
+
+}  // namespace unmask::inline UNMASK_ABI::io

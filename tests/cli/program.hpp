@@ -1,0 +1,62 @@
+#pragma once
+
+/// Runs the program as a user would and keeps what it said.
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <unmask/io/cube.hpp>
+#include <unmask/io/hdf5_writer.hpp>
+#include <unmask/unmask.hpp>
+
+namespace fs = std::filesystem;
+
+/// A folder of its own, gone at the end.
+struct scratch_folder {
+  fs::path path = fs::temp_directory_path() / ("unmask_cli_" + std::to_string(::getpid()));
+  scratch_folder() { fs::create_directories(path); }
+  ~scratch_folder() { fs::remove_all(path); }
+  std::string operator/(const std::string& name) const { return (path / name).string(); }
+};
+
+inline std::string read_text(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::stringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+inline void write_text(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+
+struct outcome {
+  int code = -1;
+  std::string out, err;
+  std::ptrdiff_t lines() const { return std::count(err.begin(), err.end(), '\n'); }
+};
+
+inline outcome run_program(const scratch_folder& folder, const std::string& arguments) {
+  const std::string out = folder / "stdout", err = folder / "stderr";
+  const int status = std::system(("'" UNMASK_PROGRAM "' --threads 2 " + arguments + " >'" + out + "' 2>'" + err + "'").c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, read_text(out), read_text(err)};
+}
+
+/// A small scene with its mask, as files.
+struct sample_files {
+  unmask::tensor<float, 3> cube;
+  unmask::tensor<float, 2> mask;
+  explicit sample_files(const scratch_folder& folder, unmask::index_t size = 32, unmask::index_t bands = 4) {
+    std::vector<double> nm;
+    for (unmask::index_t c = 0; c < bands; ++c) nm.push_back(450 + 50 * static_cast<double>(c));
+    cube = unmask::scenes::generate(size, size, nm, 3);
+    mask = unmask::scenes::grey_mask(size, size, 3);
+    REQUIRE(unmask::io::write_cube(folder / "scene.h5", cube.view(), nm));
+    REQUIRE(unmask::io::write_plane(folder / "mask.h5", "mask", mask.view()));
+  }
+};

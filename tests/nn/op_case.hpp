@@ -1,0 +1,88 @@
+#pragma once
+
+/// One row of the op-case table: an operation at one size behind a uniform interface, for tests and benchmarks alike.
+/// A row is a generic function (backend, arena, arguments, direction) that takes its scratch from the arena, returns if
+/// the arena only measures, and runs one direction. Backward comes after forward on the same arena memory.
+
+#include <functional>
+#include <string>
+#include <unmask/core/arena.hpp>
+#include <unmask/nn/visit.hpp>
+#include <utility>
+#include <vector>
+
+namespace unmask_test {
+
+using namespace unmask;
+
+enum class role { input, parameter, output };
+enum class direction { forward, backward };
+
+/// What backward does with the gradient buffer of an input.
+enum class gradient { overwritten, accumulated, none };
+
+struct operand {
+  std::string name;
+  role kind = role::input;
+  index_t size = 0;
+  double low = -1, high = 1;  ///< values are uniform in between
+  gradient grad = gradient::overwritten;
+  std::vector<parameter> parts = {};  ///< of a flat parameter block, else empty
+};
+
+inline operand input(std::string name, index_t size, gradient g = gradient::overwritten, double low = -1,
+                     double high = 1) {
+  return {std::move(name), role::input, size, low, high, g};
+}
+inline operand weight(std::string name, index_t size, double low = -1, double high = 1) {
+  return {std::move(name), role::parameter, size, low, high, gradient::accumulated};
+}
+inline operand output(std::string name, index_t size) { return {std::move(name), role::output, size}; }
+inline operand weights(manifest m) {
+  return {"parameters", role::parameter, m.size, -1, 1, gradient::accumulated, m.entries};
+}
+
+/// Values and gradients of the operands, in their order; d of an output is given, d of the others is the result.
+template <class T>
+struct arguments {
+  std::vector<T*> x, d;
+};
+
+template <class Backend, class T>
+using op_run = std::function<void(const Backend&, arena&, const arguments<T>&, direction)>;
+
+struct op_case {
+  std::string name;
+  std::vector<operand> operands;
+  double growth;  ///< bound of the norm-wise relative error between two orders of summation, in units of epsilon
+  op_run<ref, double> ref_double;
+  op_run<cpu, double> cpu_double;
+  op_run<cpu, float> cpu_float;
+};
+
+using op_table = std::vector<op_case>;
+
+template <class F>
+void add(op_table& table, std::string name, std::vector<operand> operands, double growth, F f) {
+  table.push_back({std::move(name), std::move(operands), growth, f, f, f});
+}
+
+/// Two channels normalise to +1 and -1 whatever they are: what is left of the gradient, 1e-5 / variance of its terms,
+/// has lost that many digits by cancellation.
+inline double norm_growth(index_t channels, double usual) { return channels == 2 ? 40 * usual : usual; }
+
+/// "softmax 3x66"
+template <class... Size>
+std::string sized(std::string name, Size... size) {
+  char separator = ' ';
+  ((name += separator + std::to_string(size), separator = 'x'), ...);
+  return name;
+}
+
+/// The parts of the table, one a source file: the operations of nn/ and their compositions.
+op_table product_cases();    ///< matmul, linear, layer norm, GELU, softmax
+op_table image_cases();      ///< convolutions, embedding, padding, windows, position bias, row-wise image operations
+op_table attention_cases();  ///< spatial and spectral attention, feed-forward part
+op_table block_cases();      ///< whole blocks
+
+}  // namespace unmask_test
