@@ -9,6 +9,9 @@
 #include <string>
 #include <unmask/unmask.hpp>
 
+// network.cpp compiles it; without this each command would
+extern template class unmask::s2_network<float, unmask::cpu>;
+
 namespace program {
 
 using unmask::error;

@@ -78,7 +78,8 @@ result<> reconstruct(const context& c, const reconstruct_options& o) {
   if (weights)
     c.say("network needs %.0f MB for %td x %td\n", static_cast<double>(unmask::session<float, unmask::cpu>::bytes(weights->config, g->height, g->width, c.threads)) / 1e6, g->height, g->width);
 
-  auto e = weights ? run_network(c, s, *weights) : result<estimate>(run_gap_tv(c, s));
+  const bool camera = *exposure != "as stored";
+  auto e = weights ? run_network(c, s, *weights) : result<estimate>(run_gap_tv(c, s, camera));
   if (!e) return e.error();
   const auto wavelengths = wavelengths_of(from.path, bands);
   if (auto saved = unmask::io::write_cube(o.out, e->cube.view(), wavelengths,
@@ -94,7 +95,7 @@ result<> reconstruct(const context& c, const reconstruct_options& o) {
     report.input.rotate180 = o.rotate;
     report.fact("Exposure", *exposure);
     report.add(std::move(*e));
-    if (weights) report.add(run_gap_tv(c, s));   // the training-free baseline beside it
+    if (weights) report.add(run_gap_tv(c, s, camera));   // the training-free baseline beside it
     if (!o.truth.empty()) {
       auto truth = unmask::io::read_cube(unmask::io::parse_source(o.truth));
       if (!truth) return truth.error();

@@ -5,6 +5,8 @@
 ///   y = conv_last(conv_after_body(LN(t)) + f0) + x
 /// Images are reflect-padded to multiples of `pad_multiple` and cropped again; the mask comes padded (nn/padding.hpp).
 /// The object owns no memory: run `carve` on a measuring arena, then on a real one; after that nothing allocates.
+/// forward and backward are defined outside the class: a program of several files can instantiate them in one
+/// (`extern template class s2_network<float, cpu>;` in the others) and compile the network once.
 
 #include <span>
 
@@ -38,39 +40,7 @@ class s2_network {
   void carve(arena& a) { plan_.carve(a, be_); }
 
   /// x, y [B, H, W, bands]; mask [B, H', W'] at the padded size. keep: factors of residual branches, or null.
-  void forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr) {
-    bind(params_, parameters);
-    auto& m = plan_;
-    const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
-    for (index_t b = 0; b < s_.batch; ++b) reflect_pad(padded(m.input, b), image(x, b));
-    kernel<op::conv3x3, Backend>::forward(be_, m.first, m.input, params_.conv_first, conv(c_.bands, e));
-    image_norm_forward(be_, m.blocks[0].x, m.first, params_.input_norm, n, e, m.norms);
-    for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
-      const stage_params<const T>& stage = params_.stages[i];
-      for (std::size_t j = 0; j < stage.blocks.size(); ++j, ++k) {
-        auto& block = m.blocks[k];
-        block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(), keep ? keep + index_t(3 * k) * s_.batch : nullptr,
-                      stage.blocks[j], s_.batch, m.scratch[i]);
-      }
-      T* convolved = m.training() ? m.stage_output(i) : m.blocks[k - 1].a;
-      kernel<op::conv3x3, Backend>::forward(be_, convolved, m.blocks[k - 1].y, stage.conv, conv(e, e));
-      // inference adds onto the stage's input, which is the next stage's; training keeps both
-      if (m.training())
-        image_add(be_, convolved, m.stage_input(i), n * e);
-      else
-        image_add(be_, m.stage_input(i), convolved, n * e);
-      if (m.training()) image_linear_forward(be_, m.pins[i], m.stage_output(i), params_.pin, n, e, c_.bands);
-    }
-    image_norm_forward(be_, m.body, m.last_stage(), params_.norm, n, e, m.norms + 2 * n);
-    kernel<op::conv3x3, Backend>::forward(be_, m.sum, m.body, params_.conv_after_body, conv(e, e));
-    image_add(be_, m.sum, m.first, n * e);
-    kernel<op::conv3x3, Backend>::forward(be_, m.last, m.sum, params_.conv_last, conv(e, c_.bands));
-    image_add(be_, m.last, m.input, n * c_.bands);
-    const index_t row = s_.width * c_.bands;
-    for (index_t b = 0; b < s_.batch; ++b)
-      for (index_t h = 0; h < s_.height; ++h)
-        std::copy_n(m.last + (b * pixels + h * padded_width()) * c_.bands, row, &y(b, h, 0, 0));
-  }
+  void forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr);
 
   /// Auxiliary prediction of a stage, [B, H', W', bands]; training mode, after `forward`.
   array_view<T, 4> pin(int stage) const {
@@ -80,40 +50,7 @@ class s2_network {
   /// After `forward` with the same arguments. dparameters accumulates; dpins has a view for each stage (empty data: zero)
   /// or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty views.
   void backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy, std::span<const array_view<const T, 4>> dpins,
-                in<T, 4> /*x*/, in<T, 3> mask, const T* parameters, const T* keep = nullptr) {
-    bind(params_, parameters);
-    bind(grads_, dparameters);
-    auto& m = plan_;
-    const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
-    if (dmask.data()) std::fill(dmask.begin(), dmask.end(), T(0));
-    std::fill_n(m.dlast, n * bands, T(0));
-    for (index_t b = 0; b < s_.batch; ++b)
-      for (index_t h = 0; h < s_.height; ++h)
-        std::copy_n(&dy(b, h, 0, 0), s_.width * bands, m.dlast + (b * pixels + h * padded_width()) * bands);
-    conv_backward(m.dfirst, grads_.conv_last, m.dlast, m.sum, params_.conv_last, e, bands);
-    conv_backward(m.d, grads_.conv_after_body, m.dfirst, m.body, params_.conv_after_body, e, e);
-    std::fill_n(m.dstage, n * e, T(0));
-    image_norm_backward(be_, m.dstage, grads_.norm, m.d, m.last_stage(), params_.norm, n, e, m.norms + 2 * n, m.partials);
-    for (std::size_t i = params_.stages.size(), k = m.blocks.size(); i-- > 0;) {
-      const stage_params<const T>& stage = params_.stages[i];
-      if (i < dpins.size() && dpins[i].data())
-        image_linear_backward(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin, n, e, bands,
-                              m.turned, m.partials);
-      conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].y, stage.conv, e, e);
-      for (std::size_t j = stage.blocks.size(); j-- > 0;) {
-        auto& block = m.blocks[--k];
-        block_backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.x, block.a, block.b, mask.data(),
-                       keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
-      }
-      image_add(be_, m.dstage, m.d, n * e);
-    }
-    image_norm_backward(be_, m.dfirst, grads_.input_norm, m.dstage, m.first, params_.input_norm, n, e, m.norms, m.partials);
-    conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
-    if (!dx.data()) return;
-    image_add(be_, m.dinput, m.dlast, n * bands);
-    for (index_t b = 0; b < s_.batch; ++b)
-      reflect_pad_backward(image(dx, b), array_view<const T, 3>(padded(m.dinput, b)));
-  }
+                in<T, 4> /*x*/, in<T, 3> mask, const T* parameters, const T* keep = nullptr);
 
  private:
   template <class U>
@@ -143,5 +80,77 @@ class s2_network {
   s2_params<const T> params_;
   s2_params<T> grads_;
 };
+
+template <class T, class Backend>
+void s2_network<T, Backend>::forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep) {
+  bind(params_, parameters);
+  auto& m = plan_;
+  const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
+  for (index_t b = 0; b < s_.batch; ++b) reflect_pad(padded(m.input, b), image(x, b));
+  kernel<op::conv3x3, Backend>::forward(be_, m.first, m.input, params_.conv_first, conv(c_.bands, e));
+  image_norm_forward(be_, m.blocks[0].x, m.first, params_.input_norm, n, e, m.norms);
+  for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
+    const stage_params<const T>& stage = params_.stages[i];
+    for (std::size_t j = 0; j < stage.blocks.size(); ++j, ++k) {
+      auto& block = m.blocks[k];
+      block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(), keep ? keep + index_t(3 * k) * s_.batch : nullptr,
+                    stage.blocks[j], s_.batch, m.scratch[i]);
+    }
+    T* convolved = m.training() ? m.stage_output(i) : m.blocks[k - 1].a;
+    kernel<op::conv3x3, Backend>::forward(be_, convolved, m.blocks[k - 1].y, stage.conv, conv(e, e));
+    // inference adds onto the stage's input, which is the next stage's; training keeps both
+    if (m.training())
+      image_add(be_, convolved, m.stage_input(i), n * e);
+    else
+      image_add(be_, m.stage_input(i), convolved, n * e);
+    if (m.training()) image_linear_forward(be_, m.pins[i], m.stage_output(i), params_.pin, n, e, c_.bands);
+  }
+  image_norm_forward(be_, m.body, m.last_stage(), params_.norm, n, e, m.norms + 2 * n);
+  kernel<op::conv3x3, Backend>::forward(be_, m.sum, m.body, params_.conv_after_body, conv(e, e));
+  image_add(be_, m.sum, m.first, n * e);
+  kernel<op::conv3x3, Backend>::forward(be_, m.last, m.sum, params_.conv_last, conv(e, c_.bands));
+  image_add(be_, m.last, m.input, n * c_.bands);
+  const index_t row = s_.width * c_.bands;
+  for (index_t b = 0; b < s_.batch; ++b)
+    for (index_t h = 0; h < s_.height; ++h)
+      std::copy_n(m.last + (b * pixels + h * padded_width()) * c_.bands, row, &y(b, h, 0, 0));
+}
+
+template <class T, class Backend>
+void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy, std::span<const array_view<const T, 4>> dpins,
+              in<T, 4> /*x*/, in<T, 3> mask, const T* parameters, const T* keep) {
+  bind(params_, parameters);
+  bind(grads_, dparameters);
+  auto& m = plan_;
+  const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
+  if (dmask.data()) std::fill(dmask.begin(), dmask.end(), T(0));
+  std::fill_n(m.dlast, n * bands, T(0));
+  for (index_t b = 0; b < s_.batch; ++b)
+    for (index_t h = 0; h < s_.height; ++h)
+      std::copy_n(&dy(b, h, 0, 0), s_.width * bands, m.dlast + (b * pixels + h * padded_width()) * bands);
+  conv_backward(m.dfirst, grads_.conv_last, m.dlast, m.sum, params_.conv_last, e, bands);
+  conv_backward(m.d, grads_.conv_after_body, m.dfirst, m.body, params_.conv_after_body, e, e);
+  std::fill_n(m.dstage, n * e, T(0));
+  image_norm_backward(be_, m.dstage, grads_.norm, m.d, m.last_stage(), params_.norm, n, e, m.norms + 2 * n, m.partials);
+  for (std::size_t i = params_.stages.size(), k = m.blocks.size(); i-- > 0;) {
+    const stage_params<const T>& stage = params_.stages[i];
+    if (i < dpins.size() && dpins[i].data())
+      image_linear_backward(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin, n, e, bands,
+                            m.turned, m.partials);
+    conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].y, stage.conv, e, e);
+    for (std::size_t j = stage.blocks.size(); j-- > 0;) {
+      auto& block = m.blocks[--k];
+      block_backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.x, block.a, block.b, mask.data(),
+                     keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
+    }
+    image_add(be_, m.dstage, m.d, n * e);
+  }
+  image_norm_backward(be_, m.dfirst, grads_.input_norm, m.dstage, m.first, params_.input_norm, n, e, m.norms, m.partials);
+  conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
+  if (!dx.data()) return;
+  image_add(be_, m.dinput, m.dlast, n * bands);
+  for (index_t b = 0; b < s_.batch; ++b)
+    reflect_pad_backward(image(dx, b), array_view<const T, 3>(padded(m.dinput, b)));
+}
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,70 @@
+/// The product under every linear map and attention, on the network's own shapes, beside plain Eigen.
+/// Counters: FLOP/s. One thread; Eigen is kept to one by the macro below, which no consumer of the library ever sees.
+
+#define EIGEN_DONT_PARALLELIZE
+#include <benchmark/benchmark.h>
+
+#include <Eigen/Core>
+#include <unmask/unmask.hpp>
+
+namespace {
+
+using unmask::index_t;
+
+/// m x n x k and whether A is transposed (a weight gradient).
+const std::vector<std::vector<std::int64_t>> shapes{{64, 180, 60, 0}, {64, 60, 60, 0},  {64, 240, 60, 0}, {64, 60, 240, 0}, {64, 64, 10, 0},
+                                                    {64, 10, 64, 0},  {64, 60, 180, 0}, {60, 240, 64, 1}, {60, 60, 64, 1},  {10, 10, 64, 1}};
+
+struct operands {
+  index_t m, n, k;
+  bool turned;
+  std::vector<float> a, b, c;
+  explicit operands(const benchmark::State& s) : m(s.range(0)), n(s.range(1)), k(s.range(2)), turned(s.range(3) != 0) {
+    unmask::random draw(1);
+    for (auto [values, size] : {std::pair{&a, m * k}, std::pair{&b, k * n}, std::pair{&c, m * n}}) {
+      values->resize(static_cast<std::size_t>(size));
+      for (float& v : *values) v = static_cast<float>(draw.normal());
+    }
+  }
+};
+
+void count(benchmark::State& s, const operands& o) {
+  s.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(o.m * o.n * o.k), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+template <class Backend>
+void product(benchmark::State& s) {
+  operands o(s);
+  const auto left = o.turned ? unmask::transposed(static_cast<const float*>(o.a.data()), o.m) : unmask::rows_of(static_cast<const float*>(o.a.data()), o.k);
+  for (auto _ : s) {
+    unmask::multiply(Backend{}, o.c.data(), o.n, left, static_cast<const float*>(o.b.data()), o.n, o.m, o.n, o.k);
+    benchmark::DoNotOptimize(o.c.data());
+    benchmark::ClobberMemory();
+  }
+  count(s, o);
+}
+
+void product_eigen(benchmark::State& s) {
+  operands o(s);
+  using matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Eigen::Map<const matrix> a(o.a.data(), o.turned ? o.k : o.m, o.turned ? o.m : o.k), b(o.b.data(), o.k, o.n);
+  Eigen::Map<matrix> c(o.c.data(), o.m, o.n);
+  for (auto _ : s) {
+    if (o.turned) c.noalias() = a.transpose() * b;
+    else c.noalias() = a * b;
+    benchmark::DoNotOptimize(c.data());
+    benchmark::ClobberMemory();
+  }
+  count(s, o);
+}
+
+void all(benchmark::internal::Benchmark* b) {
+  for (const auto& shape : shapes) b->Args(shape);
+  b->ArgNames({"m", "n", "k", "t"});
+}
+
+}  // namespace
+
+BENCHMARK(product<unmask::cpu>)->Apply(all);
+BENCHMARK(product_eigen)->Apply(all);
+BENCHMARK(product<unmask::ref>)->Apply(all);
