@@ -3,7 +3,7 @@
 set(unmask_core_links Eigen3::Eigen unmask_external::xsimd)
 set(unmask_openmp_links OpenMP::OpenMP_CXX)
 set(unmask_weights_links nlohmann_json::nlohmann_json)
-set(unmask_io_links unmask::weights unmask_external::hdf5 unmask_external::matio ZLIB::ZLIB)
+set(unmask_io_links unmask::weights unmask_external::hdf5 ZLIB::ZLIB)
 set(unmask_render_links PNG::PNG)
 
 # Debian packages, for messages.
@@ -11,7 +11,7 @@ set(unmask_core_packages "Eigen 3.4 and xsimd (Debian: libeigen3-dev libxsimd-de
 set(unmask_openmp_packages "OpenMP (Debian: libgomp1 comes with g++; libomp-dev for clang)")
 set(unmask_weights_packages "nlohmann_json (Debian: nlohmann-json3-dev)")
 set(unmask_io_packages
-  "HDF5, matio, zlib and nlohmann_json (Debian: libhdf5-dev libmatio-dev zlib1g-dev nlohmann-json3-dev)")
+  "HDF5, zlib and nlohmann_json (Debian: libhdf5-dev zlib1g-dev nlohmann-json3-dev)")
 set(unmask_render_packages "libpng (Debian: libpng-dev)")
 
 # An imported target for a C library or a set of headers whose own CMake package is missing or cannot be used:
@@ -70,7 +70,6 @@ macro(unmask_find_component component)
     find_package(nlohmann_json 3 QUIET)
   elseif("${component}" STREQUAL "io")
     unmask_external(hdf5 MODULE hdf5 HEADER hdf5.h LIBRARY hdf5 hdf5_serial SUFFIXES hdf5/serial)
-    unmask_external(matio MODULE matio HEADER matio.h LIBRARY matio)
     find_package(ZLIB QUIET)
   elseif("${component}" STREQUAL "render")
     find_package(PNG QUIET)

@@ -10,7 +10,7 @@
 #endif
 #ifdef WITH_io
 #include <hdf5.h>
-#include <matio.h>
+#include <zlib.h>
 #endif
 #ifdef WITH_render
 #include <png.h>
@@ -31,9 +31,7 @@ int main() {
 #ifdef WITH_io
   unsigned major = 0, minor = 0, release = 0;
   if (H5get_libversion(&major, &minor, &release) < 0) return 1;
-  int version[3] = {};
-  Mat_GetLibraryVersion(version, version + 1, version + 2);
-  if (version[0] < 1) return 1;
+  if (zlibVersion()[0] != ZLIB_VERSION[0]) return 1;
 #endif
 #ifdef WITH_render
   if (std::strcmp(png_get_libpng_ver(nullptr), PNG_LIBPNG_VER_STRING) != 0) return 1;

@@ -28,11 +28,13 @@ void add_spatial(op_table& table, spatial_msa l, window_grid grid, index_t batch
   visit_spatial(list, l, "norm.", "spatial.", unused);
   const std::string name =
       sized("spatial_msa", batch, grid.height, grid.width, l.channels, l.heads, l.side, grid.shift);
-  add(table, name + " effect " + std::to_string(static_cast<int>(l.effect)) + (keep ? " keep" : ""),
+  add(
+      table, name + " effect " + std::to_string(static_cast<int>(l.effect)) + (keep ? " keep" : ""),
       {input("x", size, gradient::accumulated),
        input("e", size, embeds ? gradient::accumulated : gradient::none, 0.2, 1.8), weights(list.take()),
        keep_factors(batch), output("y", size)},
-      norm_growth(l.channels, 1024), [=](const auto& be, arena& memory, const auto& g, direction way) {
+      1024,
+      [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         spatial_scratch<T> scratch;
         scratch.carve(memory, be, l, true);
@@ -48,7 +50,8 @@ void add_spatial(op_table& table, spatial_msa l, window_grid grid, index_t batch
         visit_spatial(bind_gradients, l, "", "", dp);
         spatial_backward<bare<decltype(be)>, T>(be, l, g.d[0], embeds ? g.d[1] : nullptr, dp, g.d[4], g.x[0], e, kept,
                                                 p, batch, grid, scratch);
-      });
+      },
+      norm_floor(l.channels));
 }
 
 void add_spectral(op_table& table, spectral_msa l, window_grid grid, index_t batch, bool keep) {
@@ -59,11 +62,13 @@ void add_spectral(op_table& table, spectral_msa l, window_grid grid, index_t bat
   visit_spectral(list, l, "norm.", "spectral.", unused);
   const std::string name = sized(l.scope == spectral_scope::image ? "spectral_msa image" : "spectral_msa window", batch,
                                  grid.height, grid.width, l.channels, l.width, l.side, grid.shift);
-  add(table, name + " effect " + std::to_string(static_cast<int>(l.effect)) + (keep ? " keep" : ""),
+  add(
+      table, name + " effect " + std::to_string(static_cast<int>(l.effect)) + (keep ? " keep" : ""),
       {input("x", size, gradient::accumulated),
        input("e", size, embeds ? gradient::accumulated : gradient::none, 0.2, 1.8), weights(list.take()),
        keep_factors(batch), output("y", size)},
-      norm_growth(l.channels, 1024), [=](const auto& be, arena& memory, const auto& g, direction way) {
+      1024,
+      [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         spectral_scratch<T> scratch;
         scratch.carve(memory, be, l, grid.height, grid.width, true);
@@ -79,7 +84,8 @@ void add_spectral(op_table& table, spectral_msa l, window_grid grid, index_t bat
         visit_spectral(bind_gradients, l, "", "", dp);
         spectral_backward<bare<decltype(be)>, T>(be, l, g.d[0], embeds ? g.d[1] : nullptr, dp, g.d[4], g.x[0], e, kept,
                                                  p, batch, grid, scratch);
-      });
+      },
+      norm_floor(l.channels));
 }
 
 void add_ffn(op_table& table, ffn l, index_t batch, index_t pixels, bool keep, bool in_place) {
@@ -87,8 +93,9 @@ void add_ffn(op_table& table, ffn l, index_t batch, index_t pixels, bool keep, b
   manifest_builder list;
   ffn_params<float> unused;
   visit_ffn(list, l, "norm.", "ffn.", unused);
-  add(table, sized("ffn", batch, pixels, l.channels, l.hidden) + (keep ? " keep" : "") + (in_place ? " in place" : ""),
-      {input("x", size), weights(list.take()), keep_factors(batch), output("y", size)}, norm_growth(l.channels, 512),
+  add(
+      table, sized("ffn", batch, pixels, l.channels, l.hidden) + (keep ? " keep" : "") + (in_place ? " in place" : ""),
+      {input("x", size), weights(list.take()), keep_factors(batch), output("y", size)}, 512,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
@@ -108,7 +115,8 @@ void add_ffn(op_table& table, ffn l, index_t batch, index_t pixels, bool keep, b
         visit_ffn(bind_gradients, l, "", "", dp);
         std::copy_n(g.d[3], size, g.d[0]);
         ffn_backward<B, T>(be, l, g.d[0], dp, g.x[0], kept, p, batch, pixels, scratch);
-      });
+      },
+      norm_floor(l.channels));
 }
 
 }  // namespace

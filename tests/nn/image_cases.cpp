@@ -160,9 +160,10 @@ void add_padding(op_table& table, index_t height, index_t width, index_t to_heig
 }
 
 void add_image_norm(op_table& table, index_t n, index_t c) {
-  add(table, sized("image_norm", n, c),
-      {input("x", n * c, gradient::accumulated), weight("weight, bias", 2 * c), output("y", n * c)},
-      norm_growth(c, 256), [=](const auto& be, arena& memory, const auto& g, direction way) {
+  add(
+      table, sized("image_norm", n, c),
+      {input("x", n * c, gradient::accumulated), weight("weight, bias", 2 * c), output("y", n * c)}, 256,
+      [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
         T *saved = memory.take<T>(2 * n), *partials = memory.take<T>(max_chunks * 2 * c);
@@ -172,7 +173,8 @@ void add_image_norm(op_table& table, index_t n, index_t c) {
           image_norm_forward<B, T>(be, g.x[2], g.x[0], p, n, c, saved);
         else
           image_norm_backward<B, T>(be, g.d[0], {g.d[1], g.d[1] + c}, g.d[2], g.x[0], p, n, c, saved, partials);
-      });
+      },
+      norm_floor(c));
 }
 
 void add_image_linear(op_table& table, index_t n, index_t c, index_t o) {

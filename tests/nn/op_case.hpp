@@ -58,18 +58,21 @@ struct op_case {
   op_run<ref, double> ref_double;
   op_run<cpu, double> cpu_double;
   op_run<cpu, float> cpu_float;
+  double floor;  ///< a gradient smaller than this part of the row's largest is compared with that part
 };
 
 using op_table = std::vector<op_case>;
 
 template <class F>
-void add(op_table& table, std::string name, std::vector<operand> operands, double growth, F f) {
-  table.push_back({std::move(name), std::move(operands), growth, f, f, f});
+void add(op_table& table, std::string name, std::vector<operand> operands, double growth, F f, double floor = 1e-3) {
+  table.push_back({std::move(name), std::move(operands), growth, f, f, f, floor});
 }
 
-/// Two channels normalise to +1 and -1 whatever they are: what is left of the gradient, 1e-5 / variance of its terms,
-/// has lost that many digits by cancellation.
-inline double norm_growth(index_t channels, double usual) { return channels == 2 ? 40 * usual : usual; }
+/// One or two channels normalise to 0 or to +1 and -1 whatever they are: the gradient of x is zero up to 1e-5 /
+/// variance of its terms, and rounding of terms of the size of dy, times up to 1 / sqrt(1e-5), is all that is left of
+/// it (more or less by how a compiler contracts to fused multiply-adds). Its error is compared with the row's largest
+/// gradient.
+inline double norm_floor(index_t channels) { return channels <= 2 ? 1 : 1e-3; }
 
 /// "softmax 3x66"
 template <class... Size>

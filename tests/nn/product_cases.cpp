@@ -86,9 +86,10 @@ void add_linear(op_table& table, index_t n, index_t in_channels, index_t out_cha
 
 void add_layer_norm(op_table& table, index_t n, index_t c) {
   // the sums cancel down to the deviation, which is near the size of x here
-  add(table, sized("layer_norm", n, c),
-      {input("x", n * c, gradient::accumulated), weight("weight", c), weight("bias", c), output("y", n * c)},
-      norm_growth(c, 256), [=](const auto& be, arena& memory, const auto& g, direction way) {
+  add(
+      table, sized("layer_norm", n, c),
+      {input("x", n * c, gradient::accumulated), weight("weight", c), weight("bias", c), output("y", n * c)}, 256,
+      [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = std::remove_pointer_t<backend_of<decltype(g.x[0])>>;
         using K = kernel<op::layer_norm, backend_of<decltype(be)>>;
         T *mean = memory.take<T>(n), *rstd = memory.take<T>(n);
@@ -98,7 +99,8 @@ void add_layer_norm(op_table& table, index_t n, index_t c) {
           K::template forward<T>(g.x[3], mean, rstd, g.x[0], p, n, c);
         else
           K::template backward<T>(g.d[0], {g.d[1], g.d[2]}, g.d[3], g.x[0], p, mean, rstd, n, c);
-      });
+      },
+      norm_floor(c));
 }
 
 /// Softmax and GELU promise to work in place, which is how they are called here if `in_place`.

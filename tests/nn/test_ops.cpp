@@ -84,7 +84,7 @@ double check_against(const op_case& row, const runner<ref, double>& expected, co
   });
   each_gradient(row, [&](const std::string& name, std::size_t i, index_t offset, index_t size) {
     const double error = distance(found.d[i].data() + offset, expected.d[i].data() + offset, size);
-    const double scale = std::max(norm(expected.d[i].data() + offset, size), 1e-3 * largest);
+    const double scale = std::max(norm(expected.d[i].data() + offset, size), row.floor * largest);
     INFO(row.name, ", gradient of ", name, " of size ", scale, ", epsilon ", std::numeric_limits<T>::epsilon());
     CHECK(error <= tolerance * scale);
     if (scale > 0) worst = std::max(worst, error / scale);
