@@ -21,7 +21,6 @@ class report_builder {
     input.snapshot = snapshot_.measurement.view();
     input.mask = snapshot_.mask.view();
     const auto& g = s.geometry;
-    fact("Cube", std::to_string(g.height) + " x " + std::to_string(g.width) + " x " + std::to_string(g.bands));
     fact("Dispersion", std::to_string(g.step) + " pixels a band");
   }
 

@@ -22,7 +22,6 @@ result<> view_cube(const context& c, const view_options& o) {
   input.wavelengths = s->wavelengths;
   input.methods.push_back({s->name, s->cube.view()});
   input.rotate180 = o.rotate;
-  input.facts.emplace_back("Cube", std::to_string(s->cube.extent(0)) + " x " + std::to_string(s->cube.extent(1)) + " x " + std::to_string(s->cube.extent(2)));
   if (auto done = unmask::render::write_report(o.out, input); !done) return done;
   c.say("%s written\n", o.out.c_str());
   c.print({{"out", o.out}});
