@@ -8,7 +8,8 @@
 namespace unmask::inline UNMASK_ABI {
 
 namespace op {
-/// Channel gate.  forward y[n, c] = x[n, c] g[c];  gradient dx = dy g, dg[c] += sum_n dy[n, c] x[n, c];  shapes x, y [N, C], g [C]
+/// Channel gate.  forward y[n, c] = x[n, c] g[c];  gradient dx = dy g, dg[c] += sum_n dy[n, c] x[n, c];  shapes x, y
+/// [N, C], g [C]
 struct gate {};
 }  // namespace op
 
@@ -21,8 +22,8 @@ struct kernel<op::gate, ref> {
   template <class T>
   static void backward(T* dx, T* dg, const T* dy, const T* x, const T* g, index_t n, index_t c) {
     for (index_t i = 0; i < n * c; ++i) {
-      dx[i] = dy[i] * g[i % c];      // gradients of activations are written,
-      dg[i % c] += dy[i] * x[i];     // gradients of parameters are added
+      dx[i] = dy[i] * g[i % c];   // gradients of activations are written,
+      dg[i % c] += dy[i] * x[i];  // gradients of parameters are added
     }
   }
 };
@@ -33,7 +34,8 @@ struct kernel<op::gate, cpu> : kernel<op::gate, ref> {
   template <class T>
   static void forward(T* y, const T* x, const T* g, index_t n, index_t c) {
     for (index_t i = 0; i < n; ++i)
-      simd::transform<T>(c, y + i * c, [](auto v, auto w) { return v * w; }, x + i * c, g);
+      simd::transform<T>(
+          c, y + i * c, [](auto v, auto w) { return v * w; }, x + i * c, g);
   }
 };
 
@@ -48,7 +50,7 @@ int main() {
     for (double& v : *values) v = draw.normal();
 
   kernel<op::gate, ref>::backward(dx.data(), dg.data(), dy.data(), x.data(), g.data(), n, c);
-  const auto loss = [&] {   // <dy, y>: its gradient is what backward computes from dy
+  const auto loss = [&] {  // <dy, y>: its gradient is what backward computes from dy
     kernel<op::gate, ref>::forward(y.data(), x.data(), g.data(), n, c);
     double sum = 0;
     for (std::size_t i = 0; i < y.size(); ++i) sum += dy[i] * y[i];

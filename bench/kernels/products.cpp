@@ -12,8 +12,9 @@ namespace {
 using unmask::index_t;
 
 /// m x n x k and whether A is transposed (a weight gradient).
-const std::vector<std::vector<std::int64_t>> shapes{{64, 180, 60, 0}, {64, 60, 60, 0},  {64, 240, 60, 0}, {64, 60, 240, 0}, {64, 64, 10, 0},
-                                                    {64, 10, 64, 0},  {64, 60, 180, 0}, {60, 240, 64, 1}, {60, 60, 64, 1},  {10, 10, 64, 1}};
+const std::vector<std::vector<std::int64_t>> shapes{
+    {64, 180, 60, 0}, {64, 60, 60, 0},  {64, 240, 60, 0}, {64, 60, 240, 0}, {64, 64, 10, 0},
+    {64, 10, 64, 0},  {64, 60, 180, 0}, {60, 240, 64, 1}, {60, 60, 64, 1},  {10, 10, 64, 1}};
 
 struct operands {
   index_t m, n, k;
@@ -29,13 +30,15 @@ struct operands {
 };
 
 void count(benchmark::State& s, const operands& o) {
-  s.counters["FLOP/s"] = benchmark::Counter(2.0 * static_cast<double>(o.m * o.n * o.k), benchmark::Counter::kIsIterationInvariantRate);
+  s.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * static_cast<double>(o.m * o.n * o.k), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 template <class Backend>
 void product(benchmark::State& s) {
   operands o(s);
-  const auto left = o.turned ? unmask::transposed(static_cast<const float*>(o.a.data()), o.m) : unmask::rows_of(static_cast<const float*>(o.a.data()), o.k);
+  const auto left = o.turned ? unmask::transposed(static_cast<const float*>(o.a.data()), o.m)
+                             : unmask::rows_of(static_cast<const float*>(o.a.data()), o.k);
   for (auto _ : s) {
     unmask::multiply(Backend{}, o.c.data(), o.n, left, static_cast<const float*>(o.b.data()), o.n, o.m, o.n, o.k);
     benchmark::DoNotOptimize(o.c.data());
@@ -50,8 +53,10 @@ void product_eigen(benchmark::State& s) {
   const Eigen::Map<const matrix> a(o.a.data(), o.turned ? o.k : o.m, o.turned ? o.m : o.k), b(o.b.data(), o.k, o.n);
   Eigen::Map<matrix> c(o.c.data(), o.m, o.n);
   for (auto _ : s) {
-    if (o.turned) c.noalias() = a.transpose() * b;
-    else c.noalias() = a * b;
+    if (o.turned)
+      c.noalias() = a.transpose() * b;
+    else
+      c.noalias() = a * b;
     benchmark::DoNotOptimize(c.data());
     benchmark::ClobberMemory();
   }

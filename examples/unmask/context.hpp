@@ -14,8 +14,8 @@ extern template class unmask::s2_network<float, unmask::cpu>;
 
 namespace program {
 
-using unmask::error;
 using unmask::errc;
+using unmask::error;
 using unmask::index_t;
 using unmask::result;
 using unmask::tensor;
@@ -24,7 +24,7 @@ struct context {
   int threads = 1;
   std::uint64_t seed = 1;
   bool json = false;
-  std::function<result<>()> run;   ///< the chosen command, after parsing
+  std::function<result<>()> run;  ///< the chosen command, after parsing
 
   unmask::cpu backend() const { return {.threads = threads}; }
 
@@ -43,7 +43,8 @@ struct context {
 inline int exit_code(const error& e) { return e.code() == errc::not_writable ? 1 : 2; }
 
 /// A subcommand with an example under its help.
-inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what, const std::string& example) {
+inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what,
+                             const std::string& example) {
   CLI::App* command = app.add_subcommand(name, what);
   command->footer("Example:\n  " + example);
   return command;

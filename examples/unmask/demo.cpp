@@ -1,5 +1,5 @@
-/// unmask demo: no data needed. Generated scenes are photographed through a grey mask, a small network learns from them,
-/// and a scene it never saw is reconstructed; a table and report.html show how well.
+/// unmask demo: no data needed. Generated scenes are photographed through a grey mask, a small network learns from
+/// them, and a scene it never saw is reconstructed; a table and report.html show how well.
 
 #include <filesystem>
 #include <unmask/io/hdf5_writer.hpp>
@@ -21,7 +21,12 @@ struct demo_options {
 train_config demo_config(std::uint64_t seed) {
   train_config t;
   // widths that are multiples of 8 leave no register half empty: 1.5 times the speed of E 30
-  t.network = {.channels = 32, .stages = 2, .depths = {2, 2}, .heads = {4, 4}, .spectral_head_width = 8, .hidden = 128,
+  t.network = {.channels = 32,
+               .stages = 2,
+               .depths = {2, 2},
+               .heads = {4, 4},
+               .spectral_head_width = 8,
+               .hidden = 128,
                .embedding = unmask::mask_embedding_kind::tile_safe};
   t.noise = "camera";
   t.crop = 64;
@@ -29,13 +34,15 @@ train_config demo_config(std::uint64_t seed) {
   t.learning_rate = 1.5e-3;
   t.average = .99;
   t.encoding = .5;
-  t.encoding_in_aware = .1;   // without it the auxiliary head forgets its task in stage MA, and the weight map its meaning
+  t.encoding_in_aware =
+      .1;  // without it the auxiliary head forgets its task in stage MA, and the weight map its meaning
   t.seed = seed;
   return t;
 }
 
 /// As many steps as fit into the time: measured on a trainer that is then thrown away.
-result<index_t> affordable_steps(const context& c, const train_config& t, const unmask::train::sample_source& source, const demo_options& o) {
+result<index_t> affordable_steps(const context& c, const train_config& t, const unmask::train::sample_source& source,
+                                 const demo_options& o) {
   auto trial = trainer::create(c.backend(), t.network, trainer_options_of(t, o.steps));
   if (!trial) return trial.error();
   auto batch = source.make_batch<float>();
@@ -45,12 +52,13 @@ result<index_t> affordable_steps(const context& c, const train_config& t, const 
     const auto start = std::chrono::steady_clock::now();
     source.fill(c.backend(), batch, t.seed, i);
     trial->step(batch, {.kind = unmask::train::stage::mask_aware});
-    if (i > 0) seconds += seconds_since(start) / tries;   // the first one touches its memory
+    if (i > 0) seconds += seconds_since(start) / tries;  // the first one touches its memory
   }
   return std::clamp<index_t>(static_cast<index_t>(o.minutes * 60 / seconds), 20, o.steps);
 }
 
-snapshot photograph(const context& c, const tensor<float, 3>& cube, const tensor<float, 2>& mask, const std::string& noise_name) {
+snapshot photograph(const context& c, const tensor<float, 3>& cube, const tensor<float, 2>& mask,
+                    const std::string& noise_name) {
   snapshot s{tensor<float, 2>(), mask, {cube.extent(0), cube.extent(1), cube.extent(2), 2}};
   s.measurement = tensor<float, 2>({s.geometry.height, s.geometry.measurement_width()});
   unmask::optics::cassi_forward(c.backend(), s.measurement.view(), cube.view(), mask.view(), s.geometry.step);
@@ -62,10 +70,11 @@ snapshot photograph(const context& c, const tensor<float, 3>& cube, const tensor
 
 void print_table(const context& c, const report_builder& report) {
   c.say("\n%-16s | %24s | %24s\n", "", "all pixels", "hidden (mask < 0.5)");
-  c.say("%-16s | %8s %6s %8s | %8s %6s %8s\n", report.input.scores.definition.c_str(), "PSNR dB", "SSIM", "SAM deg", "PSNR dB", "SSIM", "SAM deg");
+  c.say("%-16s | %8s %6s %8s | %8s %6s %8s\n", report.input.scores.definition.c_str(), "PSNR dB", "SSIM", "SAM deg",
+        "PSNR dB", "SSIM", "SAM deg");
   for (const auto& row : report.input.scores.rows)
-    c.say("%-16s | %8.2f %6.3f %8.2f | %8.2f %6.3f %8.2f\n", row.name.c_str(), row.values[0], row.values[1], row.values[2], row.values[3],
-          row.values[4], row.values[5]);
+    c.say("%-16s | %8.2f %6.3f %8.2f | %8.2f %6.3f %8.2f\n", row.name.c_str(), row.values[0], row.values[1],
+          row.values[2], row.values[3], row.values[4], row.values[5]);
 }
 
 result<> demo(const context& c, const demo_options& o) {
@@ -74,11 +83,13 @@ result<> demo(const context& c, const demo_options& o) {
   if (failure) return error(errc::not_writable, o.out + ": cannot make the folder (" + failure.message() + ")");
   train_config t = demo_config(c.seed);
   const auto wavelengths = unmask::optics::benchmark_wavelength_list();
-  c.say("1/4 generating %td scenes of %td x %td x %zu and a grey mask\n", o.scenes + 1, o.size, o.size, wavelengths.size());
+  c.say("1/4 generating %td scenes of %td x %td x %zu and a grey mask\n", o.scenes + 1, o.size, o.size,
+        wavelengths.size());
   const auto mask = unmask::scenes::grey_mask(o.size, o.size, c.seed);
   std::vector<tensor<float, 3>> training;
   for (index_t i = 0; i < o.scenes; ++i)
-    training.push_back(unmask::scenes::generate(o.size, o.size, wavelengths, c.seed + 100 + static_cast<std::uint64_t>(i)));
+    training.push_back(
+        unmask::scenes::generate(o.size, o.size, wavelengths, c.seed + 100 + static_cast<std::uint64_t>(i)));
   const auto truth = unmask::scenes::generate(o.size, o.size, wavelengths, c.seed);
   const auto samples = sample_options_of(t);
   if (!samples) return samples.error();
@@ -90,8 +101,8 @@ result<> demo(const context& c, const demo_options& o) {
   t.stages = "me:" + std::to_string(*steps / 4) + ",ma:" + std::to_string(*steps - *steps / 4);
   auto net = trainer::create(c.backend(), t.network, trainer_options_of(t, *steps));
   if (!net) return net.error();
-  c.say("2/4 training a network of %zu parameters, %td steps (%s), %.0f MB, %d threads\n", net->parameters().size(), *steps,
-        t.stages.c_str(), static_cast<double>(net->bytes()) / 1e6, c.threads);
+  c.say("2/4 training a network of %zu parameters, %td steps (%s), %.0f MB, %d threads\n", net->parameters().size(),
+        *steps, t.stages.c_str(), static_cast<double>(net->bytes()) / 1e6, c.threads);
   const auto loss = loss_of(t);
   const auto plan = unmask::train::parse_stages(t.stages);
   training_observer observer(*steps, 0, nullptr);
@@ -108,34 +119,47 @@ result<> demo(const context& c, const demo_options& o) {
   const auto aux = view_auxiliary(c, t.network, parameters, s, truth, loss->aware);
   if (!aux) return aux.error();
   report_builder report("unmask demo", wavelengths, s);
-  report.input.subtitle = "One coded snapshot of a generated scene, and the hyperspectral cube a network recovers from it.";
+  report.input.subtitle =
+      "One coded snapshot of a generated scene, and the hyperspectral cube a network recovers from it.";
   report.add({"HM input", network_input(c, s), 0, 0});
   report.add(run_gap_tv(c, s));
   report.add(std::move(*network));
   if (auto ok = report.compare(truth); !ok) return ok;
   char text[160];
-  std::snprintf(text, sizeof text, "%td steps in %.0f s on %d threads, %zu parameters", *steps, seconds, c.threads, parameters.size());
+  std::snprintf(text, sizeof text, "%td steps in %.0f s on %d threads, %zu parameters", *steps, seconds, c.threads,
+                parameters.size());
   report.fact("Training", text);
   report.fact("Noise", "shot noise, quantum efficiency 0.4, 2048 levels");
   std::vector<double> x, y;
-  for (const float value : net->state().losses) x.push_back(static_cast<double>(x.size())), y.push_back(static_cast<double>(value));
+  for (const float value : net->state().losses)
+    x.push_back(static_cast<double>(x.size())), y.push_back(static_cast<double>(value));
   report.input.loss_curves.push_back({"loss (stage ME, then MA)", x, y});
   std::snprintf(text, sizeof text, "Mean over the bands; PSNR against F' %.2f dB (official-8bit).", aux->psnr);
   report.add_image("Auxiliary prediction P", text, aux->predicted);
-  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head learns to predict, mean over the bands.", aux->target);
-  report.add_image("Weight map w of stage MA", "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", aux->weight);
+  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head learns to predict, mean over the bands.",
+                   aux->target);
+  report.add_image("Weight map w of stage MA",
+                   "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", aux->weight);
 
   unmask::io::hdf5_writer file(o.out + "/demo.h5");
   file.put("measurement", s.measurement.view(), {{"unit", "sum of mask * cube"}, {"step", 2.0}, {"noise", t.noise}});
   file.put("mask", mask.view()).put("cube", truth.view()).put("wavelengths", wavelengths, {{"units", "nm"}});
   if (auto ok = file.save(); !ok) return ok;
-  if (auto ok = unmask::io::write_weights(o.out + "/weights.safetensors", t.network, parameters, {{"recipe", to_json(t).dump()}, {"data", "generated scenes"}}); !ok)
+  if (auto ok = unmask::io::write_weights(o.out + "/weights.safetensors", t.network, parameters,
+                                          {{"recipe", to_json(t).dump()}, {"data", "generated scenes"}});
+      !ok)
     return ok;
   if (auto ok = report.write(o.out + "/report.html"); !ok) return ok;
   print_table(c, report);
   c.say("\nauxiliary output against the mask-coded signal F': PSNR %.2f dB\n", aux->psnr);
-  c.say("4/4 open %s/report.html in a browser; snapshot, mask and truth are in demo.h5, the network in weights.safetensors\n", o.out.c_str());
-  nlohmann::json j{{"out", o.out}, {"steps", *steps}, {"training_seconds", seconds}, {"definition", report.input.scores.definition},
+  c.say(
+      "4/4 open %s/report.html in a browser; snapshot, mask and truth are in demo.h5, the network in "
+      "weights.safetensors\n",
+      o.out.c_str());
+  nlohmann::json j{{"out", o.out},
+                   {"steps", *steps},
+                   {"training_seconds", seconds},
+                   {"definition", report.input.scores.definition},
                    {"auxiliary_psnr", aux->psnr}};
   for (const auto& [name, q] : report.qualities) j["methods"][name] = to_json(q);
   c.print(j);
@@ -146,11 +170,19 @@ result<> demo(const context& c, const demo_options& o) {
 
 void add_demo(CLI::App& app, context& c) {
   auto o = std::make_shared<demo_options>();
-  auto* command = add_command(app, "demo", "generate scenes, train a small network, reconstruct an unseen scene, write a report", "unmask demo --out demo-out");
+  auto* command =
+      add_command(app, "demo", "generate scenes, train a small network, reconstruct an unseen scene, write a report",
+                  "unmask demo --out demo-out");
   command->add_option("--out", o->out, "folder for report.html, demo.h5 and weights.safetensors")->required();
-  command->add_option("--minutes", o->minutes, "most time for training")->check(CLI::Range(0.01, 1e4))->capture_default_str();
-  command->add_option("--steps", o->steps, "most training steps")->check(CLI::Range(20, 100000000))->capture_default_str();
-  command->add_option("--size", o->size, "side of the scenes, pixels")->check(CLI::Range(64, 1024))->capture_default_str();
+  command->add_option("--minutes", o->minutes, "most time for training")
+      ->check(CLI::Range(0.01, 1e4))
+      ->capture_default_str();
+  command->add_option("--steps", o->steps, "most training steps")
+      ->check(CLI::Range(20, 100000000))
+      ->capture_default_str();
+  command->add_option("--size", o->size, "side of the scenes, pixels")
+      ->check(CLI::Range(64, 1024))
+      ->capture_default_str();
   command->add_option("--scenes", o->scenes, "scenes to train on")->check(CLI::Range(1, 1000))->capture_default_str();
   command->callback([&c, o] { c.run = [&c, o] { return demo(c, *o); }; });
 }

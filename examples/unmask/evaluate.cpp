@@ -21,7 +21,9 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   const auto estimate = unmask::io::read_cube(unmask::io::parse_source(o.estimate));
   if (!estimate) return estimate.error();
   nlohmann::json report;
-  const auto fail = [&](const error& e) { return error(e.code(), o.estimate + " against " + o.truth + ": " + e.message()); };
+  const auto fail = [&](const error& e) {
+    return error(e.code(), o.estimate + " against " + o.truth + ": " + e.message());
+  };
   if (o.mask.empty()) {
     const auto q = unmask::metrics::evaluate(truth->cube.view(), estimate->cube.view(), *d);
     if (!q) return fail(q.error());
@@ -36,10 +38,11 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   report["definition"] = o.definition;
   const auto line = [&](const char* name, const nlohmann::json& q) {
     if (!q.is_null())
-      c.say("%-8s %8.3f %8.4f %8.3f %8.3f\n", name, q["psnr"].get<double>(), q["ssim"].get<double>(), q["sam"].get<double>(),
-            q["ergas"].get<double>());
+      c.say("%-8s %8.3f %8.4f %8.3f %8.3f\n", name, q["psnr"].get<double>(), q["ssim"].get<double>(),
+            q["sam"].get<double>(), q["ergas"].get<double>());
   };
-  c.say("%-8s %8s %8s %8s %8s   definition: %s\n", "pixels", "PSNR dB", "SSIM", "SAM deg", "ERGAS", o.definition.c_str());
+  c.say("%-8s %8s %8s %8s %8s   definition: %s\n", "pixels", "PSNR dB", "SSIM", "SAM deg", "ERGAS",
+        o.definition.c_str());
   line("all", report);
   if (report.contains("hidden")) line("hidden", report["hidden"]);
   if (report.contains("open")) line("open", report["open"]);
@@ -57,7 +60,8 @@ void add_evaluate(CLI::App& app, context& c) {
   command->add_option("--estimate", o->estimate, "estimated cube of the same shape")->required();
   command->add_option("--mask", o->mask, "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels");
   std::vector<std::string> names(unmask::metrics::definition_names.begin(), unmask::metrics::definition_names.end());
-  command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))->capture_default_str();
+  command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))
+      ->capture_default_str();
   command->callback([&c, o] { c.run = [&c, o] { return evaluate(c, *o); }; });
 }
 

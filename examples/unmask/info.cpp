@@ -12,8 +12,12 @@ namespace {
 result<> weights_info(const context& c, const std::string& path) {
   const auto w = unmask::io::read_weights(path);
   if (!w) return w.error();
-  nlohmann::json j{{"file", path}, {"kind", "weights"}, {"parameters", w->parameters.size()}, {"self_test", "passed"},
-                   {"network", unmask::io::config_to_json(w->config)}, {"description", w->description}};
+  nlohmann::json j{{"file", path},
+                   {"kind", "weights"},
+                   {"parameters", w->parameters.size()},
+                   {"self_test", "passed"},
+                   {"network", unmask::io::config_to_json(w->config)},
+                   {"description", w->description}};
   c.say("%s: weights of an S2-Transformer, %zu parameters, self-test passed\n", path.c_str(), w->parameters.size());
   c.say("  network %s\n", j["network"].dump().c_str());
   for (const auto& [key, value] : w->description) c.say("  %s: %s\n", key.c_str(), value.c_str());
@@ -51,7 +55,8 @@ result<> info(const context& c, const std::string& spec) {
   const auto file = unmask::io::list_variables(from.path);
   if (!file) return file.error();
   if (!from.variable.empty())
-    if (const auto named = unmask::io::detail::choose(*file, from.variable, 0, {}); !named && named.error().code() == errc::not_found)
+    if (const auto named = unmask::io::detail::choose(*file, from.variable, 0, {});
+        !named && named.error().code() == errc::not_found)
       return named.error();
   nlohmann::json list = nlohmann::json::array();
   c.say("%s\n", from.path.c_str());
@@ -65,8 +70,9 @@ result<> info(const context& c, const std::string& spec) {
       if (s) {
         j["statistics"] = *s;
         char text[128];
-        std::snprintf(text, sizeof text, "  min %.4g, max %.4g, mean %.4g, %.1f %% of the values in (.05, .95)", (*s)["min"].get<double>(),
-                      (*s)["max"].get<double>(), (*s)["mean"].get<double>(), 100 * (*s)["grey_share"].get<double>());
+        std::snprintf(text, sizeof text, "  min %.4g, max %.4g, mean %.4g, %.1f %% of the values in (.05, .95)",
+                      (*s)["min"].get<double>(), (*s)["max"].get<double>(), (*s)["mean"].get<double>(),
+                      100 * (*s)["grey_share"].get<double>());
         line += text;
       } else {
         j["problem"] = s.error().message();
@@ -84,8 +90,9 @@ result<> info(const context& c, const std::string& spec) {
 
 void add_info(CLI::App& app, context& c) {
   auto file = std::make_shared<std::string>();
-  auto* command = add_command(app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test",
-                              "unmask info mask.mat");
+  auto* command =
+      add_command(app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test",
+                  "unmask info mask.mat");
   command->add_option("file", *file, "HDF5, MATLAB or safetensors")->required();
   command->callback([&c, file] { c.run = [&c, file] { return info(c, *file); }; });
 }

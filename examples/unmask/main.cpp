@@ -12,12 +12,16 @@ int main(int argc, char** argv) {
   c.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, unmask::max_threads);
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--threads", c.threads, "threads (results do not depend on it)")->check(CLI::Range(1, unmask::max_threads))->capture_default_str();
+  app.add_option("--threads", c.threads, "threads (results do not depend on it)")
+      ->check(CLI::Range(1, unmask::max_threads))
+      ->capture_default_str();
   app.add_option("--seed", c.seed, "of everything random")->capture_default_str();
   app.add_flag("--json", c.json, "results as JSON on stdout, messages on stderr");
-  app.set_version_flag("--version", std::string("unmask ") + UNMASK_VERSION_STRING + " (" + unmask::simd::instruction_set() + ")");
-  app.footer("`unmask COMMAND --help` shows an example of each. A MATLAB or HDF5 file may carry its variable: file.mat:name\n"
-             "Exit codes: 0 done, 1 the run failed, 2 wrong input or arguments.");
+  app.set_version_flag("--version",
+                       std::string("unmask ") + UNMASK_VERSION_STRING + " (" + unmask::simd::instruction_set() + ")");
+  app.footer(
+      "`unmask COMMAND --help` shows an example of each. A MATLAB or HDF5 file may carry its variable: file.mat:name\n"
+      "Exit codes: 0 done, 1 the run failed, 2 wrong input or arguments.");
   for (auto add : {add_demo, add_simulate, add_train, add_reconstruct, add_evaluate, add_info, add_view}) add(app, c);
   try {
     app.parse(argc, argv);

@@ -42,10 +42,10 @@ estimate run_gap_tv(const context& c, const snapshot& s, bool camera) {
 
 result<estimate> run_network(const context& c, const snapshot& s, const unmask::io::weights& w) {
   if (w.config.bands != s.geometry.bands)
-    return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) + " bands, the measurement has " +
-                                        std::to_string(s.geometry.bands));
-  auto network = unmask::session<float, unmask::cpu>::create(c.backend(), w.config, std::span<const float>(w.parameters),
-                                                              s.geometry.height, s.geometry.width, s.mask.view());
+    return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
+                                        " bands, the measurement has " + std::to_string(s.geometry.bands));
+  auto network = unmask::session<float, unmask::cpu>::create(
+      c.backend(), w.config, std::span<const float>(w.parameters), s.geometry.height, s.geometry.width, s.mask.view());
   if (!network) return network.error();
   const auto input = network_input(c, s);
   estimate e{"S2-Transformer", tensor<float, 3>(input.extents()), 0, 0};
@@ -53,7 +53,8 @@ result<estimate> run_network(const context& c, const snapshot& s, const unmask::
   network->run(e.cube.view(), input.view());
   e.seconds = seconds_since(start);
   for (const float v : e.cube)
-    if (!std::isfinite(v)) return error(errc::wrong_value, "the network's reconstruction holds a value that is not finite");
+    if (!std::isfinite(v))
+      return error(errc::wrong_value, "the network's reconstruction holds a value that is not finite");
   e.reprojection = reprojection_error(c, e.cube, s);
   return e;
 }

@@ -12,7 +12,7 @@ namespace program {
 struct estimate {
   std::string name;
   tensor<float, 3> cube;
-  double reprojection = 0;   ///< |A x - y| / |y|
+  double reprojection = 0;  ///< |A x - y| / |y|
   double seconds = 0;
 };
 

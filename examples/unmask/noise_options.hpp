@@ -19,9 +19,11 @@ inline result<unmask::optics::noise_model> noise_by_name(const std::string& name
 
 inline CLI::Option* add_noise_option(CLI::App* command, std::string& name) {
   return command
-      ->add_option("--noise", name, "none; camera: binomial shot noise, quantum efficiency 0.4, 2048 levels; poisson: 10000 photons; "
-                                    "gaussian: sigma 0.01")
-      ->check(CLI::IsMember({"none", "camera", "poisson", "gaussian"}))->capture_default_str();
+      ->add_option("--noise", name,
+                   "none; camera: binomial shot noise, quantum efficiency 0.4, 2048 levels; poisson: 10000 photons; "
+                   "gaussian: sigma 0.01")
+      ->check(CLI::IsMember({"none", "camera", "poisson", "gaussian"}))
+      ->capture_default_str();
 }
 
 }  // namespace program

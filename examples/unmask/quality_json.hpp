@@ -24,7 +24,11 @@ inline nlohmann::json to_json(const unmask::metrics::regional_quality& q) {
 /// PSNR, SSIM, SAM of all and of hidden pixels: the row of a table; NaN is shown as a dash.
 inline std::vector<double> table_values(const unmask::metrics::regional_quality& q) {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
-  return {q.all.psnr, q.all.ssim, q.all.sam, q.hidden ? q.hidden->psnr : none, q.hidden ? q.hidden->ssim : none,
+  return {q.all.psnr,
+          q.all.ssim,
+          q.all.sam,
+          q.hidden ? q.hidden->psnr : none,
+          q.hidden ? q.hidden->ssim : none,
           q.hidden ? q.hidden->sam : none};
 }
 

@@ -28,7 +28,8 @@ result<std::string> expose(tensor<float, 2>& y, const reconstruct_options& o, bo
   const float gain = static_cast<float>(o.full_scale * static_cast<double>(bands) / 2) / top;
   for (float& v : y) v = std::max(v, 0.f) * gain;
   char text[128];
-  std::snprintf(text, sizeof text, "clipped at 0, divided by its maximum %g, times %g (full scale = C/2)", static_cast<double>(top), o.full_scale);
+  std::snprintf(text, sizeof text, "clipped at 0, divided by its maximum %g, times %g (full scale = C/2)",
+                static_cast<double>(top), o.full_scale);
   return std::string(text);
 }
 
@@ -58,7 +59,8 @@ result<> reconstruct(const context& c, const reconstruct_options& o) {
   const std::string method = !o.method.empty() ? o.method : o.weights.empty() ? "gap-tv" : "s2";
   std::optional<unmask::io::weights> weights;
   if (method == "s2") {
-    if (o.weights.empty()) return error(errc::bad_argument, "--method s2 needs --weights FILE (unmask train makes one)");
+    if (o.weights.empty())
+      return error(errc::bad_argument, "--method s2 needs --weights FILE (unmask train makes one)");
     auto read = unmask::io::read_weights(o.weights);
     if (!read) return read.error();
     weights = std::move(*read);
@@ -74,28 +76,35 @@ result<> reconstruct(const context& c, const reconstruct_options& o) {
   const auto exposure = expose(*y, o, has_unit(from), bands);
   if (!exposure) return exposure.error();
   const snapshot s{std::move(*y), std::move(*mask), *g};
-  c.say("%s: %td x %td, %td bands, step %td; %s\n", o.measurement.c_str(), g->height, g->measurement_width(), bands, o.step, exposure->c_str());
+  c.say("%s: %td x %td, %td bands, step %td; %s\n", o.measurement.c_str(), g->height, g->measurement_width(), bands,
+        o.step, exposure->c_str());
   if (weights)
-    c.say("network needs %.0f MB for %td x %td\n", static_cast<double>(unmask::session<float, unmask::cpu>::bytes(weights->config, g->height, g->width, c.threads)) / 1e6, g->height, g->width);
+    c.say("network needs %.0f MB for %td x %td\n",
+          static_cast<double>(
+              unmask::session<float, unmask::cpu>::bytes(weights->config, g->height, g->width, c.threads)) /
+              1e6,
+          g->height, g->width);
 
   const bool camera = *exposure != "as stored";
   auto e = weights ? run_network(c, s, *weights) : result<estimate>(run_gap_tv(c, s, camera));
   if (!e) return e.error();
   const auto wavelengths = wavelengths_of(from.path, bands);
-  if (auto saved = unmask::io::write_cube(o.out, e->cube.view(), wavelengths,
-                                          {{"method", e->name}, {"exposure", *exposure}, {"reprojection_error", e->reprojection}});
+  if (auto saved = unmask::io::write_cube(
+          o.out, e->cube.view(), wavelengths,
+          {{"method", e->name}, {"exposure", *exposure}, {"reprojection_error", e->reprojection}});
       !saved)
     return saved;
-  c.say("%s: %td x %td x %td by %s in %.2f s; re-projection error |A x - y| / |y| = %.4f\n", o.out.c_str(), g->height, g->width, bands,
-        e->name.c_str(), e->seconds, e->reprojection);
-  nlohmann::json summary{{"out", o.out}, {"method", e->name}, {"seconds", e->seconds}, {"reprojection_error", e->reprojection},
-                         {"height", g->height}, {"width", g->width}, {"bands", bands}};
+  c.say("%s: %td x %td x %td by %s in %.2f s; re-projection error |A x - y| / |y| = %.4f\n", o.out.c_str(), g->height,
+        g->width, bands, e->name.c_str(), e->seconds, e->reprojection);
+  nlohmann::json summary{
+      {"out", o.out},        {"method", e->name}, {"seconds", e->seconds}, {"reprojection_error", e->reprojection},
+      {"height", g->height}, {"width", g->width}, {"bands", bands}};
   if (!o.report.empty()) {
     report_builder report("Reconstruction of " + std::filesystem::path(from.path).filename().string(), wavelengths, s);
     report.input.rotate180 = o.rotate;
     report.fact("Exposure", *exposure);
     report.add(std::move(*e));
-    if (weights) report.add(run_gap_tv(c, s, camera));   // the training-free baseline beside it
+    if (weights) report.add(run_gap_tv(c, s, camera));  // the training-free baseline beside it
     if (!o.truth.empty()) {
       auto truth = unmask::io::read_cube(unmask::io::parse_source(o.truth));
       if (!truth) return truth.error();
@@ -113,19 +122,27 @@ result<> reconstruct(const context& c, const reconstruct_options& o) {
 
 void add_reconstruct(CLI::App& app, context& c) {
   auto o = std::make_shared<reconstruct_options>();
-  auto* command = add_command(app, "reconstruct", "a cube from one coded snapshot",
-                              "unmask reconstruct --measurement snapshot.h5 --mask mask.mat --weights weights.safetensors --out cube.h5");
+  auto* command = add_command(
+      app, "reconstruct", "a cube from one coded snapshot",
+      "unmask reconstruct --measurement snapshot.h5 --mask mask.mat --weights weights.safetensors --out cube.h5");
   command->add_option("--measurement", o->measurement, "snapshot [H, W + step (bands - 1)]")->required();
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes")->required();
   command->add_option("--out", o->out, "HDF5 file with cube and wavelengths")->required();
   command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
-  command->add_option("--method", o->method, "s2 (the network, needs --weights) or gap-tv (needs no training)")->check(CLI::IsMember({"s2", "gap-tv"}));
+  command->add_option("--method", o->method, "s2 (the network, needs --weights) or gap-tv (needs no training)")
+      ->check(CLI::IsMember({"s2", "gap-tv"}));
   command->add_option("--weights", o->weights, "safetensors file of `unmask train`");
-  command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")->check(CLI::Range(1, 4096));
-  command->add_option("--exposure", o->exposure, "auto: as stored if the file says its unit, else camera; camera: clip at 0, divide by the maximum, "
-                                                 "times --full-scale; none")
-      ->check(CLI::IsMember({"auto", "camera", "none"}))->capture_default_str();
-  command->add_option("--full-scale", o->full_scale, "of a camera's measurement, in units of the network's input")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
+      ->check(CLI::Range(1, 4096));
+  command
+      ->add_option("--exposure", o->exposure,
+                   "auto: as stored if the file says its unit, else camera; camera: clip at 0, divide by the maximum, "
+                   "times --full-scale; none")
+      ->check(CLI::IsMember({"auto", "camera", "none"}))
+      ->capture_default_str();
+  command->add_option("--full-scale", o->full_scale, "of a camera's measurement, in units of the network's input")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--report", o->report, "also write an HTML report (GAP-TV beside the network)");
   command->add_option("--truth", o->truth, "true cube, for the report's numbers");
   command->add_flag("--rotate180", o->rotate, "show pictures rotated (some cameras store snapshots upside down)");

@@ -1,6 +1,7 @@
 #pragma once
 
-/// The pages that commands write: estimates of one snapshot side by side, with truth and numbers where there is a truth.
+/// The pages that commands write: estimates of one snapshot side by side, with truth and numbers where there is a
+/// truth.
 
 #include <deque>
 #include <unmask/optics/spectral.hpp>
@@ -48,7 +49,8 @@ class report_builder {
     input.scores.definition = std::string(unmask::metrics::name(unmask::metrics::definition::official_8bit));
     for (const char* group : {"all pixels", "hidden (mask < 0.5)"})
       for (const auto& [name, decimals, best] :
-           {std::tuple{"PSNR dB", 2, better::higher}, std::tuple{"SSIM", 3, better::higher}, std::tuple{"SAM deg", 2, better::lower}})
+           {std::tuple{"PSNR dB", 2, better::higher}, std::tuple{"SSIM", 3, better::higher},
+            std::tuple{"SAM deg", 2, better::lower}})
         input.scores.columns.push_back({group, name, decimals, best});
     for (const estimate& e : estimates_) {
       const auto q = unmask::metrics::evaluate_regions(truth_.view(), e.cube.view(), snapshot_.mask.view());
@@ -65,7 +67,7 @@ class report_builder {
 
  private:
   snapshot snapshot_;
-  std::deque<estimate> estimates_;   // views into them must stay valid
+  std::deque<estimate> estimates_;  // views into them must stay valid
   tensor<float, 3> truth_;
 };
 

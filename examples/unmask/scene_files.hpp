@@ -27,11 +27,12 @@ inline result<scene> read_scene(const std::string& spec, const std::string& band
   const auto target = unmask::optics::benchmark_wavelength_list();
   if (s.wavelengths.empty()) {
     if (s.cube.extent(2) == static_cast<index_t>(target.size())) {
-      s.wavelengths = target;   // the field's own files carry 28 bands and no wavelengths
+      s.wavelengths = target;  // the field's own files carry 28 bands and no wavelengths
       return s;
     }
-    return error(errc::bad_argument, from.path + ": has " + std::to_string(s.cube.extent(2)) +
-                                         " bands of unknown wavelength, expected wavelengths or 28 bands (or --bands native)");
+    return error(errc::bad_argument,
+                 from.path + ": has " + std::to_string(s.cube.extent(2)) +
+                     " bands of unknown wavelength, expected wavelengths or 28 bands (or --bands native)");
   }
   auto resampled = unmask::optics::resample_bands(s.cube, s.wavelengths, target);
   if (!resampled) return error(resampled.error().code(), from.path + ": " + resampled.error().message());
@@ -60,10 +61,12 @@ inline result<std::vector<scene>> read_scenes(const std::string& folder, const s
 }
 
 /// The top left part of a mask that covers a scene; a smaller mask is an error.
-inline result<tensor<float, 2>> mask_for(const tensor<float, 2>& mask, index_t height, index_t width, const std::string& name) {
+inline result<tensor<float, 2>> mask_for(const tensor<float, 2>& mask, index_t height, index_t width,
+                                         const std::string& name) {
   if (mask.extent(0) < height || mask.extent(1) < width)
-    return error(errc::wrong_shape, name + ": mask is " + std::to_string(mask.extent(0)) + " x " + std::to_string(mask.extent(1)) +
-                                        ", smaller than the scene's " + std::to_string(height) + " x " + std::to_string(width));
+    return error(errc::wrong_shape, name + ": mask is " + std::to_string(mask.extent(0)) + " x " +
+                                        std::to_string(mask.extent(1)) + ", smaller than the scene's " +
+                                        std::to_string(height) + " x " + std::to_string(width));
   tensor<float, 2> part({height, width});
   for (index_t h = 0; h < height; ++h) std::copy_n(&mask(h, 0), width, &part(h, 0));
   return part;
@@ -71,7 +74,8 @@ inline result<tensor<float, 2>> mask_for(const tensor<float, 2>& mask, index_t h
 
 inline CLI::Option* add_bands(CLI::App* command, std::string& bands) {
   return command->add_option("--bands", bands, "native, or benchmark: interpolate to the field's 28 wavelengths")
-      ->check(CLI::IsMember({"native", "benchmark"}))->capture_default_str();
+      ->check(CLI::IsMember({"native", "benchmark"}))
+      ->capture_default_str();
 }
 
 }  // namespace program

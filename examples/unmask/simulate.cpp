@@ -27,16 +27,22 @@ result<> simulate(const context& c, const simulate_options& o) {
   if (!g) return g.error();
   tensor<float, 2> y({g->height, g->measurement_width()});
   unmask::optics::cassi_forward(c.backend(), y.view(), s->cube.view(), mask->view(), o.step);
-  noise->full_scale = static_cast<double>(g->bands) / 2;   // the noise models count in units of the network's input, y 2 / C
+  noise->full_scale =
+      static_cast<double>(g->bands) / 2;  // the noise models count in units of the network's input, y 2 / C
   if (o.noise != "none") unmask::optics::add_noise(c.backend(), y.view(), *noise, c.seed);
   unmask::io::hdf5_writer file(o.out);
-  file.put("measurement", y.view(), {{"unit", "sum of mask * cube"}, {"step", static_cast<double>(o.step)}, {"noise", o.noise}});
+  file.put("measurement", y.view(),
+           {{"unit", "sum of mask * cube"}, {"step", static_cast<double>(o.step)}, {"noise", o.noise}});
   file.put("mask", mask->view()).put("cube", s->cube.view());
   if (!s->wavelengths.empty()) file.put("wavelengths", s->wavelengths, {{"units", "nm"}});
   if (auto saved = file.save(); !saved) return saved;
-  c.say("%s: measurement %td x %td from %td x %td x %td, step %td, noise %s\n", o.out.c_str(), g->height, g->measurement_width(),
-        g->height, g->width, g->bands, o.step, o.noise.c_str());
-  c.print({{"out", o.out}, {"height", g->height}, {"width", g->measurement_width()}, {"bands", g->bands}, {"step", o.step},
+  c.say("%s: measurement %td x %td from %td x %td x %td, step %td, noise %s\n", o.out.c_str(), g->height,
+        g->measurement_width(), g->height, g->width, g->bands, o.step, o.noise.c_str());
+  c.print({{"out", o.out},
+           {"height", g->height},
+           {"width", g->measurement_width()},
+           {"bands", g->bands},
+           {"step", o.step},
            {"noise", o.noise}});
   return {};
 }

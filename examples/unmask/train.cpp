@@ -28,7 +28,8 @@ result<split_scenes> split(std::vector<scene> all, const std::vector<std::string
       return error(errc::not_found, folder + ": no scene '" + name + "' to validate on");
   for (auto& x : all)
     (std::find(names.begin(), names.end(), x.name) != names.end() ? s.validation : s.training).push_back(std::move(x));
-  if (s.training.empty()) return error(errc::bad_argument, folder + ": every scene is kept for validation, none is left to train on");
+  if (s.training.empty())
+    return error(errc::bad_argument, folder + ": every scene is kept for validation, none is left to train on");
   return s;
 }
 
@@ -38,8 +39,9 @@ std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
   return list;
 }
 
-result<> write_run_report(const context& c, const train_config& config, const trainer& net, const training_observer& observer,
-                          const split_scenes& scenes, const tensor<float, 2>& whole_mask, const std::string& folder) {
+result<> write_run_report(const context& c, const train_config& config, const trainer& net,
+                          const training_observer& observer, const split_scenes& scenes,
+                          const tensor<float, 2>& whole_mask, const std::string& folder) {
   const scene& s = scenes.validation.empty() ? scenes.training.front() : scenes.validation.front();
   const auto mask = mask_for(whole_mask, s.cube.extent(0), s.cube.extent(1), "mask");
   if (!mask) return mask.error();
@@ -60,17 +62,20 @@ result<> write_run_report(const context& c, const train_config& config, const tr
   report.add(std::move(*e));
   if (auto ok = report.compare(s.cube); !ok) return ok;
   std::vector<double> x, y;
-  for (std::size_t i = 0; i < net.state().losses.size(); ++i) x.push_back(static_cast<double>(i)), y.push_back(static_cast<double>(net.state().losses[i]));
+  for (std::size_t i = 0; i < net.state().losses.size(); ++i)
+    x.push_back(static_cast<double>(i)), y.push_back(static_cast<double>(net.state().losses[i]));
   report.input.loss_curves.push_back({"loss", x, y});
   char text[96];
   std::snprintf(text, sizeof text, "Mean over the bands; PSNR against F' %.2f dB (official-8bit).", aux->psnr);
   report.add_image("Auxiliary prediction P", text, aux->predicted);
-  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head is to predict, mean over the bands.", aux->target);
-  report.add_image("Weight map w of stage MA", "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", aux->weight);
+  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head is to predict, mean over the bands.",
+                   aux->target);
+  report.add_image("Weight map w of stage MA",
+                   "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", aux->weight);
   c.say("auxiliary output against F': PSNR %.2f dB\n", aux->psnr);
   for (const auto& [name, q] : report.qualities)
-    c.say("%-16s PSNR %.2f dB, SSIM %.3f, SAM %.2f deg (%s, %s)\n", name.c_str(), q.all.psnr, q.all.ssim, q.all.sam, s.name.c_str(),
-          report.input.scores.definition.c_str());
+    c.say("%-16s PSNR %.2f dB, SSIM %.3f, SAM %.2f deg (%s, %s)\n", name.c_str(), q.all.psnr, q.all.ssim, q.all.sam,
+          s.name.c_str(), report.input.scores.definition.c_str());
   if (!observer.psnrs.empty()) report.fact("Last validation", std::to_string(observer.psnrs.back()) + " dB");
   return report.write(folder + "/report.html");
 }
@@ -85,7 +90,8 @@ result<> train(const context& c, const train_options& o) {
     if (auto ok = read_train_config(stored, config); !ok) return ok;
   } else {
     if (fs::exists(checkpoint) && !o.force)
-      return error(errc::bad_argument, o.out + ": holds a training already (--resume continues it, --force starts afresh)");
+      return error(errc::bad_argument,
+                   o.out + ": holds a training already (--resume continues it, --force starts afresh)");
     if (!o.config.empty())
       if (auto ok = read_train_config(o.config, config); !ok) return ok;
     if (!o.stages.empty()) config.stages = o.stages;
@@ -127,13 +133,18 @@ result<> train(const context& c, const train_options& o) {
     return ok;
   }
   c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", scenes->training.size(),
-        scenes->validation.size(), net->parameters().size(), static_cast<double>(net->bytes()) / 1e6, plan->steps(), config.stages.c_str());
+        scenes->validation.size(), net->parameters().size(), static_cast<double>(net->bytes()) / 1e6, plan->steps(),
+        config.stages.c_str());
   std::FILE* log = std::fopen((o.out + "/log.jsonl").c_str(), o.resume ? "a" : "w");
   if (!log) return error(errc::not_writable, o.out + "/log.jsonl: cannot be written");
   training_observer observer(plan->steps(), net->state().step, log);
   const auto end = unmask::train::fit(*net, *source,
-                                      {.plan = *plan, .loss = *loss, .checkpoint = checkpoint, .checkpoint_every = config.checkpoint_every,
-                                       .validation = validation ? &*validation : nullptr, .validate_every = config.validate_every,
+                                      {.plan = *plan,
+                                       .loss = *loss,
+                                       .checkpoint = checkpoint,
+                                       .checkpoint_every = config.checkpoint_every,
+                                       .validation = validation ? &*validation : nullptr,
+                                       .validate_every = config.validate_every,
                                        .patience = config.patience},
                                       observer);
   std::fclose(log);
@@ -147,13 +158,19 @@ result<> train(const context& c, const train_options& o) {
   for (double w : scenes->training.front().wavelengths) nm += (nm.empty() ? "" : " ") + std::to_string(w).substr(0, 5);
   const auto best = net->inference_parameters();
   if (auto ok = unmask::io::write_weights(weights, config.network, best,
-                                          {{"wavelengths", nm}, {"step", std::to_string(config.step)}, {"recipe", to_json(config).dump()},
-                                           {"steps", std::to_string(net->state().step)}, {"mask", fs::path(o.mask).filename().string()}});
+                                          {{"wavelengths", nm},
+                                           {"step", std::to_string(config.step)},
+                                           {"recipe", to_json(config).dump()},
+                                           {"steps", std::to_string(net->state().step)},
+                                           {"mask", fs::path(o.mask).filename().string()}});
       !ok)
     return ok;
   c.say("%s written\n", weights.c_str());
   if (auto ok = write_run_report(c, config, *net, observer, *scenes, *mask, o.out); !ok) return ok;
-  c.print({{"out", o.out}, {"steps", net->state().step}, {"weights", weights}, {"psnr", observer.psnrs.empty() ? nlohmann::json() : nlohmann::json(observer.psnrs.back())}});
+  c.print({{"out", o.out},
+           {"steps", net->state().step},
+           {"weights", weights},
+           {"psnr", observer.psnrs.empty() ? nlohmann::json() : nlohmann::json(observer.psnrs.back())}});
   return {};
 }
 
@@ -164,7 +181,8 @@ void add_train(CLI::App& app, context& c) {
   auto* command = add_command(app, "train", "train a network for a mask on a folder of cubes",
                               "unmask train --data cubes/ --mask mask.mat --validation cloth,paints --out run");
   command->add_option("--data", o->data, "folder of cubes [H, W, bands], HDF5 or MATLAB")->required();
-  command->add_option("--mask", o->mask, "coded mask; random parts of it are used where it is larger than a scene")->required();
+  command->add_option("--mask", o->mask, "coded mask; random parts of it are used where it is larger than a scene")
+      ->required();
   command->add_option("--out", o->out, "folder of the run")->required();
   command->add_option("--config", o->config, "JSON; RUN/config.json shows every key");
   command->add_option("--stages", o->stages, "me:N,ma:M or plain:N, steps of each stage");

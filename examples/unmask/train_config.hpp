@@ -35,19 +35,26 @@ void each_member(Config& c, Visit&& visit) {
   visit("drop_path", c.drop_path), visit("average", c.average), visit("random_masks", c.random_masks);
   visit("warm_up", c.warm_up), visit("validate_every", c.validate_every), visit("checkpoint_every", c.checkpoint_every);
   visit("patience", c.patience), visit("encoding", c.encoding), visit("encoding_in_aware", c.encoding_in_aware);
-  visit("lambda", c.lambda), visit("epsilon", c.epsilon), visit("detached", c.detached), visit("normalised", c.normalised);
+  visit("lambda", c.lambda), visit("epsilon", c.epsilon), visit("detached", c.detached),
+      visit("normalised", c.normalised);
   visit("seed", c.seed);
 }
 
 /// Whether a JSON value can become a member of this type.
 template <class T>
 bool fits(const nlohmann::json& j) {
-  if constexpr (std::is_same_v<T, bool>) return j.is_boolean();
-  else if constexpr (std::is_same_v<T, std::uint64_t>) return j.is_number_unsigned();
-  else if constexpr (std::is_integral_v<T>) return j.is_number_integer();
-  else if constexpr (std::is_floating_point_v<T>) return j.is_number();
-  else if constexpr (std::is_same_v<T, std::string>) return j.is_string();
-  else return j.is_array() && std::all_of(j.begin(), j.end(), [](const auto& x) { return x.is_string(); });
+  if constexpr (std::is_same_v<T, bool>)
+    return j.is_boolean();
+  else if constexpr (std::is_same_v<T, std::uint64_t>)
+    return j.is_number_unsigned();
+  else if constexpr (std::is_integral_v<T>)
+    return j.is_number_integer();
+  else if constexpr (std::is_floating_point_v<T>)
+    return j.is_number();
+  else if constexpr (std::is_same_v<T, std::string>)
+    return j.is_string();
+  else
+    return j.is_array() && std::all_of(j.begin(), j.end(), [](const auto& x) { return x.is_string(); });
 }
 
 }  // namespace detail
@@ -70,8 +77,10 @@ inline result<> read_train_config(const std::string& path, train_config& c) {
   result<> outcome;
   detail::each_member(c, [&]<class T>(const char* key, T& value) {
     if (!j.contains(key)) return;
-    if (detail::fits<T>(j[key])) value = j[key].template get<T>();
-    else if (outcome) outcome = error(errc::wrong_value, path + ": '" + key + "' is " + j[key].dump() + ", which is of the wrong type");
+    if (detail::fits<T>(j[key]))
+      value = j[key].template get<T>();
+    else if (outcome)
+      outcome = error(errc::wrong_value, path + ": '" + key + "' is " + j[key].dump() + ", which is of the wrong type");
     j.erase(key);
   });
   if (!outcome) return outcome;
@@ -88,8 +97,10 @@ inline result<> read_train_config(const std::string& path, train_config& c) {
 inline result<unmask::train::loss_spec> loss_of(const train_config& c) {
   using unmask::train::penalty_kind;
   unmask::train::loss_spec spec;
-  const std::pair<const char*, penalty_kind> kinds[] = {{"l1", penalty_kind::l1}, {"squared", penalty_kind::squared},
-                                                        {"rmse", penalty_kind::rmse}, {"charbonnier", penalty_kind::charbonnier}};
+  const std::pair<const char*, penalty_kind> kinds[] = {{"l1", penalty_kind::l1},
+                                                        {"squared", penalty_kind::squared},
+                                                        {"rmse", penalty_kind::rmse},
+                                                        {"charbonnier", penalty_kind::charbonnier}};
   bool known = false;
   for (const auto& [name, kind] : kinds)
     if (c.loss == name) spec.rho.kind = kind, known = true;

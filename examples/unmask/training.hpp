@@ -27,12 +27,16 @@ class training_observer : public unmask::train::fit_observer {
     // one number for people: the loss of a batch of four crops jumps by half of itself
     smooth_ = r.step == 0 || !(smooth_ > 0) ? r.loss : .98 * smooth_ + .02 * r.loss;
     char text[96];
-    if (psnr_ > 0) std::snprintf(text, sizeof text, "%s  loss %.4f  psnr %.2f", unmask::train::stage_name(s), smooth_, psnr_);
-    else std::snprintf(text, sizeof text, "%s  loss %.4f", unmask::train::stage_name(s), smooth_);
+    if (psnr_ > 0)
+      std::snprintf(text, sizeof text, "%s  loss %.4f  psnr %.2f", unmask::train::stage_name(s), smooth_, psnr_);
+    else
+      std::snprintf(text, sizeof text, "%s  loss %.4f", unmask::train::stage_name(s), smooth_);
     bar_.update(r.step + 1, text);
     if (log_)
-      std::fprintf(log_, "{\"step\": %td, \"stage\": \"%s\", \"loss\": %.6g, \"gradient_norm\": %.6g, \"learning_rate\": %.6g}\n", r.step,
-                   unmask::train::stage_name(s), r.loss, r.gradient_norm, r.learning_rate);
+      std::fprintf(
+          log_,
+          "{\"step\": %td, \"stage\": \"%s\", \"loss\": %.6g, \"gradient_norm\": %.6g, \"learning_rate\": %.6g}\n",
+          r.step, unmask::train::stage_name(s), r.loss, r.gradient_norm, r.learning_rate);
     return !interrupted;
   }
 
@@ -49,7 +53,7 @@ class training_observer : public unmask::train::fit_observer {
     }
   }
 
-  std::vector<double> steps, psnrs;   ///< of validations
+  std::vector<double> steps, psnrs;  ///< of validations
 
  private:
   unmask::train::progress bar_;
@@ -70,16 +74,19 @@ tensor<float, 2> band_mean(index_t height, index_t width, index_t bands, Value&&
   return plane;
 }
 
-/// The auxiliary head on one snapshot whose truth is known: P, F' = m X, the weight map of stage MA, PSNR of P against F'.
+/// The auxiliary head on one snapshot whose truth is known: P, F' = m X, the weight map of stage MA, PSNR of P against
+/// F'.
 struct auxiliary_view {
-  tensor<float, 2> predicted, target, weight;   ///< means over the bands, [H, W]
-  double psnr = 0;                              ///< official-8bit
+  tensor<float, 2> predicted, target, weight;  ///< means over the bands, [H, W]
+  double psnr = 0;                             ///< official-8bit
 };
 
-inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::s2_config& config, std::span<const float> parameters,
-                                             const snapshot& s, const tensor<float, 3>& truth,
+inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::s2_config& config,
+                                             std::span<const float> parameters, const snapshot& s,
+                                             const tensor<float, 3>& truth,
                                              const unmask::train::mask_aware_options& aware) {
-  const index_t H = s.geometry.height, W = s.geometry.width, C = s.geometry.bands, Hp = config.padded(H), Wp = config.padded(W);
+  const index_t H = s.geometry.height, W = s.geometry.width, C = s.geometry.bands, Hp = config.padded(H),
+                Wp = config.padded(W);
   unmask::s2_network<float, unmask::cpu> network(c.backend(), config, {1, H, W}, unmask::s2_mode::training);
   unmask::arena count;
   network.carve(count);
@@ -91,7 +98,8 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::s2_
                       unmask::array_view<const float, 3>(s.mask.data(), H, W, index_t{1}));
   const auto input = network_input(c, s);
   network.forward(unmask::array_view<float, 4>(output.data(), index_t{1}, H, W, C),
-                  unmask::array_view<const float, 4>(input.data(), index_t{1}, H, W, C), mask.view(), parameters.data());
+                  unmask::array_view<const float, 4>(input.data(), index_t{1}, H, W, C), mask.view(),
+                  parameters.data());
   const auto pin = network.pin(config.stages - 1);
   unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.mask.view());
   for (index_t h = 0; h < H; ++h) std::copy_n(&pin(0, h, 0, 0), W * C, &predicted(h, 0, 0));

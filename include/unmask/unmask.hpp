@@ -1,6 +1,7 @@
 #pragma once
 
-/// Everything a CPU product needs to run and to train. Files and pictures are opt-in: <unmask/io/...>, <unmask/render/...>.
+/// Everything a CPU product needs to run and to train. Files and pictures are opt-in: <unmask/io/...>,
+/// <unmask/render/...>.
 
 #include "core/arena.hpp"
 #include "core/backend.hpp"

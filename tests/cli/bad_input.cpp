@@ -15,7 +15,8 @@ void refused(const scratch_folder& folder, const std::string& arguments, const s
   CHECK(r.lines() == 1);
   CHECK(r.err.find(word) != std::string::npos);
   CHECK_FALSE(fs::exists(folder / "none.h5"));
-  for (const auto& entry : fs::directory_iterator(folder.path)) CHECK(entry.path().filename().string().find("none.h5") == std::string::npos);
+  for (const auto& entry : fs::directory_iterator(folder.path))
+    CHECK(entry.path().filename().string().find("none.h5") == std::string::npos);
 }
 
 }  // namespace
@@ -30,8 +31,8 @@ TEST_CASE("simulate and reconstruct refuse bad files by name") {
   refused(folder, "simulate --cube " + folder / "nowhere.h5" + " --mask " + mask, "nowhere.h5");
   refused(folder, rebuild + folder / "nowhere.mat", "nowhere.mat");
   refused(folder, "simulate --cube " + scene + ":reflectance --mask " + mask, "reflectance");
-  refused(folder, "simulate --cube " + mask + " --mask " + mask, "mask.h5");                    // 2-D where 3-D is due
-  refused(folder, "simulate --cube " + scene + " --mask " + scene + ":cube", "cube");            // 3-D where 2-D is due
+  refused(folder, "simulate --cube " + mask + " --mask " + mask, "mask.h5");           // 2-D where 3-D is due
+  refused(folder, "simulate --cube " + scene + " --mask " + scene + ":cube", "cube");  // 3-D where 2-D is due
   refused(folder, rebuild + scene + ":cube", "cube");
 
   const std::string bytes = read_text(shot);
@@ -46,9 +47,10 @@ TEST_CASE("simulate and reconstruct refuse bad files by name") {
 
   unmask::tensor<float, 2> small({16, 16}, .5f), odd({32, 33}, .5f);
   REQUIRE(unmask::io::write_plane(folder / "small.h5", "mask", small.view()));
-  refused(folder, "simulate --cube " + scene + " --mask " + folder / "small.h5", "small.h5");   // mask smaller than the scene
+  refused(folder, "simulate --cube " + scene + " --mask " + folder / "small.h5",
+          "small.h5");  // mask smaller than the scene
   REQUIRE(unmask::io::write_plane(folder / "odd.h5", "measurement", odd.view()));
-  refused(folder, rebuild + folder / "odd.h5", "33");                                            // no band count fits
+  refused(folder, rebuild + folder / "odd.h5", "33");  // no band count fits
   refused(folder, rebuild + shot + " --band-count 9", "expected");
   refused(folder, "reconstruct --method s2 --mask " + mask + " --measurement " + shot, "--weights");
 }
@@ -73,7 +75,7 @@ TEST_CASE("values that are not numbers and empty images are refused") {
   y[100] = std::numeric_limits<float>::infinity();
   write("inf.h5", {32, 38}, y);
   refused(folder, rebuild + folder / "inf.h5", "inf.h5");
-  write("flat.h5", {0, 38}, {});   // H = 0
+  write("flat.h5", {0, 38}, {});  // H = 0
   refused(folder, rebuild + folder / "flat.h5", "flat.h5");
   write("dark.h5", {32, 38}, std::vector<float>(32 * 38, 0.f));
   refused(folder, rebuild + folder / "dark.h5", "dark.h5");
@@ -93,15 +95,21 @@ TEST_CASE("training refuses bad configurations by key") {
   const sample_files files(folder);
   fs::create_directories(folder / "data");
   fs::copy(folder / "scene.h5", folder / "data/a.h5");
-  const std::string train = "train --data " + folder / "data" + " --mask " + folder / "mask.h5" + " --out " + folder / "run";
+  const std::string train =
+      "train --data " + folder / "data" + " --mask " + folder / "mask.h5" + " --out " + folder / "run";
   const auto with = [&](const std::string& json) {
     write_text(folder / "config.json", json);
     return run_program(folder, train + " --config " + folder / "config.json");
   };
-  for (const auto& [json, word] : std::vector<std::pair<std::string, std::string>>{
-           {R"({"stepz": 3})", "stepz"}, {R"({"batch": "two"})", "batch"}, {R"({"network": {"window": 0}})", "window"},
-           {R"({"network": {"depth": 3}})", "depth"}, {R"([1, 2])", "config.json"}, {R"({"stages": "now:5", "bands": "native"})", "now"},
-           {R"({"crop": 4096, "bands": "native"})", "crop"}, {R"({"validation": ["b"], "bands": "native"})", "'b'"}}) {
+  for (const auto& [json, word] :
+       std::vector<std::pair<std::string, std::string>>{{R"({"stepz": 3})", "stepz"},
+                                                        {R"({"batch": "two"})", "batch"},
+                                                        {R"({"network": {"window": 0}})", "window"},
+                                                        {R"({"network": {"depth": 3}})", "depth"},
+                                                        {R"([1, 2])", "config.json"},
+                                                        {R"({"stages": "now:5", "bands": "native"})", "now"},
+                                                        {R"({"crop": 4096, "bands": "native"})", "crop"},
+                                                        {R"({"validation": ["b"], "bands": "native"})", "'b'"}}) {
     const auto r = with(json);
     INFO(json);
     INFO(r.err);
@@ -110,5 +118,7 @@ TEST_CASE("training refuses bad configurations by key") {
     CHECK(r.err.find(word) != std::string::npos);
     CHECK_FALSE(fs::exists(folder / "run"));
   }
-  CHECK(run_program(folder, "train --data " + folder / "nothing" + " --mask " + folder / "mask.h5" + " --out " + folder / "run").code == 2);
+  CHECK(run_program(folder,
+                    "train --data " + folder / "nothing" + " --mask " + folder / "mask.h5" + " --out " + folder / "run")
+            .code == 2);
 }

@@ -5,28 +5,32 @@
 #include "program.hpp"
 
 namespace {
-const char* tiny_config = R"({"network": {"channels": 8, "depths": [1], "heads": [2], "spectral_head_width": 4, "hidden": 16, "window": 4, "pad_multiple": 4},
+const char* tiny_config =
+    R"({"network": {"channels": 8, "depths": [1], "heads": [2], "spectral_head_width": 4, "hidden": 16, "window": 4, "pad_multiple": 4},
   "bands": "native", "stages": "me:3,ma:5", "batch": 1, "crop": 16, "checkpoint_every": 4, "validate_every": 4})";
 }
 
 TEST_CASE("simulate, reconstruct, evaluate, info and view work together") {
   const scratch_folder folder;
   const sample_files files(folder);
-  auto r = run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " + folder / "shot.h5");
+  auto r = run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
+                                   folder / "shot.h5");
   CHECK_MESSAGE(r.code == 0, r.err);
   const auto y = unmask::io::read_measurement({folder / "shot.h5", "measurement"});
   REQUIRE(y);
   CHECK(y->extents() == std::array<unmask::index_t, 2>{32, 32 + 2 * 3});
 
-  r = run_program(folder, "--json reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5" + " --method gap-tv --out " +
-                              folder / "cube.h5" + " --truth " + folder / "scene.h5" + " --report " + folder / "report.html");
+  r = run_program(folder, "--json reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5" +
+                              " --method gap-tv --out " + folder / "cube.h5" + " --truth " + folder / "scene.h5" +
+                              " --report " + folder / "report.html");
   CHECK_MESSAGE(r.code == 0, r.err);
   const auto summary = nlohmann::json::parse(r.out, nullptr, false);
   REQUIRE(summary.is_object());
   CHECK(summary["reprojection_error"].get<double>() <= .2);
   CHECK(fs::file_size(folder / "report.html") > 10000);
 
-  r = run_program(folder, "evaluate --json --truth " + folder / "scene.h5" + " --estimate " + folder / "cube.h5" + " --mask " + folder / "mask.h5");
+  r = run_program(folder, "evaluate --json --truth " + folder / "scene.h5" + " --estimate " + folder / "cube.h5" +
+                              " --mask " + folder / "mask.h5");
   CHECK_MESSAGE(r.code == 0, r.err);
   const auto quality = nlohmann::json::parse(r.out, nullptr, false);
   REQUIRE(quality.is_object());
@@ -37,8 +41,12 @@ TEST_CASE("simulate, reconstruct, evaluate, info and view work together") {
   }
   CHECK(quality["definition"] == "official-8bit");
 
-  CHECK(run_program(folder, "evaluate --truth " + folder / "scene.h5" + " --estimate " + folder / "scene.h5" + " --definition global-mse").code == 0);
-  CHECK(run_program(folder, "evaluate --truth " + folder / "scene.h5" + " --estimate " + folder / "scene.h5" + " --definition best").code == 2);
+  CHECK(run_program(folder, "evaluate --truth " + folder / "scene.h5" + " --estimate " + folder / "scene.h5" +
+                                " --definition global-mse")
+            .code == 0);
+  CHECK(run_program(folder, "evaluate --truth " + folder / "scene.h5" + " --estimate " + folder / "scene.h5" +
+                                " --definition best")
+            .code == 2);
   r = run_program(folder, "--json info " + folder / "shot.h5");
   CHECK(r.code == 0);
   CHECK(nlohmann::json::parse(r.out, nullptr, false)["variables"].size() == 4);
@@ -56,8 +64,10 @@ TEST_CASE("train writes weights that reconstruct uses, and an interrupted run re
   const std::string train = "train --data " + folder / "data" + " --mask " + folder / "mask.h5" + " --validation b";
   auto r = run_program(folder, train + " --config " + folder / "config.json" + " --out " + folder / "run");
   CHECK_MESSAGE(r.code == 0, r.err);
-  for (const char* name : {"config.json", "log.jsonl", "last.ckpt", "weights.safetensors", "report.html"}) CHECK(fs::exists(folder / (std::string("run/") + name)));
-  CHECK(run_program(folder, train + " --config " + folder / "config.json" + " --out " + folder / "run").code == 2);   // not overwritten
+  for (const char* name : {"config.json", "log.jsonl", "last.ckpt", "weights.safetensors", "report.html"})
+    CHECK(fs::exists(folder / (std::string("run/") + name)));
+  CHECK(run_program(folder, train + " --config " + folder / "config.json" + " --out " + folder / "run").code ==
+        2);  // not overwritten
 
   // the checkpoint of step 4 is the previous one; from it the same weights come out
   fs::create_directories(folder / "again");
@@ -67,10 +77,12 @@ TEST_CASE("train writes weights that reconstruct uses, and an interrupted run re
   CHECK_MESSAGE(r.code == 0, r.err);
   CHECK(read_text(folder / "run/weights.safetensors") == read_text(folder / "again/weights.safetensors"));
 
-  REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " + folder / "shot.h5").code == 0);
+  REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
+                                  folder / "shot.h5")
+              .code == 0);
   const std::string weights = folder / "run/weights.safetensors";
-  r = run_program(folder, "reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5" + " --weights " + weights +
-                              " --out " + folder / "cube.h5");
+  r = run_program(folder, "reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5" +
+                              " --weights " + weights + " --out " + folder / "cube.h5");
   CHECK_MESSAGE(r.code == 0, r.err);
   const auto cube = unmask::io::read_cube({folder / "cube.h5", ""});
   REQUIRE(cube);
@@ -80,22 +92,26 @@ TEST_CASE("train writes weights that reconstruct uses, and an interrupted run re
   const std::string bytes = read_text(weights);
   write_text(folder / "short.safetensors", bytes.substr(0, bytes.size() / 2));
   std::string huge = bytes;
-  huge.replace(0, 8, std::string("\0\0\0\0\0\0\0\x10", 8));   // 2^60
+  huge.replace(0, 8, std::string("\0\0\0\0\0\0\0\x10", 8));  // 2^60
   write_text(folder / "huge.safetensors", huge);
   std::string flipped = bytes;
   flipped[bytes.size() / 2] = static_cast<char>(flipped[bytes.size() / 2] ^ 1);
   write_text(folder / "flipped.safetensors", flipped);
   for (const char* name : {"short", "huge", "flipped", "missing"}) {
-    r = run_program(folder, "reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5" + " --weights " +
-                                folder / (std::string(name) + ".safetensors") + " --out " + folder / "none.h5");
+    r = run_program(folder, "reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5" +
+                                " --weights " + folder / (std::string(name) + ".safetensors") + " --out " +
+                                folder / "none.h5");
     CHECK_MESSAGE(r.code == 2, name, ": ", r.err);
     CHECK_MESSAGE(r.lines() == 1, name, ": ", r.err);
     CHECK_FALSE(fs::exists(folder / "none.h5"));
   }
   // weights for 4 bands, a snapshot of 7
   const sample_files wider(folder, 32, 7);
-  REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " + folder / "wide.h5").code == 0);
-  r = run_program(folder, "reconstruct --measurement " + folder / "wide.h5" + " --mask " + folder / "mask.h5" + " --weights " + weights + " --out " + folder / "none.h5");
+  REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
+                                  folder / "wide.h5")
+              .code == 0);
+  r = run_program(folder, "reconstruct --measurement " + folder / "wide.h5" + " --mask " + folder / "mask.h5" +
+                              " --weights " + weights + " --out " + folder / "none.h5");
   CHECK(r.code == 2);
   CHECK(r.lines() == 1);
   CHECK_FALSE(fs::exists(folder / "none.h5"));

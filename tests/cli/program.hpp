@@ -4,14 +4,14 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <unmask/io/cube.hpp>
 #include <unmask/io/hdf5_writer.hpp>
 #include <unmask/unmask.hpp>
@@ -33,7 +33,9 @@ inline std::string read_text(const std::string& path) {
   return text.str();
 }
 
-inline void write_text(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+inline void write_text(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 struct outcome {
   int code = -1;
@@ -43,7 +45,8 @@ struct outcome {
 
 inline outcome run_program(const scratch_folder& folder, const std::string& arguments) {
   const std::string out = folder / "stdout", err = folder / "stderr";
-  const int status = std::system(("'" UNMASK_PROGRAM "' --threads 2 " + arguments + " >'" + out + "' 2>'" + err + "'").c_str());
+  const int status =
+      std::system(("'" UNMASK_PROGRAM "' --threads 2 " + arguments + " >'" + out + "' 2>'" + err + "'").c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, read_text(out), read_text(err)};
 }
 

@@ -26,8 +26,8 @@ pair example(index_t height, index_t width) {
       for (index_t c = 0; c < 3; ++c) {
         const auto t = static_cast<float>(static_cast<double>((7 * h + 5 * w + 3 * c + h * w) % 23) / 22);
         p.truth(h, w, c) = t;
-        p.estimate(h, w, c) = static_cast<float>(static_cast<double>(t) +
-                                                 static_cast<double>((3 * h + 11 * w + 2 * c) % 9 - 4) / 50);
+        p.estimate(h, w, c) =
+            static_cast<float>(static_cast<double>(t) + static_cast<double>((3 * h + 11 * w + 2 * c) % 9 - 4) / 50);
       }
   return p;
 }

@@ -15,16 +15,17 @@
 struct golden_case {
   unmask::s2_config config;
   unmask::index_t batch = 0, height = 0, width = 0;
-  bool stored_float = false;   ///< gradients are stored as float32
+  bool stored_float = false;  ///< gradients are stored as float32
   std::vector<double> x, mask, out, loss_out, grad_x, grad_mask;
   std::vector<std::vector<double>> pins, loss_pins;
-  std::map<std::string, std::vector<double>> parameters, gradients;   ///< by our names, file order
+  std::map<std::string, std::vector<double>> parameters, gradients;  ///< by our names, file order
   std::set<std::string> zero_gradients;
 };
 
 namespace golden_detail {
 
-inline std::vector<double> read(hid_t file, const std::string& path, std::vector<hsize_t>* dims = nullptr, bool* is_float = nullptr) {
+inline std::vector<double> read(hid_t file, const std::string& path, std::vector<hsize_t>* dims = nullptr,
+                                bool* is_float = nullptr) {
   const hid_t set = H5Dopen2(file, path.c_str(), H5P_DEFAULT);
   if (set < 0) return {};
   const hid_t space = H5Dget_space(set), type = H5Dget_type(set);
@@ -62,8 +63,11 @@ inline std::string attribute(hid_t file, const char* name) {
 
 inline unmask::mask_effect effect(const std::string& name) {
   using unmask::mask_effect;
-  const std::map<std::string, mask_effect> names{{"omit", mask_effect::none}, {"only_q", mask_effect::q}, {"only_k", mask_effect::k},
-                                                 {"both_qk", mask_effect::qk}, {"only_v", mask_effect::v}};
+  const std::map<std::string, mask_effect> names{{"omit", mask_effect::none},
+                                                 {"only_q", mask_effect::q},
+                                                 {"only_k", mask_effect::k},
+                                                 {"both_qk", mask_effect::qk},
+                                                 {"only_v", mask_effect::v}};
   return names.at(name);
 }
 
@@ -78,19 +82,27 @@ inline unmask::result<unmask::s2_config> configuration(const nlohmann::json& j) 
                                                    {"Spe_Attn", arrangement::spectral},
                                                    {"SpaSpa_Attn", arrangement::spatial_spatial},
                                                    {"SpeSpe_Attn", arrangement::spectral_spectral}};
-  for (const auto& [key, expected] : std::map<std::string, nlohmann::json>{{"mask_chl", 1}, {"qkv_bias", true}, {"qk_scale", nullptr},
-                                                                            {"ape", false}, {"patch_norm", true}, {"upscale", 1},
-                                                                            {"img_range", 1.0}, {"upsampler", ""},
-                                                                            {"resi_connection", "1conv"}})
+  for (const auto& [key, expected] : std::map<std::string, nlohmann::json>{{"mask_chl", 1},
+                                                                           {"qkv_bias", true},
+                                                                           {"qk_scale", nullptr},
+                                                                           {"ape", false},
+                                                                           {"patch_norm", true},
+                                                                           {"upscale", 1},
+                                                                           {"img_range", 1.0},
+                                                                           {"upsampler", ""},
+                                                                           {"resi_connection", "1conv"}})
     if (j.contains(key) && j.at(key) != expected)
-      return error(errc::bad_argument, key + " is " + j.at(key).dump() + ", this library has " + expected.dump() + " only");
+      return error(errc::bad_argument,
+                   key + " is " + j.at(key).dump() + ", this library has " + expected.dump() + " only");
   for (const auto& flag : j.at("mask_RSTB"))
-    if (flag != 1) return error(errc::bad_argument, "mask_RSTB switches a stage's mask off, which this library does not have");
+    if (flag != 1)
+      return error(errc::bad_argument, "mask_RSTB switches a stage's mask off, which this library does not have");
   s2_config c;
   c.bands = j.at("in_chans");
   c.channels = j.at("embed_dim");
   const auto depths = j.at("depths").get<std::vector<int>>(), heads = j.at("num_heads").get<std::vector<int>>();
-  if (depths.size() > max_stages || heads.size() != depths.size()) return error(errc::bad_argument, "depths and num_heads disagree");
+  if (depths.size() > max_stages || heads.size() != depths.size())
+    return error(errc::bad_argument, "depths and num_heads disagree");
   c.stages = static_cast<int>(depths.size());
   std::copy(depths.begin(), depths.end(), c.depths.begin());
   std::copy(heads.begin(), heads.end(), c.heads.begin());
@@ -143,15 +155,18 @@ inline unmask::result<golden_case> read_golden(const std::string& path) {
   for (int i = 0; i < g.config.stages; ++i) {
     g.pins.push_back(golden_detail::read(file, "output/pin" + std::to_string(i)));
     g.loss_pins.push_back(golden_detail::read(file, "loss/pin" + std::to_string(i)));
-    if (g.pins.back().empty() || g.pins.back().size() != g.loss_pins.back().size()) return bad("pin " + std::to_string(i) + " is missing");
+    if (g.pins.back().empty() || g.pins.back().size() != g.loss_pins.back().size())
+      return bad("pin " + std::to_string(i) + " is missing");
   }
   const auto zeros = nlohmann::json::parse(golden_detail::attribute(file, "zero_grad_params"), nullptr, false);
   for (const parameter& p : make_manifest(g.config).entries) {
     const std::string released = io::released_name(p.name, g.config);
     g.parameters[p.name] = golden_detail::read(file, "param/" + released);
     g.gradients[p.name] = golden_detail::read(file, "grad/param/" + released, nullptr, &g.stored_float);
-    if (static_cast<index_t>(g.parameters[p.name].size()) != p.size || static_cast<index_t>(g.gradients[p.name].size()) != p.size)
-      return bad("param/" + released + " or its gradient is missing or has another size than " + std::to_string(p.size));
+    if (static_cast<index_t>(g.parameters[p.name].size()) != p.size ||
+        static_cast<index_t>(g.gradients[p.name].size()) != p.size)
+      return bad("param/" + released + " or its gradient is missing or has another size than " +
+                 std::to_string(p.size));
     for (const auto& name : zeros)
       if (name == released) g.zero_gradients.insert(p.name);
   }

@@ -1,7 +1,7 @@
-/// golden_check DIR: compares this library with stored inputs, parameters, outputs and gradients of the released network.
-/// Reads every *.h5 of the folder and prints one line a file: the worst norm-wise relative error of output, pins, input
-/// gradient, mask gradient and all parameter gradients, for ref<double>, cpu<double> and cpu<float>. Exit code 1 where one
-/// is above its bound (or not a number), 2 where a file cannot be read.
+/// golden_check DIR: compares this library with stored inputs, parameters, outputs and gradients of the released
+/// network. Reads every *.h5 of the folder and prints one line a file: the worst norm-wise relative error of output,
+/// pins, input gradient, mask gradient and all parameter gradients, for ref<double>, cpu<double> and cpu<float>. Exit
+/// code 1 where one is above its bound (or not a number), 2 where a file cannot be read.
 
 #include <algorithm>
 #include <cstdio>
@@ -26,7 +26,7 @@ struct worst_error {
       size += expected[i] * expected[i];
     }
     const double e = zero ? std::sqrt(difference) : std::sqrt(difference) / std::sqrt(size);
-    if (!(e <= value)) value = e, where = name;   // a NaN is the worst error
+    if (!(e <= value)) value = e, where = name;  // a NaN is the worst error
   }
 };
 
@@ -37,7 +37,8 @@ std::vector<To> channels_last(const std::vector<From>& x, index_t b, index_t c, 
   for (index_t i = 0; i < b; ++i)
     for (index_t k = 0; k < c; ++k)
       for (index_t p = 0; p < n; ++p)
-        y[static_cast<std::size_t>((i * n + p) * c + k)] = static_cast<To>(x[static_cast<std::size_t>((i * c + k) * n + p)]);
+        y[static_cast<std::size_t>((i * n + p) * c + k)] =
+            static_cast<To>(x[static_cast<std::size_t>((i * c + k) * n + p)]);
   return y;
 }
 
@@ -66,7 +67,8 @@ worst_error run(const golden_case& g, Backend be) {
   net.forward(image(y.data(), h, w), image(x.data(), h, w), mask_view, parameters.data());
 
   worst_error worst;
-  const auto compare_image = [&](const std::string& name, const T* found, const std::vector<double>& expected, index_t n) {
+  const auto compare_image = [&](const std::string& name, const T* found, const std::vector<double>& expected,
+                                 index_t n) {
     const auto e = channels_last<double>(expected, b, c.bands, n);
     const std::vector<double> f(found, found + e.size());
     worst.compare(name, f.data(), e);
@@ -80,8 +82,8 @@ worst_error run(const golden_case& g, Backend be) {
   }
   for (const auto& d : dpins) pin_views.push_back(image(d.data(), hp, wp));
   const auto dy = channels_last<T>(g.loss_out, b, c.bands, h * w);
-  net.backward(gradients.data(), image(dx.data(), h, w), array_view<T, 3>(dmask.data(), b, hp, wp), image(dy.data(), h, w),
-               pin_views, image(x.data(), h, w), mask_view, parameters.data());
+  net.backward(gradients.data(), image(dx.data(), h, w), array_view<T, 3>(dmask.data(), b, hp, wp),
+               image(dy.data(), h, w), pin_views, image(x.data(), h, w), mask_view, parameters.data());
   compare_image("grad x", dx.data(), g.grad_x, h * w);
   if (!g.grad_mask.empty()) {
     const std::vector<double> f(dmask.begin(), dmask.end());
@@ -120,13 +122,15 @@ int main(int argc, char** argv) {
       return 2;
     }
     const double exact = g->stored_float ? 2e-7 : 1e-9;
-    const worst_error r = run<double>(*g, ref{}), d = run<double>(*g, cpu{.threads = 2}), f = run<float>(*g, cpu{.threads = 2});
+    const worst_error r = run<double>(*g, ref{}), d = run<double>(*g, cpu{.threads = 2}),
+                      f = run<float>(*g, cpu{.threads = 2});
     const bool ok = r.value <= exact && d.value <= exact && f.value <= 5e-4;
     failed += !ok;
-    std::printf("%-42s %10.2e %10.2e %10.2e   %s%s\n", file.filename().c_str(), r.value, d.value, f.value, f.where.c_str(),
-                ok ? "" : "   FAILED");
+    std::printf("%-42s %10.2e %10.2e %10.2e   %s%s\n", file.filename().c_str(), r.value, d.value, f.value,
+                f.where.c_str(), ok ? "" : "   FAILED");
     if (!ok) std::printf("  worst of ref<f64>: %s, of cpu<f64>: %s\n", r.where.c_str(), d.where.c_str());
   }
-  std::printf("%zu files, %d failed (bounds: double 1e-9, or 2e-7 where the file stores float32; float 5e-4)\n", files.size(), failed);
+  std::printf("%zu files, %d failed (bounds: double 1e-9, or 2e-7 where the file stores float32; float 5e-4)\n",
+              files.size(), failed);
   return failed ? 1 : 0;
 }

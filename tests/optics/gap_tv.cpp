@@ -22,7 +22,9 @@ struct snapshot {
 
 snapshot take(index_t height, index_t width, std::uint64_t seed) {
   snapshot s{scenes::generate(height, width, optics::benchmark_wavelength_list(), seed),
-             scenes::grey_mask(height, width, seed), {}, {height, width, 28, 2}};
+             scenes::grey_mask(height, width, seed),
+             {},
+             {height, width, 28, 2}};
   s.y = tensor<float, 2>({height, s.g.measurement_width()});
   optics::cassi_forward(ref{}, s.y.view(), s.truth.view(), s.mask.view(), s.g.step);
   return s;
@@ -96,9 +98,11 @@ TEST_CASE("gap-tv: any size, step and band count; dark, dead and NaN measurement
 TEST_CASE("gap-tv: options, and a callback that stops") {
   const snapshot s = take(12, 12, 6);
   tensor<float, 3> x(s.truth.extents());
-  for (const optics::gap_tv_options& o :
-       {optics::gap_tv_options{.tv_weight = 0, .first_weight = 0}, {.tv_iterations = 0}, {.spectral_weight = 0},
-        {.accelerate = false}, optics::camera_gap_tv()}) {
+  for (const optics::gap_tv_options& o : {optics::gap_tv_options{.tv_weight = 0, .first_weight = 0},
+                                          {.tv_iterations = 0},
+                                          {.spectral_weight = 0},
+                                          {.accelerate = false},
+                                          optics::camera_gap_tv()}) {
     REQUIRE(optics::check_gap_tv(o));
     optics::gap_tv solver(s.g, o);
     index_t calls = 0;

@@ -43,8 +43,7 @@ TEST_CASE("random: moments of every distribution, on both sides of each change o
   check(measure([&] { return draw.uniform(2, 4); }, 3, 4. / 12));
   check(measure([&] { return draw.below(7); }, 3, 4));
   check(measure([&] { return draw.normal(); }, 0, 1));
-  for (double lambda : {.3, 9.9, 10., 50., 1e5})
-    check(measure([&] { return draw.poisson(lambda); }, lambda, lambda));
+  for (double lambda : {.3, 9.9, 10., 50., 1e5}) check(measure([&] { return draw.poisson(lambda); }, lambda, lambda));
   for (std::int64_t n : {1, 20, 30, 5120})
     for (double p : {.1, .4, .93}) {
       const double mean = static_cast<double>(n) * p;

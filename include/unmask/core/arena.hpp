@@ -57,7 +57,7 @@ class memory_block {
   memory_block() = default;
   explicit memory_block(std::size_t bytes)
       : bytes_(detail::round_up(bytes, alignment)),
-        data_(static_cast<std::byte*>(::operator new(bytes_ ? bytes_ : alignment, std::align_val_t{alignment}))) {
+        data_(static_cast<std::byte*>(::operator new (bytes_ ? bytes_ : alignment, std::align_val_t{alignment}))) {
     std::memset(data_.get(), 0, bytes_);
   }
   std::byte* data() const { return data_.get(); }
@@ -65,7 +65,7 @@ class memory_block {
 
  private:
   struct release {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{alignment}); }
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{alignment}); }
   };
   std::size_t bytes_ = 0;
   std::unique_ptr<std::byte, release> data_;

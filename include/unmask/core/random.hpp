@@ -88,7 +88,9 @@ class random {
   std::int64_t poisson(double lambda) {
     if (!(lambda > 0)) return 0;
     lambda = std::min(lambda, 0x1p40);
-    if (lambda < 10) return invert(std::exp(-lambda), [=](double k) { return lambda / k; }, 200);
+    if (lambda < 10)
+      return invert(
+          std::exp(-lambda), [=](double k) { return lambda / k; }, 200);
     const double b = .931 + 2.53 * std::sqrt(lambda), a = -.059 + .02483 * b;
     const double alpha = 1.1239 + 1.1328 / (b - 3.4), inside = .9277 - 3.6224 / (b - 2), log_lambda = std::log(lambda);
     for (;;) {

@@ -17,12 +17,12 @@
 namespace unmask::inline UNMASK_ABI {
 
 enum class errc {
-  not_found,      ///< a file, variable or parameter that is not there
-  unreadable,     ///< truncated, corrupt, or not the format it claims to be
-  wrong_shape,    ///< sizes that contradict each other
-  wrong_value,    ///< NaN, infinity, or a number outside its range
-  not_writable,   ///< a full disk, a missing folder, no permission
-  bad_argument    ///< a request that cannot be met
+  not_found,     ///< a file, variable or parameter that is not there
+  unreadable,    ///< truncated, corrupt, or not the format it claims to be
+  wrong_shape,   ///< sizes that contradict each other
+  wrong_value,   ///< NaN, infinity, or a number outside its range
+  not_writable,  ///< a full disk, a missing folder, no permission
+  bad_argument   ///< a request that cannot be met
 };
 
 class error {

@@ -47,9 +47,8 @@ class tensor {
  private:
   template <class U>
   array_view<U, Rank> make(U* data) const {
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return array_view<U, Rank>(data, extents_[I]...);
-    }(std::make_index_sequence<Rank>{});
+    return [&]<std::size_t... I>(std::index_sequence<I...>) { return array_view<U, Rank>(data, extents_[I]...); }
+    (std::make_index_sequence<Rank>{});
   }
 
   std::array<index_t, Rank> extents_{};

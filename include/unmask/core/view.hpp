@@ -63,21 +63,20 @@ class view {
 
   /// One argument for each dynamic extent, in order.
   template <class... Sizes>
-    requires(sizeof...(Sizes) == Shape::dynamic)
-  constexpr explicit view(T* data, Sizes... sizes) : data_(data), extents_(Shape::extents) {
+  requires(sizeof...(Sizes) == Shape::dynamic) constexpr explicit view(T* data, Sizes... sizes)
+      : data_(data), extents_(Shape::extents) {
     const std::array<index_t, sizeof...(Sizes) + 1> given{static_cast<index_t>(sizes)..., 0};
     for (std::size_t i = 0, next = 0; i < rank; ++i)
       if (Shape::extents[i] == dyn) extents_[i] = given[next++];
   }
 
   template <class U, class From>
-    requires(std::is_convertible_v<U (*)[], T (*)[]> && detail::converts<From, Shape>())
-  constexpr view(const view<U, From>& other) : data_(other.data()), extents_(other.extents()) {}
+  requires(std::is_convertible_v<U (*)[], T (*)[]>&& detail::converts<From, Shape>()) constexpr view(
+      const view<U, From>& other)
+      : data_(other.data()), extents_(other.extents()) {}
 
   constexpr T* data() const { return data_; }
-  constexpr index_t extent(std::size_t i) const {
-    return Shape::extents[i] != dyn ? Shape::extents[i] : extents_[i];
-  }
+  constexpr index_t extent(std::size_t i) const { return Shape::extents[i] != dyn ? Shape::extents[i] : extents_[i]; }
   constexpr const std::array<index_t, rank>& extents() const { return extents_; }
 
   constexpr index_t size() const {
@@ -87,8 +86,7 @@ class view {
   }
 
   template <class... Index>
-    requires(sizeof...(Index) == Shape::rank)
-  constexpr T& operator()(Index... index) const {
+  requires(sizeof...(Index) == Shape::rank) constexpr T& operator()(Index... index) const {
     const std::array<index_t, rank> at{static_cast<index_t>(index)...};
     index_t offset = 0;
     for (std::size_t i = 0; i < rank; ++i) {

@@ -161,8 +161,8 @@ inline double ergas(in<float, 3> truth, in<float, 3> estimate, definition d = de
 }
 
 /// All four. Errors: `wrong_shape` (cubes differ or are empty), `wrong_value` (a value that is not finite, and where).
-inline result<quality> evaluate(in<float, 3> truth, in<float, 3> estimate,
-                                definition d = definition::official_8bit, const region& where = {}) {
+inline result<quality> evaluate(in<float, 3> truth, in<float, 3> estimate, definition d = definition::official_8bit,
+                                const region& where = {}) {
   if (auto ok = detail::check_pair(truth, estimate); !ok) return ok.error();
   const detail::band_sums sums = detail::sum_bands(truth, estimate, d, where);
   return quality{detail::psnr_of(sums, truth, d), ssim(truth, estimate, d, where), sam(truth, estimate, d, where),

@@ -16,9 +16,15 @@ void initialise(T* block, const manifest& m, std::uint64_t seed) {
   for (const parameter& p : m.entries) {
     const double bound = 1 / std::sqrt(static_cast<double>(p.fan_in));
     for (T* value = block + p.offset; value != block + p.offset + p.size; ++value) switch (p.init) {
-        case initial::zero: *value = 0; break;
-        case initial::one: *value = 1; break;
-        case initial::uniform: *value = static_cast<T>(generator.uniform(-bound, bound)); break;
+        case initial::zero:
+          *value = 0;
+          break;
+        case initial::one:
+          *value = 1;
+          break;
+        case initial::uniform:
+          *value = static_cast<T>(generator.uniform(-bound, bound));
+          break;
         case initial::normal: {
           double x = generator.normal();
           while (std::abs(x) > 2) x = generator.normal();

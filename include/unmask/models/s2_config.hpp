@@ -16,15 +16,15 @@ inline constexpr int max_stages = 8;
 
 struct s2_config {
   int bands = 28;
-  int channels = 60;                                   ///< E
+  int channels = 60;  ///< E
   int stages = 4;
-  std::array<int, max_stages> depths{6, 6, 6, 6};      ///< blocks of each stage
-  std::array<int, max_stages> heads{6, 6, 6, 6};       ///< spatial heads of each stage; each divides `channels`
-  int spectral_head_width = 10;                        ///< divides `channels`
-  int window = 8;                                      ///< M, side of an attention window
-  int pad_multiple = 8;                                ///< images are padded to multiples of it; a multiple of `window`
-  bool shifted = true;                                 ///< odd blocks shift their windows by M/2
-  int hidden = 240;                                    ///< channels inside the feed-forward part
+  std::array<int, max_stages> depths{6, 6, 6, 6};  ///< blocks of each stage
+  std::array<int, max_stages> heads{6, 6, 6, 6};   ///< spatial heads of each stage; each divides `channels`
+  int spectral_head_width = 10;                    ///< divides `channels`
+  int window = 8;                                  ///< M, side of an attention window
+  int pad_multiple = 8;                            ///< images are padded to multiples of it; a multiple of `window`
+  bool shifted = true;                             ///< odd blocks shift their windows by M/2
+  int hidden = 240;                                ///< channels inside the feed-forward part
   arrangement layout = arrangement::parallel_concat;
   mask_effect spatial_effect = mask_effect::qk;
   mask_effect spectral_effect = mask_effect::none;
@@ -53,7 +53,8 @@ inline result<> check(const s2_config& c) {
     return bad("pad_multiple is " + str(c.pad_multiple) + ", expected a multiple of window " + str(c.window));
   if (c.hidden < 1 || c.hidden > 65536) return bad("hidden is " + str(c.hidden) + ", expected 1..65536");
   if (c.spectral_head_width < 1 || c.channels % c.spectral_head_width != 0)
-    return bad("spectral_head_width is " + str(c.spectral_head_width) + ", expected a divisor of channels " + str(c.channels));
+    return bad("spectral_head_width is " + str(c.spectral_head_width) + ", expected a divisor of channels " +
+               str(c.channels));
   for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i) {
     if (c.depths[i] < 1 || c.depths[i] > 64) return bad("a depth is " + str(c.depths[i]) + ", expected 1..64");
     if (c.heads[i] < 1 || c.channels % c.heads[i] != 0)

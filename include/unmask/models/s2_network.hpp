@@ -44,13 +44,15 @@ class s2_network {
 
   /// Auxiliary prediction of a stage, [B, H', W', bands]; training mode, after `forward`.
   array_view<T, 4> pin(int stage) const {
-    return array_view<T, 4>(plan_.pins[static_cast<std::size_t>(stage)], s_.batch, padded_height(), padded_width(), c_.bands);
+    return array_view<T, 4>(plan_.pins[static_cast<std::size_t>(stage)], s_.batch, padded_height(), padded_width(),
+                            c_.bands);
   }
 
-  /// After `forward` with the same arguments. dparameters accumulates; dpins has a view for each stage (empty data: zero)
-  /// or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty views.
-  void backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy, std::span<const array_view<const T, 4>> dpins,
-                in<T, 4> /*x*/, in<T, 3> mask, const T* parameters, const T* keep = nullptr);
+  /// After `forward` with the same arguments. dparameters accumulates; dpins has a view for each stage (empty data:
+  /// zero) or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty views.
+  void backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy,
+                std::span<const array_view<const T, 4>> dpins, in<T, 4> /*x*/, in<T, 3> mask, const T* parameters,
+                const T* keep = nullptr);
 
  private:
   template <class U>
@@ -63,10 +65,12 @@ class s2_network {
   }
   void conv_backward(T* dx, const conv_params<T>& d, const T* dy, const T* x, const conv_params<const T>& p,
                      index_t in_channels, index_t out_channels) {
-    kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials, plan_.turned);
+    kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials,
+                                           plan_.turned);
   }
   array_view<T, 3> padded(T* images, index_t b) const {
-    return array_view<T, 3>(images + b * padded_height() * padded_width() * c_.bands, padded_height(), padded_width(), c_.bands);
+    return array_view<T, 3>(images + b * padded_height() * padded_width() * c_.bands, padded_height(), padded_width(),
+                            c_.bands);
   }
   template <class U>
   array_view<U, 3> image(array_view<U, 4> x, index_t b) const {
@@ -93,8 +97,8 @@ void s2_network<T, Backend>::forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, con
     const stage_params<const T>& stage = params_.stages[i];
     for (std::size_t j = 0; j < stage.blocks.size(); ++j, ++k) {
       auto& block = m.blocks[k];
-      block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(), keep ? keep + index_t(3 * k) * s_.batch : nullptr,
-                    stage.blocks[j], s_.batch, m.scratch[i]);
+      block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(),
+                    keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
     }
     T* convolved = m.training() ? m.stage_output(i) : m.blocks[k - 1].a;
     kernel<op::conv3x3, Backend>::forward(be_, convolved, m.blocks[k - 1].y, stage.conv, conv(e, e));
@@ -117,12 +121,14 @@ void s2_network<T, Backend>::forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, con
 }
 
 template <class T, class Backend>
-void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy, std::span<const array_view<const T, 4>> dpins,
-              in<T, 4> /*x*/, in<T, 3> mask, const T* parameters, const T* keep) {
+void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy,
+                                      std::span<const array_view<const T, 4>> dpins, in<T, 4> /*x*/, in<T, 3> mask,
+                                      const T* parameters, const T* keep) {
   bind(params_, parameters);
   bind(grads_, dparameters);
   auto& m = plan_;
-  const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
+  const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(),
+                pixels = n / s_.batch;
   if (dmask.data()) std::fill(dmask.begin(), dmask.end(), T(0));
   std::fill_n(m.dlast, n * bands, T(0));
   for (index_t b = 0; b < s_.batch; ++b)
@@ -140,12 +146,14 @@ void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dm
     conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].y, stage.conv, e, e);
     for (std::size_t j = stage.blocks.size(); j-- > 0;) {
       auto& block = m.blocks[--k];
-      block_backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.x, block.a, block.b, mask.data(),
-                     keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
+      block_backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.x, block.a, block.b,
+                     mask.data(), keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch,
+                     m.scratch[i]);
     }
     image_add(be_, m.dstage, m.d, n * e);
   }
-  image_norm_backward(be_, m.dfirst, grads_.input_norm, m.dstage, m.first, params_.input_norm, n, e, m.norms, m.partials);
+  image_norm_backward(be_, m.dfirst, grads_.input_norm, m.dstage, m.first, params_.input_norm, n, e, m.norms,
+                      m.partials);
   conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
   if (!dx.data()) return;
   image_add(be_, m.dinput, m.dlast, n * bands);

@@ -26,7 +26,8 @@ class session {
       return wrong("mask is " + pair(mask.extent(0), mask.extent(1)) + ", expected the image's " + pair(height, width));
     const index_t count = make_manifest(config).size;
     if (static_cast<index_t>(parameters.size()) != count)
-      return wrong("got " + std::to_string(parameters.size()) + " parameters, this configuration has " + std::to_string(count));
+      return wrong("got " + std::to_string(parameters.size()) + " parameters, this configuration has " +
+                   std::to_string(count));
     for (const T value : mask)
       if (!std::isfinite(value)) return error(errc::wrong_value, "session: mask holds a value that is not finite");
     session s(be, config, height, width);
@@ -46,12 +47,13 @@ class session {
   /// cube [H, W, bands] from HM `input` [H, W, bands] (see optics/cassi.hpp).
   void run(out<T, 3> cube, in<T, 3> input) noexcept {
     const auto batch = [](auto x) {
-      return array_view<std::remove_pointer_t<decltype(x.data())>, 4>(x.data(), index_t{1}, x.extent(0), x.extent(1), x.extent(2));
+      return array_view<std::remove_pointer_t<decltype(x.data())>, 4>(x.data(), index_t{1}, x.extent(0), x.extent(1),
+                                                                      x.extent(2));
     };
     const s2_config& c = network_.config();
     assert(cube.extents() == input.extents() && input.extents() == (std::array{height_, width_, index_t{c.bands}}));
-    network_.forward(batch(cube), batch(input), array_view<const T, 3>(mask_, index_t{1}, c.padded(height_), c.padded(width_)),
-                     parameters_);
+    network_.forward(batch(cube), batch(input),
+                     array_view<const T, 3>(mask_, index_t{1}, c.padded(height_), c.padded(width_)), parameters_);
   }
 
   std::size_t bytes() const { return bytes_; }
@@ -66,7 +68,8 @@ class session {
     carve(counting);
     bytes_ = counting.peak();
   }
-  session(Backend be, const s2_config& config, index_t height, index_t width) : session(be, config, height, width, measure{}) {
+  session(Backend be, const s2_config& config, index_t height, index_t width)
+      : session(be, config, height, width, measure{}) {
     block_ = memory_block(bytes_);
     arena real(block_.data(), block_.bytes());
     carve(real);

@@ -43,29 +43,38 @@ template <>
 struct kernel<op::conv3x3, ref> {
   template <class T>
   static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s) {
-    each_tap(s, [&](index_t to, index_t from, index_t tap) {
-      if (tap == 4)   // the centre exists for every pixel: it brings the bias
-        for (index_t o = 0; o < s.out_channels; ++o) y[to * s.out_channels + o] += p.bias[o];
-      for (index_t c = 0; c < s.in_channels; ++c)
-        for (index_t o = 0; o < s.out_channels; ++o)
-          y[to * s.out_channels + o] += x[from * s.in_channels + c] * p.weight[(tap * s.in_channels + c) * s.out_channels + o];
-    }, [&] { std::fill_n(y, s.batch * s.height * s.width * s.out_channels, T(0)); });
+    each_tap(
+        s,
+        [&](index_t to, index_t from, index_t tap) {
+          if (tap == 4)  // the centre exists for every pixel: it brings the bias
+            for (index_t o = 0; o < s.out_channels; ++o) y[to * s.out_channels + o] += p.bias[o];
+          for (index_t c = 0; c < s.in_channels; ++c)
+            for (index_t o = 0; o < s.out_channels; ++o)
+              y[to * s.out_channels + o] +=
+                  x[from * s.in_channels + c] * p.weight[(tap * s.in_channels + c) * s.out_channels + o];
+        },
+        [&] { std::fill_n(y, s.batch * s.height * s.width * s.out_channels, T(0)); });
   }
 
   template <class T>
-  static void backward(const ref&, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p, conv_sizes s,
-                       T* /*partials*/, T* /*transposed*/) {
-    each_tap(s, [&](index_t to, index_t from, index_t tap) {
-      if (tap == 4)
-        for (index_t o = 0; o < s.out_channels; ++o) d.bias[o] += dy[to * s.out_channels + o];
-      for (index_t c = 0; c < s.in_channels; ++c)
-        for (index_t o = 0; o < s.out_channels; ++o) {
-          const index_t w = (tap * s.in_channels + c) * s.out_channels + o;
-          const T g = dy[to * s.out_channels + o];
-          d.weight[w] += x[from * s.in_channels + c] * g;
-          if (dx) dx[from * s.in_channels + c] += g * p.weight[w];
-        }
-    }, [&] { if (dx) std::fill_n(dx, s.batch * s.height * s.width * s.in_channels, T(0)); });
+  static void backward(const ref&, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p,
+                       conv_sizes s, T* /*partials*/, T* /*transposed*/) {
+    each_tap(
+        s,
+        [&](index_t to, index_t from, index_t tap) {
+          if (tap == 4)
+            for (index_t o = 0; o < s.out_channels; ++o) d.bias[o] += dy[to * s.out_channels + o];
+          for (index_t c = 0; c < s.in_channels; ++c)
+            for (index_t o = 0; o < s.out_channels; ++o) {
+              const index_t w = (tap * s.in_channels + c) * s.out_channels + o;
+              const T g = dy[to * s.out_channels + o];
+              d.weight[w] += x[from * s.in_channels + c] * g;
+              if (dx) dx[from * s.in_channels + c] += g * p.weight[w];
+            }
+        },
+        [&] {
+          if (dx) std::fill_n(dx, s.batch * s.height * s.width * s.in_channels, T(0));
+        });
   }
 
  private:
@@ -85,6 +94,6 @@ struct kernel<op::conv3x3, ref> {
 };
 
 template <>
-struct kernel<op::conv3x3, cpu>;   // nn/cpu/conv3x3.hpp
+struct kernel<op::conv3x3, cpu>;  // nn/cpu/conv3x3.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

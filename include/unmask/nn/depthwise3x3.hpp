@@ -2,8 +2,9 @@
 
 /// Depthwise 3x3 convolution of a channels-last image, zero padding that keeps the size, no bias.
 ///   forward   y[h, w, c] = sum_{i, j} x[h+i-1, w+j-1, c] W[i, j, c]
-///   gradient  dx[h, w, c] = sum_{i, j} dy[h-i+1, w-j+1, c] W[i, j, c],  dW[i, j, c] += sum_{h, w} x[h+i-1, w+j-1, c] dy[h, w, c]
-///   shapes    x [H, W, C] with pixels `ldx` apart, y [H, W, C] contiguous, W [3, 3, C] (files: [C, 1, 3, 3])
+///   gradient  dx[h, w, c] = sum_{i, j} dy[h-i+1, w-j+1, c] W[i, j, c],  dW[i, j, c] += sum_{h, w} x[h+i-1, w+j-1, c]
+///   dy[h, w, c] shapes    x [H, W, C] with pixels `ldx` apart, y [H, W, C] contiguous, W [3, 3, C] (files: [C, 1, 3,
+///   3])
 /// The backward pass adds its weight gradient to chunk `i` of `chunks` buffers `stride` apart.
 
 #include "../parallel/parallel_for.hpp"
@@ -19,7 +20,7 @@ template <class T>
 struct gradient_chunks {
   T* first;
   index_t stride;
-  index_t limit;   ///< at most this many chunks
+  index_t limit;  ///< at most this many chunks
 };
 
 namespace detail {
@@ -43,7 +44,8 @@ void each_neighbour(index_t h, index_t w, index_t height, index_t width, Body&& 
 template <>
 struct kernel<op::depthwise3x3, ref> {
   template <class T>
-  static void forward(const ref&, T* y, const T* x, index_t ldx, const T* weight, index_t height, index_t width, index_t c) {
+  static void forward(const ref&, T* y, const T* x, index_t ldx, const T* weight, index_t height, index_t width,
+                      index_t c) {
     for (index_t h = 0; h < height; ++h)
       for (index_t w = 0; w < width; ++w)
         for (index_t k = 0; k < c; ++k) {
@@ -71,6 +73,6 @@ struct kernel<op::depthwise3x3, ref> {
 };
 
 template <>
-struct kernel<op::depthwise3x3, cpu>;   // nn/cpu/depthwise3x3.hpp
+struct kernel<op::depthwise3x3, cpu>;  // nn/cpu/depthwise3x3.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

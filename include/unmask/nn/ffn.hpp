@@ -17,8 +17,8 @@
 namespace unmask::inline UNMASK_ABI {
 
 struct ffn {
-  index_t channels;   ///< C
-  index_t hidden;     ///< R
+  index_t channels;  ///< C
+  index_t hidden;    ///< R
   index_t parameters() const { return 3 * channels + hidden + 2 * channels * hidden; }
 };
 
@@ -42,9 +42,9 @@ void visit_ffn(Visitor& v, const ffn& l, const char* norm, const char* name, ffn
 /// One thread's tiles.
 template <class T>
 struct ffn_tile {
-  T *u, *y;                     ///< [tile, C]
-  T *mean, *rstd;               ///< [tile]
-  T *inner, *active, *dinner;   ///< [tile, R] before and after GELU; gradient (training only)
+  T *u, *y;                    ///< [tile, C]
+  T *mean, *rstd;              ///< [tile]
+  T *inner, *active, *dinner;  ///< [tile, R] before and after GELU; gradient (training only)
 };
 
 template <class T>
@@ -69,7 +69,8 @@ struct ffn_scratch {
 
 namespace detail {
 template <class Backend, class T>
-void ffn_hidden(const Backend& be, const ffn& l, const T* x, const ffn_params<const T>& p, index_t n, const ffn_tile<T>& t) {
+void ffn_hidden(const Backend& be, const ffn& l, const T* x, const ffn_params<const T>& p, index_t n,
+                const ffn_tile<T>& t) {
   kernel<op::layer_norm, Backend>::forward(t.u, t.mean, t.rstd, x, p.norm, n, l.channels);
   linear_forward(be, t.inner, l.hidden, t.u, l.channels, p.fc1_weight, p.fc1_bias, n, l.channels, l.hidden);
   kernel<op::gelu, Backend>::forward(t.active, t.inner, n * l.hidden);

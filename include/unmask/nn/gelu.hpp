@@ -41,6 +41,6 @@ struct kernel<op::gelu, ref> {
 };
 
 template <>
-struct kernel<op::gelu, cpu>;   // nn/cpu/gelu.hpp
+struct kernel<op::gelu, cpu>;  // nn/cpu/gelu.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -32,8 +32,8 @@ void image_norm_backward(const Backend& be, T* dx, norm_params<T> dp, const T* d
   std::fill_n(partials, max_chunks * 2 * c, T(0));
   parallel_tiles(be, n, max_chunks, [=](index_t chunk, index_t at, index_t count, int) {
     T* g = partials + chunk * 2 * c;
-    kernel<op::layer_norm, Backend>::backward(dx + at * c, norm_params<T>{g, g + c}, dy + at * c, x + at * c, p, saved + at,
-                                              saved + n + at, count, c);
+    kernel<op::layer_norm, Backend>::backward(dx + at * c, norm_params<T>{g, g + c}, dy + at * c, x + at * c, p,
+                                              saved + at, saved + n + at, count, c);
   });
   reduce_partials(be, dp.weight, partials, max_chunks, 2 * c);
 }

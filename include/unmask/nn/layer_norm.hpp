@@ -54,13 +54,12 @@ struct kernel<op::layer_norm, ref> {
       }
       sum /= static_cast<T>(c);
       dot /= static_cast<T>(c);
-      for (index_t k = 0; k < c; ++k)
-        dx[k] += rstd[i] * (dy[k] * p.weight[k] - sum - (x[k] - mean[i]) * rstd[i] * dot);
+      for (index_t k = 0; k < c; ++k) dx[k] += rstd[i] * (dy[k] * p.weight[k] - sum - (x[k] - mean[i]) * rstd[i] * dot);
     }
   }
 };
 
 template <>
-struct kernel<op::layer_norm, cpu>;   // nn/cpu/layer_norm.hpp
+struct kernel<op::layer_norm, cpu>;  // nn/cpu/layer_norm.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -3,7 +3,8 @@
 /// Linear map of rows.
 ///   forward   y[N, O] = x[N, I] W[I, O] + b[O]
 ///   gradient  dx = dy W', dW += x' dy, db += sum over rows of dy
-///   memory    W is [I, O] (files store [O, I]); `backward_input` takes W' [O, I], transposed once per pass by the caller
+///   memory    W is [I, O] (files store [O, I]); `backward_input` takes W' [O, I], transposed once per pass by the
+///   caller
 /// Serial; a conv1x1 is this map on pixels.
 
 #include "matmul.hpp"

@@ -4,7 +4,8 @@
 ///   forward   z = conv3x3(conv1x1(m)),  1 -> E -> E, both with bias
 ///   gradient  that of the two convolutions, and of the mask
 ///   shapes    m [B, H, W], z [B, H, W, E]; conv1 weight, bias [E]; conv3 weight [3, 3, E, E], bias [E]
-/// The reference keeps the intermediate image (`scratch`); cpu folds both into one 3x3 convolution of the planes [m, 1].
+/// The reference keeps the intermediate image (`scratch`); cpu folds both into one 3x3 convolution of the planes [m,
+/// 1].
 
 #include "conv3x3.hpp"
 
@@ -64,6 +65,6 @@ struct kernel<op::mask_convolutions, ref> {
 };
 
 template <>
-struct kernel<op::mask_convolutions, cpu>;   // nn/cpu/mask_convolutions.hpp
+struct kernel<op::mask_convolutions, cpu>;  // nn/cpu/mask_convolutions.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

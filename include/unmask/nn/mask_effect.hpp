@@ -13,11 +13,13 @@ enum class mask_effect { none = 0, q = 1, k = 2, qk = 3, v = 4, qkv = 7 };
 
 /// How the mask becomes factors of q and k.
 enum class mask_embedding_kind {
-  released,    ///< softmax along the image width: values near 1/W, depends on the width
-  tile_safe    ///< 2 sigmoid: starts near 1, depends on a 3x3 neighbourhood only
+  released,  ///< softmax along the image width: values near 1/W, depends on the width
+  tile_safe  ///< 2 sigmoid: starts near 1, depends on a 3x3 neighbourhood only
 };
 
-constexpr bool affects(mask_effect set, mask_effect one) { return (static_cast<int>(set) & static_cast<int>(one)) != 0; }
+constexpr bool affects(mask_effect set, mask_effect one) {
+  return (static_cast<int>(set) & static_cast<int>(one)) != 0;
+}
 
 /// Rows of y are ldy apart, of x ldx, of e C; e may be null (factor 1). y = scale * x * e.
 template <class T>

@@ -2,7 +2,8 @@
 
 /// Mask embedding: factors of q and k that depend on the mask and the weights only.
 ///   released   e = softmax along the width of z,  z = conv3x3(conv1x1(m)): values near 1/W
-///   tile_safe  e = 2 / (1 + exp(-z)): starts near 1, depends on 3x3 pixels only, so tiles and crops see the same values
+///   tile_safe  e = 2 / (1 + exp(-z)): starts near 1, depends on 3x3 pixels only, so tiles and crops see the same
+///   values
 ///              (ours: the released softmax ties an embedding to the width of the image it is computed on)
 ///   gradient   released: see width_softmax; tile_safe: dz = de e (1 - e/2)
 ///   shapes     m [B, H, W] -> e [B, H, W, E]
@@ -17,7 +18,7 @@ namespace unmask::inline UNMASK_ABI {
 template <class T>
 struct embedding_scratch {
   T* convolutions = nullptr;
-  T* channel = nullptr;   ///< [slots, E]
+  T* channel = nullptr;  ///< [slots, E]
 
   template <class Backend>
   void carve(arena& a, const Backend& be, mask_sizes s) {
@@ -27,8 +28,8 @@ struct embedding_scratch {
 };
 
 template <class Backend, class T>
-void mask_embedding_forward(const Backend& be, T* e, const T* mask, embedding_params<const T> p, mask_embedding_kind kind,
-                            mask_sizes s, const embedding_scratch<T>& scratch) {
+void mask_embedding_forward(const Backend& be, T* e, const T* mask, embedding_params<const T> p,
+                            mask_embedding_kind kind, mask_sizes s, const embedding_scratch<T>& scratch) {
   kernel<op::mask_convolutions, Backend>::forward(be, e, mask, p, s, scratch.convolutions);
   const index_t row = s.width * s.channels;
   parallel_for(be, s.batch * s.height, [&](index_t r, int slot) {

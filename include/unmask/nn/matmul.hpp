@@ -25,11 +25,15 @@ struct left_operand {
 };
 
 template <class T>
-left_operand<T> rows_of(const T* a, index_t stride) { return {a, stride, 1}; }
+left_operand<T> rows_of(const T* a, index_t stride) {
+  return {a, stride, 1};
+}
 
 /// A' of a row-major A with row stride `stride`.
 template <class T>
-left_operand<T> transposed(const T* a, index_t stride) { return {a, 1, stride}; }
+left_operand<T> transposed(const T* a, index_t stride) {
+  return {a, 1, stride};
+}
 
 /// y[N, M] = x[M, N]'; rows of stride ldx, ldy.
 template <class T>
@@ -53,7 +57,7 @@ struct kernel<op::matmul, ref> {
 };
 
 template <>
-struct kernel<op::matmul, cpu>;   // nn/cpu/matmul.hpp
+struct kernel<op::matmul, cpu>;  // nn/cpu/matmul.hpp
 
 /// C = A B.
 template <class Backend, class T>

@@ -14,9 +14,9 @@ namespace unmask::inline UNMASK_ABI {
 
 /// How a parameter lies in memory compared with its (PyTorch) order in a file.
 enum class memory_order {
-  plain,     ///< the same
-  reversed   ///< file [out, in] -> memory [in, out]; file [out, in, kr, kc] -> memory [kr, kc, in, out]:
-             ///< outputs run fastest, so that products read weights with unit stride and no packing
+  plain,    ///< the same
+  reversed  ///< file [out, in] -> memory [in, out]; file [out, in, kr, kc] -> memory [kr, kc, in, out]:
+            ///< outputs run fastest, so that products read weights with unit stride and no packing
 };
 
 /// Initial values (METHOD: linear weights truncated normal 0.02, convolutions uniform in +-1/sqrt(fan-in)).
@@ -24,17 +24,17 @@ enum class initial { zero, one, normal, uniform };
 
 struct parameter {
   std::string name;
-  std::vector<index_t> shape;   ///< in file order
+  std::vector<index_t> shape;  ///< in file order
   memory_order order = memory_order::plain;
   initial init = initial::zero;
-  index_t fan_in = 1;           ///< for `initial::uniform`
-  index_t offset = 0;           ///< first element in the flat block
+  index_t fan_in = 1;  ///< for `initial::uniform`
+  index_t offset = 0;  ///< first element in the flat block
   index_t size = 0;
 };
 
 struct manifest {
   std::vector<parameter> entries;
-  index_t size = 0;   ///< elements of the flat block
+  index_t size = 0;  ///< elements of the flat block
 
   void add(std::string name, std::vector<index_t> shape, memory_order order, initial init, index_t fan_in = 1) {
     index_t n = 1;
@@ -49,7 +49,7 @@ namespace detail {
 /// The element of a parameter in memory order that is element `i` of the file order.
 inline index_t memory_index(const parameter& p, index_t i) {
   if (p.order == memory_order::plain || p.shape.size() < 2) return i;
-  index_t inner = 1;   // elements of [kr, kc]
+  index_t inner = 1;  // elements of [kr, kc]
   for (std::size_t d = 2; d < p.shape.size(); ++d) inner *= p.shape[d];
   const index_t outs = p.shape[0], ins = p.shape[1];
   const index_t k = i % inner, c = i / inner % ins, o = i / (inner * ins);

@@ -17,8 +17,8 @@ namespace unmask::inline UNMASK_ABI {
 namespace detail {
 
 template <class Backend, class T>
-void block_embeddings(const Backend& be, const s2_block& l, const T* mask, const block_params<const T>& p, index_t batch,
-                      const block_scratch<T>& s) {
+void block_embeddings(const Backend& be, const s2_block& l, const T* mask, const block_params<const T>& p,
+                      index_t batch, const block_scratch<T>& s) {
   const mask_sizes sizes{batch, l.grid.height, l.grid.width, l.channels()};
   if (l.embeds_spatial())
     mask_embedding_forward(be, s.spatial_e, mask, p.spatial_embedding, l.embedding, sizes, s.embedding);
@@ -30,8 +30,8 @@ template <class Backend, class T>
 void branch_forward(const Backend& be, const s2_block& l, index_t which, T* y, const T* x, const T* keep,
                     const block_params<const T>& p, index_t batch, const block_scratch<T>& s) {
   if (l.branch(which) == branch_kind::spatial)
-    spatial_forward(be, l.spatial, y, x, l.embeds_spatial() ? s.spatial_e : nullptr, keep, p.spatial[which], batch, l.grid,
-                    s.spatial);
+    spatial_forward(be, l.spatial, y, x, l.embeds_spatial() ? s.spatial_e : nullptr, keep, p.spatial[which], batch,
+                    l.grid, s.spatial);
   else
     spectral_forward(be, l.spectral, y, x, l.embeds_spectral() ? s.spectral_e : nullptr, keep, p.spectral[which], batch,
                      l.grid, s.spectral);
@@ -39,7 +39,8 @@ void branch_forward(const Backend& be, const s2_block& l, index_t which, T* y, c
 
 template <class Backend, class T>
 void branch_backward(const Backend& be, const s2_block& l, index_t which, T* dx, const block_params<T>& dp, const T* dy,
-                     const T* x, const T* keep, const block_params<const T>& p, index_t batch, const block_scratch<T>& s) {
+                     const T* x, const T* keep, const block_params<const T>& p, index_t batch,
+                     const block_scratch<T>& s) {
   if (l.branch(which) == branch_kind::spatial)
     spatial_backward(be, l.spatial, dx, l.embeds_spatial() ? s.spatial_de : nullptr, dp.spatial[which], dy, x,
                      l.embeds_spatial() ? s.spatial_e : nullptr, keep, p.spatial[which], batch, l.grid, s.spatial);

@@ -11,8 +11,8 @@ namespace unmask::inline UNMASK_ABI {
 
 /// How a block combines spatial and spectral attention (the paper's ablation); the feed-forward part follows each.
 enum class arrangement {
-  parallel_concat,   ///< x += [spa(x), spe(x)] W_r, the paper's choice
-  parallel_sum,      ///< x += spa(x) + spe(x)
+  parallel_concat,  ///< x += [spa(x), spe(x)] W_r, the paper's choice
+  parallel_sum,     ///< x += spa(x) + spe(x)
   spatial_spectral,
   spectral_spatial,
   spatial,
@@ -38,11 +38,15 @@ struct s2_block {
   branch_kind branch(index_t which) const {
     switch (layout) {
       case arrangement::spatial:
-      case arrangement::spatial_spatial: return branch_kind::spatial;
+      case arrangement::spatial_spatial:
+        return branch_kind::spatial;
       case arrangement::spectral:
-      case arrangement::spectral_spectral: return branch_kind::spectral;
-      case arrangement::spectral_spatial: return which == 0 ? branch_kind::spectral : branch_kind::spatial;
-      default: return which == 0 ? branch_kind::spatial : branch_kind::spectral;
+      case arrangement::spectral_spectral:
+        return branch_kind::spectral;
+      case arrangement::spectral_spatial:
+        return which == 0 ? branch_kind::spectral : branch_kind::spatial;
+      default:
+        return which == 0 ? branch_kind::spatial : branch_kind::spectral;
     }
   }
   bool has(branch_kind kind) const { return branch(0) == kind || (branches() == 2 && branch(1) == kind); }
@@ -94,9 +98,9 @@ struct block_scratch {
   spectral_scratch<T> spectral;
   ffn_scratch<T> feed;
   embedding_scratch<T> embedding;
-  T *spatial_e = nullptr, *spectral_e = nullptr;     ///< [B, H, W, C] embeddings of the block at work
-  T *spatial_de = nullptr, *spectral_de = nullptr;   ///< their gradients
-  T *x1 = nullptr, *da = nullptr, *db = nullptr;     ///< [B, H, W, C], training only
+  T *spatial_e = nullptr, *spectral_e = nullptr;    ///< [B, H, W, C] embeddings of the block at work
+  T *spatial_de = nullptr, *spectral_de = nullptr;  ///< their gradients
+  T *x1 = nullptr, *da = nullptr, *db = nullptr;    ///< [B, H, W, C], training only
   T *reduce_turned = nullptr, *partials = nullptr;
 
   template <class Backend>

@@ -41,6 +41,6 @@ struct kernel<op::softmax, ref> {
 };
 
 template <>
-struct kernel<op::softmax, cpu>;   // nn/cpu/softmax.hpp
+struct kernel<op::softmax, cpu>;  // nn/cpu/softmax.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

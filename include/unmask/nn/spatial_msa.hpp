@@ -40,7 +40,8 @@ namespace detail {
 
 /// u = LN(x), qkv = u W + b and its masked twin, for the window in s.x (and s.e).
 template <class Backend, class T>
-void spatial_project(const Backend& be, const spatial_msa& l, const spatial_params<const T>& p, const spatial_window<T>& s) {
+void spatial_project(const Backend& be, const spatial_msa& l, const spatial_params<const T>& p,
+                     const spatial_window<T>& s) {
   const index_t n = l.tokens(), c = l.channels;
   const auto factor = [&](mask_effect one) { return affects(l.effect, one) ? s.e : nullptr; };
   kernel<op::layer_norm, Backend>::forward(s.u, s.mean, s.rstd, s.x, p.norm, n, c);
@@ -86,7 +87,8 @@ void spatial_forward(const Backend& be, const spatial_msa& l, T* y, const T* x, 
   });
 }
 
-/// dx and de accumulate (de may be null), gradients of the parameters accumulate. dy is the gradient of y = keep * branch.
+/// dx and de accumulate (de may be null), gradients of the parameters accumulate. dy is the gradient of y = keep *
+/// branch.
 template <class Backend, class T>
 void spatial_backward(const Backend& be, const spatial_msa& l, T* dx, T* de, const spatial_params<T>& dp, const T* dy,
                       const T* x, const T* e, const T* keep, const spatial_params<const T>& p, index_t batch,

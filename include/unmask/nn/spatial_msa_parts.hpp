@@ -14,9 +14,9 @@
 namespace unmask::inline UNMASK_ABI {
 
 struct spatial_msa {
-  index_t channels;   ///< C
-  index_t heads;      ///< NH; D = C / NH
-  index_t side;       ///< M
+  index_t channels;  ///< C
+  index_t heads;     ///< NH; D = C / NH
+  index_t side;      ///< M
   mask_effect effect;
 
   index_t tokens() const { return side * side; }
@@ -35,14 +35,14 @@ struct spatial_msa {
 /// One thread's tiles; N tokens.
 template <class T>
 struct spatial_window {
-  T *x, *e, *u, *y;            ///< [N, C] input, embedding, normalised input (later the branch), attention result
-  T *mean, *rstd;              ///< [N]
-  T *qkv, *masked;             ///< [N, 3C] before and after scale and mask
-  T *scores;                   ///< [N, N]
-  T *turned;                   ///< [D, N]
-  T *dr, *dy, *de;             ///< [N, C], training only, as the rest
-  T *dqkv;                     ///< [N, 3C]
-  T *dscores;                  ///< [N, N]
+  T *x, *e, *u, *y;  ///< [N, C] input, embedding, normalised input (later the branch), attention result
+  T *mean, *rstd;    ///< [N]
+  T *qkv, *masked;   ///< [N, 3C] before and after scale and mask
+  T* scores;         ///< [N, N]
+  T* turned;         ///< [D, N]
+  T *dr, *dy, *de;   ///< [N, C], training only, as the rest
+  T* dqkv;           ///< [N, 3C]
+  T* dscores;        ///< [N, N]
 
   void carve(arena& a, const spatial_msa& l, bool training) {
     const index_t n = l.tokens(), c = l.channels;
@@ -61,9 +61,9 @@ struct spatial_window {
 template <class T>
 struct spatial_scratch {
   spatial_window<T> windows[max_threads] = {};
-  T* bias = nullptr;                                  ///< [NH, N, N]
-  T *qkv_turned = nullptr, *proj_turned = nullptr;    ///< [3C, C], [C, C]
-  T* partials = nullptr;                              ///< [max_chunks, parameters]
+  T* bias = nullptr;                                ///< [NH, N, N]
+  T *qkv_turned = nullptr, *proj_turned = nullptr;  ///< [3C, C], [C, C]
+  T* partials = nullptr;                            ///< [max_chunks, parameters]
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const spatial_msa& l, bool training) {

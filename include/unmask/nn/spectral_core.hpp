@@ -45,8 +45,8 @@ void spectral_mask(const spectral_msa& l, const T* qkv, const T* e, index_t n, c
 
 /// s.qkv, the attention matrices and the depthwise part up to GELU.
 template <class Backend, class T>
-void spectral_prepare(const Backend& be, const spectral_msa& l, const T* x, const T* e, const spectral_params<const T>& p,
-                      const spectral_set<T>& s, const spectral_tile<T>* tiles) {
+void spectral_prepare(const Backend& be, const spectral_msa& l, const T* x, const T* e,
+                      const spectral_params<const T>& p, const spectral_set<T>& s, const spectral_tile<T>* tiles) {
   const index_t c = l.channels, d = l.width, n = s.tokens(), size = c * d + 2 * c;
   const index_t chunks = std::min(s.limit, (n + tile_tokens - 1) / tile_tokens);
   std::fill_n(s.sums, chunks * size, T(0));
@@ -94,8 +94,8 @@ void spectral_set_forward(const Backend& be, const spectral_msa& l, T* r, const 
 
 /// dr [N, C] is the gradient of the branch before `keep`; dx and de accumulate; `turned` holds W_q', W_k', W_v', W_p'.
 template <class Backend, class T>
-void spectral_set_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, gradient_chunks<T> grads, const T* dr,
-                           const T* x, const T* e, const spectral_params<const T>& p, const T* qkv_turned,
+void spectral_set_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, gradient_chunks<T> grads,
+                           const T* dr, const T* x, const T* e, const spectral_params<const T>& p, const T* qkv_turned,
                            const T* proj_turned, const spectral_set<T>& s, const spectral_tile<T>* tiles) {
   const index_t c = l.channels, d = l.width, n = s.tokens();
   const auto bind = [&](index_t chunk) {
@@ -123,7 +123,8 @@ void spectral_set_backward(const Backend& be, const spectral_msa& l, T* dx, T* d
     detail::spectral_mask(l, s.qkv + at * 3 * c, e ? e + at * c : nullptr, count, t);
     linear_backward_input(be, t.dy, c, dr + at * c, c, proj_turned, count, c, c);
     for (index_t h = 0; h < c; h += d)
-      multiply_add(be, s.sums + chunk * c * d + h * d, d, transposed(t.dy + h, c), t.masked + 2 * c + h, 3 * c, d, d, count);
+      multiply_add(be, s.sums + chunk * c * d + h * d, d, transposed(t.dy + h, c), t.masked + 2 * c + h, 3 * c, d, d,
+                   count);
   });
   spectral_attention_backward(be, l, first.rescale, p.rescale, chunks, s);
   parallel_tiles(be, n, grads.limit, [&](index_t chunk, index_t at, index_t count, int slot) {

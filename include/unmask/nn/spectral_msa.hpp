@@ -1,7 +1,7 @@
 #pragma once
 
-/// Spectral multi-head self-attention behind its layer norm, one residual branch of a block (arXiv 2209.12075): channels
-/// attend to channels, over the tokens of the whole image or of one (cyclically shifted) window.
+/// Spectral multi-head self-attention behind its layer norm, one residual branch of a block (arXiv 2209.12075):
+/// channels attend to channels, over the tokens of the whole image or of one (cyclically shifted) window.
 ///   forward   u = LN(x);  q, k, v = u W_q, u W_k, u W_v;  q, k (or as `effect` says) *= e;  per head A from
 ///             spectral_attention.hpp;  y = keep * (v A' W_p + b_p + dw2(GELU(dw1(u W_v))))
 ///   gradient  spectral_set_backward, the same passes from the back
@@ -31,16 +31,17 @@ void spectral_forward(const Backend& be, const spectral_msa& l, T* y, const T* x
     const spectral_set<T>& s = scratch.sets[slot];
     gather_window(s.x, x + b * image, grid, window, c);
     if (e) gather_window(s.e, e + b * image, grid, window, c);
-    spectral_set_forward(serial(be), l, s.out, s.x, e ? s.e : nullptr, keep ? keep[b] : T(1), p, s, scratch.tiles + slot);
+    spectral_set_forward(serial(be), l, s.out, s.x, e ? s.e : nullptr, keep ? keep[b] : T(1), p, s,
+                         scratch.tiles + slot);
     scatter_window(y + b * image, s.out, T(1), grid, window, c);
   });
 }
 
 /// dx and de accumulate, gradients of the parameters accumulate. dy is the gradient of y = keep * branch.
 template <class Backend, class T>
-void spectral_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, const spectral_params<T>& dp, const T* dy,
-                       const T* x, const T* e, const T* keep, const spectral_params<const T>& p, index_t batch,
-                       const window_grid& grid, const spectral_scratch<T>& scratch) {
+void spectral_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, const spectral_params<T>& dp,
+                       const T* dy, const T* x, const T* e, const T* keep, const spectral_params<const T>& p,
+                       index_t batch, const window_grid& grid, const spectral_scratch<T>& scratch) {
   const index_t c = l.channels, pixels = grid.height * grid.width, image = pixels * c, size = l.parameters();
   transpose(scratch.qkv_turned, c, p.to_q, c, c, c);
   transpose(scratch.qkv_turned + c * c, c, p.to_k, c, c, c);
@@ -58,8 +59,8 @@ void spectral_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, c
         scaled(s.dr + at * c, dy + b * image + at * c, count * c, b);
       });
       spectral_set_backward(be, l, dx + b * image, de ? de + b * image : nullptr, {scratch.partials, size, max_chunks},
-                            s.dr, x + b * image, e ? e + b * image : nullptr, p, scratch.qkv_turned, scratch.proj_turned,
-                            s, scratch.tiles);
+                            s.dr, x + b * image, e ? e + b * image : nullptr, p, scratch.qkv_turned,
+                            scratch.proj_turned, s, scratch.tiles);
     }
   } else {
     parallel_chunks(be, batch * grid.windows(), [&](index_t chunk, index_t begin, index_t end, int slot) {

@@ -13,9 +13,9 @@ namespace unmask::inline UNMASK_ABI {
 enum class spectral_scope { image, window };
 
 struct spectral_msa {
-  index_t channels;   ///< C
-  index_t width;      ///< D, channels of a head
-  index_t side;       ///< M, for windows
+  index_t channels;  ///< C
+  index_t width;     ///< D, channels of a head
+  index_t side;      ///< M, for windows
   spectral_scope scope;
   mask_effect effect;
 
@@ -27,11 +27,11 @@ struct spectral_msa {
 /// One thread's tiles of up to `tile_tokens` tokens.
 template <class T>
 struct spectral_tile {
-  T *u, *y;                    ///< [tile, C]
-  T *mean, *rstd;              ///< [tile]
-  T* masked;                   ///< [tile, 3C]
-  T *dy, *du;                  ///< [tile, C], training only
-  T* dqkv;                     ///< [tile, 3C], training only
+  T *u, *y;        ///< [tile, C]
+  T *mean, *rstd;  ///< [tile]
+  T* masked;       ///< [tile, 3C]
+  T *dy, *du;      ///< [tile, C], training only
+  T* dqkv;         ///< [tile, 3C], training only
 
   void carve(arena& a, index_t c, bool training) {
     for (T** p : {&u, &y}) *p = a.take<T>(tile_tokens * c);
@@ -46,17 +46,17 @@ struct spectral_tile {
 /// Everything one set of tokens (a window or an image of h x w pixels) needs between its passes.
 template <class T>
 struct spectral_set {
-  index_t height = 0, width = 0, limit = 0;   ///< pixels, and chunks of a reduction
-  T *x, *e;                    ///< [N, C] gathered window (window scope only)
-  T* qkv;                      ///< [N, 3C] before the mask
-  T *conv, *gelu;              ///< [N, C] first depthwise convolution, and its GELU
-  T* sums;                     ///< [limit, C D + 2 C]: k'q of every head, squares of q, squares of k
-  T *unit, *attention, *turned;   ///< [C, D]: normalised k'q, A, A' of every head
-  T* norms;                    ///< [2, C]: lengths of q and k
-  T *out, *dr, *dx, *de;       ///< [N, C] window scope, the last three training only
-  T *dconv, *dv;               ///< [N, C] training
-  T *dq_from_k, *dk_from_q;    ///< [C, D] training: matrices of the normalisation's gradient
-  T *dq_scale, *dk_scale;      ///< [C] training: its diagonal part
+  index_t height = 0, width = 0, limit = 0;  ///< pixels, and chunks of a reduction
+  T *x, *e;                                  ///< [N, C] gathered window (window scope only)
+  T* qkv;                                    ///< [N, 3C] before the mask
+  T *conv, *gelu;                            ///< [N, C] first depthwise convolution, and its GELU
+  T* sums;                                   ///< [limit, C D + 2 C]: k'q of every head, squares of q, squares of k
+  T *unit, *attention, *turned;              ///< [C, D]: normalised k'q, A, A' of every head
+  T* norms;                                  ///< [2, C]: lengths of q and k
+  T *out, *dr, *dx, *de;                     ///< [N, C] window scope, the last three training only
+  T *dconv, *dv;                             ///< [N, C] training
+  T *dq_from_k, *dk_from_q;                  ///< [C, D] training: matrices of the normalisation's gradient
+  T *dq_scale, *dk_scale;                    ///< [C] training: its diagonal part
 
   index_t tokens() const { return height * width; }
 
@@ -85,9 +85,9 @@ struct spectral_set {
 template <class T>
 struct spectral_scratch {
   spectral_tile<T> tiles[max_threads] = {};
-  spectral_set<T> sets[max_threads] = {};                ///< one a thread for windows, the first for an image
-  T *qkv_turned = nullptr, *proj_turned = nullptr;       ///< [3, C, C], [C, C]
-  T* partials = nullptr;                                 ///< [max_chunks, parameters]
+  spectral_set<T> sets[max_threads] = {};           ///< one a thread for windows, the first for an image
+  T *qkv_turned = nullptr, *proj_turned = nullptr;  ///< [3, C, C], [C, C]
+  T* partials = nullptr;                            ///< [max_chunks, parameters]
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const spectral_msa& l, index_t height, index_t width, bool training) {

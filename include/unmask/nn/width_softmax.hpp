@@ -42,6 +42,6 @@ struct kernel<op::width_softmax, ref> {
 };
 
 template <>
-struct kernel<op::width_softmax, cpu>;   // nn/cpu/width_softmax.hpp
+struct kernel<op::width_softmax, cpu>;  // nn/cpu/width_softmax.hpp
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Windows of M x M pixels on a cyclically shifted image (Liu et al. 2021), as index arithmetic only: gathering a window
-/// is a walk over `pixel`, the shift is never carried out. Token t of a window is its row-major position.
+/// Windows of M x M pixels on a cyclically shifted image (Liu et al. 2021), as index arithmetic only: gathering a
+/// window is a walk over `pixel`, the shift is never carried out. Token t of a window is its row-major position.
 /// Between pixels that the shift brought together from opposite edges, attention gets S = -100 (`region`).
 
 #include "../core/view.hpp"
@@ -9,9 +9,9 @@
 namespace unmask::inline UNMASK_ABI {
 
 struct window_grid {
-  index_t height, width;   ///< padded sizes: multiples of `side`
-  index_t side;            ///< M
-  index_t shift;           ///< 0 or M/2
+  index_t height, width;  ///< padded sizes: multiples of `side`
+  index_t side;           ///< M
+  index_t shift;          ///< 0 or M/2
 
   constexpr index_t tokens() const { return side * side; }
   constexpr index_t columns() const { return width / side; }

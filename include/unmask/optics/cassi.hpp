@@ -43,8 +43,8 @@ inline std::string shape_text(index_t h, index_t w) {
 }
 
 inline result<> check_geometry(const cassi_geometry& g) {
-  const std::array<std::pair<const char*, index_t>, 3> sizes{{{"height", g.height}, {"width", g.width},
-                                                              {"bands", g.bands}}};
+  const std::array<std::pair<const char*, index_t>, 3> sizes{
+      {{"height", g.height}, {"width", g.width}, {"bands", g.bands}}};
   char text[160];
   for (const auto& [name, size] : sizes) {
     if (size >= 1 && size <= largest_extent) continue;
@@ -74,8 +74,8 @@ inline result<cassi_geometry> check_cassi(const std::array<index_t, 3>& cube, co
 }
 
 /// Whether `measurement` is what a camera with this mask, number of bands and step gives. The mask is the scene's size.
-inline result<cassi_geometry> check_cassi(const std::array<index_t, 2>& measurement,
-                                          const std::array<index_t, 2>& mask, index_t bands, index_t step) {
+inline result<cassi_geometry> check_cassi(const std::array<index_t, 2>& measurement, const std::array<index_t, 2>& mask,
+                                          index_t bands, index_t step) {
   const cassi_geometry g{mask[0], mask[1], bands, step};
   if (auto ok = detail::check_geometry(g); !ok) return ok.error();
   if (measurement[0] == g.height && measurement[1] == g.measurement_width()) return g;

@@ -119,10 +119,10 @@ class gap_tv {
   cassi_geometry geometry_;
   gap_tv_options options_;
   memory_block block_;
-  float *f_ = nullptr, *px_ = nullptr, *py_ = nullptr;                    // [H, W, C]
-  float *diagonal_ = nullptr, *measured_ = nullptr, *goal_ = nullptr;     // [H, V]: A A', A x, y_k
-  float* smoother_ = nullptr;                                             // [C, C]
-  double* sums_ = nullptr;                                                // [H]
+  float *f_ = nullptr, *px_ = nullptr, *py_ = nullptr;                 // [H, W, C]
+  float *diagonal_ = nullptr, *measured_ = nullptr, *goal_ = nullptr;  // [H, V]: A A', A x, y_k
+  float* smoother_ = nullptr;                                          // [C, C]
+  double* sums_ = nullptr;                                             // [H]
 };
 
 /// Row h of f = S (x + A' (A A')^-1 (y_k - A x)), S the spectral smoother.

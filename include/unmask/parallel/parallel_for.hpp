@@ -53,9 +53,8 @@ void parallel_for(const Backend& backend, index_t n, Body&& body) {
 template <class Backend, class Body>
 void parallel_chunks(const Backend& backend, index_t n, Body&& body) {
   const index_t chunks = chunk_count(n);
-  parallel_for(backend, chunks, [&](index_t c, int slot) {
-    body(c, chunk_begin(c, chunks, n), chunk_begin(c + 1, chunks, n), slot);
-  });
+  parallel_for(backend, chunks,
+               [&](index_t c, int slot) { body(c, chunk_begin(c, chunks, n), chunk_begin(c + 1, chunks, n), slot); });
 }
 
 /// The same backend for work inside one item of a parallel loop.

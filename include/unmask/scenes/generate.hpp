@@ -77,12 +77,18 @@ struct shape {
     const double v = (c * py - s * px) / period, u = (s * py + c * px) / period;
     const auto wave = [](double t) { return std::sin(6.28318530717958647693 * t); };
     switch (fill) {
-      case pattern::plain: return .25 * texture.fractal(py * 12, px * 12);
-      case pattern::gradient: return std::clamp(.5 + (u - .5 / period) * period * .8, 0., 1.);
-      case pattern::stripes: return std::clamp(.5 + 2 * wave(u), 0., 1.);
-      case pattern::checker: return std::clamp(.5 + 4 * wave(u) * wave(v), 0., 1.);
-      case pattern::noise: return std::clamp(2.2 * texture.fractal(v * 2, u * 2) - .6, 0., 1.);
-      case pattern::dots: break;
+      case pattern::plain:
+        return .25 * texture.fractal(py * 12, px * 12);
+      case pattern::gradient:
+        return std::clamp(.5 + (u - .5 / period) * period * .8, 0., 1.);
+      case pattern::stripes:
+        return std::clamp(.5 + 2 * wave(u), 0., 1.);
+      case pattern::checker:
+        return std::clamp(.5 + 4 * wave(u) * wave(v), 0., 1.);
+      case pattern::noise:
+        return std::clamp(2.2 * texture.fractal(v * 2, u * 2) - .6, 0., 1.);
+      case pattern::dots:
+        break;
     }
     return std::clamp(2.5 * (wave(u) + wave(v)) - 1.5, 0., 1.);
   }
@@ -101,9 +107,9 @@ inline shape random_shape(const std::vector<double>& wavelengths, unmask::random
     s.round = s.form == outline::ellipse && draw.below(2) == 0;
   }
   // Half of the objects are calm: with every pattern equally likely the scene is busier than any photograph.
-  constexpr std::array<pattern, 10> fills{pattern::plain,   pattern::plain,   pattern::plain,   pattern::gradient,
-                                          pattern::gradient, pattern::noise,  pattern::noise,   pattern::stripes,
-                                          pattern::checker, pattern::dots};
+  constexpr std::array<pattern, 10> fills{pattern::plain,    pattern::plain, pattern::plain, pattern::gradient,
+                                          pattern::gradient, pattern::noise, pattern::noise, pattern::stripes,
+                                          pattern::checker,  pattern::dots};
   s.fill = fills[static_cast<std::size_t>(draw.below(10))];
   s.period = .02 * std::pow(6, draw.uniform());
   s.direction = draw.uniform(0, 6.2831853);

@@ -45,7 +45,7 @@ struct scalar_pack {
   static type load(const T* p) { return *p; }
   static type all(T value) { return value; }
   static void store(T* p, type v) { *p = v; }
-  static type load_part(const T*, index_t, T fill) { return fill; }   // fewer than one number is none
+  static type load_part(const T*, index_t, T fill) { return fill; }  // fewer than one number is none
   static void store_part(T*, index_t, type) {}
   static type fma(type a, type b, type c) { return a * b + c; }
   static type max(type a, type b) { return a > b ? a : b; }
@@ -68,7 +68,8 @@ struct vector_pack {
   static type load_part(const T* p, index_t count, T fill) {
     alignas(alignof(type)) T lane[static_cast<std::size_t>(lanes)];
     all(fill).store_aligned(lane);
-    // one load of half a register and single numbers: a loop of variable length becomes a call of memcpy (12 % of a step)
+    // one load of half a register and single numbers: a loop of variable length becomes a call of memcpy (12 % of a
+    // step)
     index_t i = 0;
     for (; i + lanes / 2 <= count; i += lanes / 2) half_copy(lane + i, p + i);
     for (; i < count; ++i) lane[i] = p[i];
@@ -95,7 +96,9 @@ struct vector_pack {
   static type erf(type v) { return xsimd::erf(v); }
 
  private:
-  static void half_copy(T* to, const T* from) { std::memcpy(to, from, sizeof(T) * static_cast<std::size_t>(lanes / 2)); }
+  static void half_copy(T* to, const T* from) {
+    std::memcpy(to, from, sizeof(T) * static_cast<std::size_t>(lanes / 2));
+  }
 };
 template <class T>
 using pack = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, vector_pack<T>, scalar_pack<T>>;

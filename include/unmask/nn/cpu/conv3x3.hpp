@@ -83,7 +83,7 @@ struct kernel<op::conv3x3, cpu> {
         }
       }
     });
-    reduce_partials(be, d.weight, partials, chunk_count(rows), size);   // weight and bias are neighbours
+    reduce_partials(be, d.weight, partials, chunk_count(rows), size);  // weight and bias are neighbours
   }
 
  private:

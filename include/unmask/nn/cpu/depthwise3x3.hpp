@@ -27,7 +27,8 @@ struct kernel<op::depthwise3x3, cpu> {
           const index_t row = h + i - 1;
           if (row < 0 || row >= height) continue;
           // a whole row of pixels for each tap: nine sums in registers instead of nine walks over dw
-          for (index_t j = 0; j < 3; ++j) add_weight_gradient(dw + (i * 3 + j) * c, dy + h * width * c, x + row * width * ldx, ldx, j - 1, width, c);
+          for (index_t j = 0; j < 3; ++j)
+            add_weight_gradient(dw + (i * 3 + j) * c, dy + h * width * c, x + row * width * ldx, ldx, j - 1, width, c);
         }
       }
     });
@@ -36,7 +37,8 @@ struct kernel<op::depthwise3x3, cpu> {
  private:
   /// dw[c] += sum over w of x[w + shift, c] dy[w, c].
   template <class T>
-  static void add_weight_gradient(T* dw, const T* dy, const T* x, index_t ldx, index_t shift, index_t width, index_t c) {
+  static void add_weight_gradient(T* dw, const T* dy, const T* x, index_t ldx, index_t shift, index_t width,
+                                  index_t c) {
     using P = simd::pack<T>;
     simd::each_pack<T>(c, [&](index_t k, auto access) {
       auto sum = access.load(dw + k);

@@ -13,7 +13,8 @@ struct kernel<op::gelu, cpu> {
   static void forward(T* y, const T* x, index_t n) {
     using P = simd::pack<T>;
     const auto half = P::all(T(0.5)), one = P::all(T(1)), scale = P::all(static_cast<T>(detail::inv_sqrt_2));
-    simd::transform<T>(n, y, [&](auto v) { return half * v * (one + P::erf(v * scale)); }, x);
+    simd::transform<T>(
+        n, y, [&](auto v) { return half * v * (one + P::erf(v * scale)); }, x);
   }
 
   template <class T>

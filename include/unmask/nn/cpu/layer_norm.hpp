@@ -13,14 +13,19 @@ struct kernel<op::layer_norm, cpu> {
   static void forward(T* y, T* mean, T* rstd, const T* x, norm_params<const T> p, index_t n, index_t c) {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, x += c, y += c) {
-      mean[i] = simd::sum<T>(c, [](auto v) { return v; }, x) / static_cast<T>(c);
+      mean[i] = simd::sum<T>(
+                    c, [](auto v) { return v; }, x) /
+                static_cast<T>(c);
       // y holds x - mean between the passes: a padded tail would otherwise add (0 - mean)^2 to the variance
       const auto m = P::all(mean[i]);
-      simd::transform<T>(c, y, [&](auto v) { return v - m; }, x);
-      const T square = simd::sum<T>(c, [](auto v) { return v * v; }, y);
+      simd::transform<T>(
+          c, y, [&](auto v) { return v - m; }, x);
+      const T square = simd::sum<T>(
+          c, [](auto v) { return v * v; }, y);
       rstd[i] = 1 / std::sqrt(square / static_cast<T>(c) + static_cast<T>(layer_norm_epsilon));
       const auto r = P::all(rstd[i]);
-      simd::transform<T>(c, y, [&](auto v, auto w, auto b) { return P::fma(v * r, w, b); }, y, p.weight, p.bias);
+      simd::transform<T>(
+          c, y, [&](auto v, auto w, auto b) { return P::fma(v * r, w, b); }, y, p.weight, p.bias);
     }
   }
 
@@ -30,13 +35,19 @@ struct kernel<op::layer_norm, cpu> {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, x += c, dy += c, dx += c) {
       const auto m = P::all(mean[i]), r = P::all(rstd[i]);
-      const auto s = P::all(simd::sum<T>(c, [](auto g, auto w) { return g * w; }, dy, p.weight) / static_cast<T>(c));
-      const T dot = simd::sum<T>(c, [&](auto g, auto w, auto v) { return g * w * ((v - m) * r); }, dy, p.weight, x);
+      const auto s = P::all(simd::sum<T>(
+                                c, [](auto g, auto w) { return g * w; }, dy, p.weight) /
+                            static_cast<T>(c));
+      const T dot = simd::sum<T>(
+          c, [&](auto g, auto w, auto v) { return g * w * ((v - m) * r); }, dy, p.weight, x);
       const auto t = P::all(dot / static_cast<T>(c));
-      simd::transform<T>(c, d.weight, [&](auto a, auto g, auto v) { return P::fma(g, (v - m) * r, a); }, d.weight, dy, x);
-      simd::transform<T>(c, d.bias, [](auto a, auto g) { return a + g; }, d.bias, dy);
       simd::transform<T>(
-          c, dx, [&](auto a, auto g, auto w, auto v) { return a + r * (g * w - s - (v - m) * r * t); }, dx, dy, p.weight, x);
+          c, d.weight, [&](auto a, auto g, auto v) { return P::fma(g, (v - m) * r, a); }, d.weight, dy, x);
+      simd::transform<T>(
+          c, d.bias, [](auto a, auto g) { return a + g; }, d.bias, dy);
+      simd::transform<T>(
+          c, dx, [&](auto a, auto g, auto w, auto v) { return a + r * (g * w - s - (v - m) * r * t); }, dx, dy,
+          p.weight, x);
     }
   }
 };

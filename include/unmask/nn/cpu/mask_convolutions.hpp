@@ -49,13 +49,16 @@ struct kernel<op::mask_convolutions, cpu> {
     T* folded = scratch + max_chunks * size;
     fold(folded, p, c);
     parallel_chunks(be, rows, [&](index_t chunk, index_t begin, index_t end, int) {
-      T* sums = scratch + chunk * size;   // dK1 [9, C], dK0 [9, C], db3 [C]
+      T* sums = scratch + chunk * size;  // dK1 [9, C], dK0 [9, C], db3 [C]
       std::fill_n(sums, size, T(0));
       for (index_t row = begin; row < end; ++row) {
         const index_t first = row / s.height * s.height * s.width;
         for (index_t w = 0; w < s.width; ++w) {
           const T* g = dz + (row * s.width + w) * c;
-          const auto add = [&](T* to) { simd::transform<T>(c, to, [](auto a, auto b) { return a + b; }, to, g); };
+          const auto add = [&](T* to) {
+            simd::transform<T>(
+                c, to, [](auto a, auto b) { return a + b; }, to, g);
+          };
           add(sums + 18 * c);
           T dm = 0;
           detail::each_neighbour(row % s.height, w, s.height, s.width, [&](index_t tap, index_t at) {
@@ -64,7 +67,9 @@ struct kernel<op::mask_convolutions, cpu> {
                 c, sums + tap * c, [&](auto a, auto b) { return P::fma(b, m, a); }, sums + tap * c, g);
             add(sums + (9 + tap) * c);
             // this pixel's mask value reached the neighbour through the opposite tap
-            if (dmask) dm += simd::sum<T>(c, [](auto a, auto b) { return a * b; }, dz + (first + at) * c, folded + (8 - tap) * c);
+            if (dmask)
+              dm += simd::sum<T>(
+                  c, [](auto a, auto b) { return a * b; }, dz + (first + at) * c, folded + (8 - tap) * c);
           });
           if (dmask) dmask[row * s.width + w] += dm;
         }

@@ -20,7 +20,7 @@ template <class T>
 struct matmul_tile {
   using P = simd::pack<T>;
   static constexpr index_t rows = 6;
-  static constexpr index_t depth = 256;   // a padded panel is at most 256 x 16 floats: half of L1
+  static constexpr index_t depth = 256;  // a padded panel is at most 256 x 16 floats: half of L1
   static constexpr index_t width = 2 * P::lanes;
 
   /// R rows x W packs. g++ 12 keeps the accumulators in registers only if every loop over them is unrolled.
@@ -51,12 +51,18 @@ struct matmul_tile {
   template <int W>
   static void some_rows(index_t m, T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t k, bool acc) {
     switch (m) {
-      case 1: return micro<1, W>(c, ldc, a, b, ldb, k, acc);
-      case 2: return micro<2, W>(c, ldc, a, b, ldb, k, acc);
-      case 3: return micro<3, W>(c, ldc, a, b, ldb, k, acc);
-      case 4: return micro<4, W>(c, ldc, a, b, ldb, k, acc);
-      case 5: return micro<5, W>(c, ldc, a, b, ldb, k, acc);
-      default: return micro<6, W>(c, ldc, a, b, ldb, k, acc);
+      case 1:
+        return micro<1, W>(c, ldc, a, b, ldb, k, acc);
+      case 2:
+        return micro<2, W>(c, ldc, a, b, ldb, k, acc);
+      case 3:
+        return micro<3, W>(c, ldc, a, b, ldb, k, acc);
+      case 4:
+        return micro<4, W>(c, ldc, a, b, ldb, k, acc);
+      case 5:
+        return micro<5, W>(c, ldc, a, b, ldb, k, acc);
+      default:
+        return micro<6, W>(c, ldc, a, b, ldb, k, acc);
     }
   }
 
@@ -98,12 +104,12 @@ struct kernel<op::matmul, cpu> {
       index_t j = 0;
       for (; j + tile::width <= n; j += tile::width)
         for (index_t i = 0; i < m; i += tile::rows)
-          tile::template some_rows<2>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i), right + j,
-                                      ldb, depth, add);
+          tile::template some_rows<2>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i),
+                                      right + j, ldb, depth, add);
       if (j + tile::P::lanes <= n) {
         for (index_t i = 0; i < m; i += tile::rows)
-          tile::template some_rows<1>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i), right + j,
-                                      ldb, depth, add);
+          tile::template some_rows<1>(std::min(tile::rows, m - i), c + i * ldc + j, ldc, tile::below(left, i),
+                                      right + j, ldb, depth, add);
         j += tile::P::lanes;
       }
       if (j < n) tile::narrow(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);

@@ -14,9 +14,12 @@ struct kernel<op::softmax, cpu> {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, x += c, y += c) {
       const auto top = P::all(simd::maximum<T>(c, x));
-      simd::transform<T>(c, y, [&](auto v) { return P::exp(v - top); }, x);
-      const auto inverse = P::all(1 / simd::sum<T>(c, [](auto v) { return v; }, y));
-      simd::transform<T>(c, y, [&](auto v) { return v * inverse; }, y);
+      simd::transform<T>(
+          c, y, [&](auto v) { return P::exp(v - top); }, x);
+      const auto inverse = P::all(1 / simd::sum<T>(
+                                          c, [](auto v) { return v; }, y));
+      simd::transform<T>(
+          c, y, [&](auto v) { return v * inverse; }, y);
     }
   }
 
@@ -24,8 +27,10 @@ struct kernel<op::softmax, cpu> {
   static void backward(T* dx, const T* dy, const T* y, index_t n, index_t c) {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, y += c, dy += c, dx += c) {
-      const auto dot = P::all(simd::sum<T>(c, [](auto g, auto v) { return g * v; }, dy, y));
-      simd::transform<T>(c, dx, [&](auto g, auto v) { return v * (g - dot); }, dy, y);
+      const auto dot = P::all(simd::sum<T>(
+          c, [](auto g, auto v) { return g * v; }, dy, y));
+      simd::transform<T>(
+          c, dx, [&](auto g, auto v) { return v * (g - dot); }, dy, y);
     }
   }
 };

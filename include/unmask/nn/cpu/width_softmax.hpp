@@ -14,14 +14,18 @@ struct kernel<op::width_softmax, cpu> {
     using P = simd::pack<T>;
     std::copy_n(row, c, channel);
     for (index_t w = 1; w < width; ++w)
-      simd::transform<T>(c, channel, [](auto m, auto v) { return P::max(m, v); }, channel, row + w * c);
+      simd::transform<T>(
+          c, channel, [](auto m, auto v) { return P::max(m, v); }, channel, row + w * c);
     for (index_t w = 0; w < width; ++w)
-      simd::transform<T>(c, row + w * c, [](auto v, auto m) { return P::exp(v - m); }, row + w * c, channel);
+      simd::transform<T>(
+          c, row + w * c, [](auto v, auto m) { return P::exp(v - m); }, row + w * c, channel);
     std::fill_n(channel, c, T(0));
     for (index_t w = 0; w < width; ++w)
-      simd::transform<T>(c, channel, [](auto s, auto v) { return s + v; }, channel, row + w * c);
+      simd::transform<T>(
+          c, channel, [](auto s, auto v) { return s + v; }, channel, row + w * c);
     for (index_t w = 0; w < width; ++w)
-      simd::transform<T>(c, row + w * c, [](auto v, auto s) { return v / s; }, row + w * c, channel);
+      simd::transform<T>(
+          c, row + w * c, [](auto v, auto s) { return v / s; }, row + w * c, channel);
   }
 
   template <class T>
@@ -29,9 +33,11 @@ struct kernel<op::width_softmax, cpu> {
     using P = simd::pack<T>;
     std::fill_n(channel, c, T(0));
     for (index_t w = 0; w < width; ++w)
-      simd::transform<T>(c, channel, [](auto s, auto g, auto v) { return P::fma(g, v, s); }, channel, d + w * c, e + w * c);
+      simd::transform<T>(
+          c, channel, [](auto s, auto g, auto v) { return P::fma(g, v, s); }, channel, d + w * c, e + w * c);
     for (index_t w = 0; w < width; ++w)
-      simd::transform<T>(c, d + w * c, [](auto g, auto v, auto s) { return v * (g - s); }, d + w * c, e + w * c, channel);
+      simd::transform<T>(
+          c, d + w * c, [](auto g, auto v, auto s) { return v * (g - s); }, d + w * c, e + w * c, channel);
   }
 };
 
