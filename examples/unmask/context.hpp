@@ -31,8 +31,12 @@ struct context {
   /// A sentence for people: stdout, or stderr where stdout belongs to JSON.
   template <class... Args>
   void say(const char* format, Args... args) const {
-    std::fprintf(json ? stderr : stdout, format, args...);
-    std::fflush(json ? stderr : stdout);
+    std::FILE* to = json ? stderr : stdout;
+    if constexpr (sizeof...(Args) == 0)
+      std::fputs(format, to);
+    else
+      std::fprintf(to, format, args...);
+    std::fflush(to);
   }
   void print(const nlohmann::json& value) const {
     if (json) std::printf("%s\n", value.dump(2).c_str());
