@@ -101,7 +101,7 @@ TEST_CASE("training refuses bad configurations by key") {
     write_text(folder / "config.json", json);
     return run_program(folder, train + " --config " + folder / "config.json");
   };
-  for (const auto& [json, word] :
+  for (const auto& bad :
        std::vector<std::pair<std::string, std::string>>{{R"({"stepz": 3})", "stepz"},
                                                         {R"({"batch": "two"})", "batch"},
                                                         {R"({"network": {"window": 0}})", "window"},
@@ -110,6 +110,7 @@ TEST_CASE("training refuses bad configurations by key") {
                                                         {R"({"stages": "now:5", "bands": "native"})", "now"},
                                                         {R"({"crop": 4096, "bands": "native"})", "crop"},
                                                         {R"({"validation": ["b"], "bands": "native"})", "'b'"}}) {
+    const std::string &json = bad.first, &word = bad.second;
     const auto r = with(json);
     INFO(json);
     INFO(r.err);
