@@ -1,5 +1,7 @@
 /// unmask: hyperspectral cubes from single coded snapshots. Each command is one file of this folder.
 
+#include <hdf5.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -7,6 +9,7 @@
 
 int main(int argc, char** argv) {
   using namespace program;
+  H5dont_atexit();  // after a damaged file HDF5 would complain on stderr when it closes what it could not open
   CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
   context c;
   c.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, unmask::max_threads);
