@@ -130,16 +130,7 @@ result<> demo(const context& c, const demo_options& o) {
                 parameters.size());
   report.fact("Training", text);
   report.fact("Noise", "shot noise, quantum efficiency 0.4, 2048 levels");
-  std::vector<double> x, y;
-  for (const float value : net->state().losses)
-    x.push_back(static_cast<double>(x.size())), y.push_back(static_cast<double>(value));
-  report.input.loss_curves.push_back({"loss (stage ME, then MA)", x, y});
-  std::snprintf(text, sizeof text, "Mean over the bands; PSNR against F' %.2f dB (official-8bit).", aux->psnr);
-  report.add_image("Auxiliary prediction P", text, aux->predicted);
-  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head learns to predict, mean over the bands.",
-                   aux->target);
-  report.add_image("Weight map w of stage MA",
-                   "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", aux->weight);
+  add_training(report, net->state().losses, *aux);
 
   unmask::io::hdf5_writer file(o.out + "/demo.h5");
   file.put("measurement", s.measurement.view(), {{"unit", "sum of mask * cube"}, {"step", 2.0}, {"noise", t.noise}});

@@ -61,17 +61,7 @@ result<> write_run_report(const context& c, const train_config& config, const tr
   report.add(run_gap_tv(c, shot));
   report.add(std::move(*e));
   if (auto ok = report.compare(s.cube); !ok) return ok;
-  std::vector<double> x, y;
-  for (std::size_t i = 0; i < net.state().losses.size(); ++i)
-    x.push_back(static_cast<double>(i)), y.push_back(static_cast<double>(net.state().losses[i]));
-  report.input.loss_curves.push_back({"loss", x, y});
-  char text[96];
-  std::snprintf(text, sizeof text, "Mean over the bands; PSNR against F' %.2f dB (official-8bit).", aux->psnr);
-  report.add_image("Auxiliary prediction P", text, aux->predicted);
-  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head is to predict, mean over the bands.",
-                   aux->target);
-  report.add_image("Weight map w of stage MA",
-                   "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", aux->weight);
+  add_training(report, net.state().losses, *aux);
   c.say("auxiliary output against F': PSNR %.2f dB\n", aux->psnr);
   for (const auto& [name, q] : report.qualities)
     c.say("%-16s PSNR %.2f dB, SSIM %.3f, SAM %.2f deg (%s, %s)\n", name.c_str(), q.all.psnr, q.all.ssim, q.all.sam,

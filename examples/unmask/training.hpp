@@ -4,9 +4,9 @@
 /// network's auxiliary head on one snapshot.
 
 #include <csignal>
-#include <deque>
+#include <numeric>
 
-#include "methods.hpp"
+#include "reports.hpp"
 #include "train_config.hpp"
 
 namespace program {
@@ -103,13 +103,28 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::s2_
   const auto pin = network.pin(config.stages - 1);
   unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.mask.view());
   for (index_t h = 0; h < H; ++h) std::copy_n(&pin(0, h, 0, 0), W * C, &predicted(h, 0, 0));
-  const unmask::train::detail::mask_aware_weight<float> weight(aware);
   auxiliary_view v;
   v.predicted = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return predicted(h, w, k); });
   v.target = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return target(h, w, k); });
-  v.weight = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return weight.value(predicted(h, w, k)); });
+  v.weight = tensor<float, 2>({H, W});
+  unmask::train::mask_aware_map<float>(c.backend(), aware,
+                                       unmask::array_view<float, 3>(v.weight.data(), index_t{1}, H, W), pin);
   v.psnr = unmask::metrics::psnr(target.view(), predicted.view());
   return v;
+}
+
+/// The loss curve and the auxiliary pictures of a training's page; `view` must outlive `report.write`.
+inline void add_training(report_builder& report, const std::vector<float>& losses, const auxiliary_view& view) {
+  std::vector<double> x(losses.size()), y(losses.begin(), losses.end());
+  std::iota(x.begin(), x.end(), 0.);
+  report.input.loss_curves.push_back({"loss (stage by stage)", x, y});
+  char text[96];
+  std::snprintf(text, sizeof text, "Mean over the bands; PSNR against F' %.2f dB (official-8bit).", view.psnr);
+  report.add_image("Auxiliary prediction P", text, view.predicted);
+  report.add_image("Mask-coded signal F' = m X", "What the auxiliary head learns to predict, mean over the bands.",
+                   view.target);
+  report.add_image("Weight map w of stage MA",
+                   "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", view.weight);
 }
 
 }  // namespace program
