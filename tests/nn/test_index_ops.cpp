@@ -84,13 +84,15 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
     return x;
   };
   const auto x = numbers(wide), dy = numbers(wide), block = numbers(size), mask = numbers(h * w);
-  std::vector<double> with(block.size()), without(block.size()), dx(x.size()), partials(16 * block.size()),
-      turned(block.size());
+  std::vector<double> with(block.size()), without(block.size()), dx(x.size());
   const conv_params<const double> p{block.data(), block.data() + 9 * c * c};
+  const conv_sizes conv_size{1, h, w, c, c};
+  std::vector<double> partials(static_cast<std::size_t>(max_chunks * conv_size.partial())),
+      packed(static_cast<std::size_t>(conv_size.packed()));
   using conv = kernel<op::conv3x3, Backend>;
   for (auto [g, to] : {std::pair(&with, dx.data()), std::pair(&without, static_cast<double*>(nullptr))})
-    conv::template backward<double>(be, to, {g->data(), g->data() + 9 * c * c}, dy.data(), x.data(), p, {1, h, w, c, c},
-                                    partials.data(), turned.data());
+    conv::template backward<double>(be, to, {g->data(), g->data() + 9 * c * c}, dy.data(), x.data(), p, conv_size,
+                                    partials.data(), packed.data());
   CHECK(with == without);
 
   const auto bind = [](auto* b) {

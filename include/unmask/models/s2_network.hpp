@@ -5,7 +5,7 @@
 ///   y = conv_last(conv_after_body(LN(t)) + f0) + x
 /// Images are reflect-padded to multiples of `pad_multiple` and cropped again; the mask comes padded (nn/padding.hpp).
 /// The object owns no memory: run `carve` on a measuring arena, then on a real one; after that nothing allocates.
-/// forward and backward are defined outside the class: a program of several files can instantiate them in one
+/// prepare, run and backward are defined outside the class: a program of several files can instantiate them in one
 /// (`extern template class s2_network<float, cpu>;` in the others) and compile the network once.
 
 #include <span>
@@ -39,8 +39,16 @@ class s2_network {
 
   void carve(arena& a) { plan_.carve(a, be_); }
 
-  /// x, y [B, H, W, bands]; mask [B, H', W'] at the padded size. keep: factors of residual branches, or null.
-  void forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr);
+  /// Everything that depends on the parameters and the mask only, for `run` as often as it is wanted.
+  void prepare(in<T, 3> mask, const T* parameters);
+  /// x, y [B, H, W, bands]; mask [B, H', W'] at the padded size and parameters those of the last `prepare`. keep:
+  /// factors of residual branches, or null.
+  void run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr);
+  /// Both: parameters or mask have changed.
+  void forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr) {
+    prepare(mask, parameters);
+    run(y, x, mask, parameters, keep);
+  }
 
   /// Auxiliary prediction of a stage, [B, H', W', bands]; training mode, after `forward`.
   array_view<T, 4> pin(int stage) const {
@@ -63,10 +71,15 @@ class s2_network {
   conv_sizes conv(index_t in_channels, index_t out_channels) const {
     return {s_.batch, padded_height(), padded_width(), in_channels, out_channels};
   }
+  /// y = conv(x) + add; add may be null or y.
+  void conv_forward(T* y, const T* x, const conv_params<const T>& p, index_t in_channels, index_t out_channels,
+                    const T* add) {
+    kernel<op::conv3x3, Backend>::forward(be_, y, x, p, conv(in_channels, out_channels), plan_.packed, add);
+  }
   void conv_backward(T* dx, const conv_params<T>& d, const T* dy, const T* x, const conv_params<const T>& p,
                      index_t in_channels, index_t out_channels) {
     kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials,
-                                           plan_.turned);
+                                           plan_.packed);
   }
   array_view<T, 3> padded(T* images, index_t b) const {
     return array_view<T, 3>(images + b * padded_height() * padded_width() * c_.bands, padded_height(), padded_width(),
@@ -80,40 +93,44 @@ class s2_network {
   Backend be_;
   s2_config c_;
   sizes s_;
-  s2_plan<T> plan_;
+  s2_plan<T, Backend> plan_;
   s2_params<const T> params_;
   s2_params<T> grads_;
 };
 
 template <class T, class Backend>
-void s2_network<T, Backend>::forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep) {
+void s2_network<T, Backend>::prepare(in<T, 3> mask, const T* parameters) {
+  bind(params_, parameters);
+  for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i)
+    for (const block_params<const T>& p : params_.stages[i].blocks) {
+      const auto& block = plan_.blocks[k++];
+      kernel<op::s2_block, Backend>::prepare(be_, block.made, block.shape, mask.data(), p, s_.batch, plan_.scratch[i]);
+    }
+}
+
+template <class T, class Backend>
+void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep) {
   bind(params_, parameters);
   auto& m = plan_;
   const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
   for (index_t b = 0; b < s_.batch; ++b) reflect_pad(padded(m.input, b), image(x, b));
-  kernel<op::conv3x3, Backend>::forward(be_, m.first, m.input, params_.conv_first, conv(c_.bands, e));
-  image_norm_forward(be_, m.blocks[0].x, m.first, params_.input_norm, n, e, m.norms);
+  conv_forward(m.first, m.input, params_.conv_first, c_.bands, e, nullptr);
+  image_norm_forward(be_, m.blocks[0].images.x, m.first, params_.input_norm, n, e, m.norms);
   for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
     const stage_params<const T>& stage = params_.stages[i];
     for (std::size_t j = 0; j < stage.blocks.size(); ++j, ++k) {
-      auto& block = m.blocks[k];
-      block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(),
-                    keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
+      const auto& block = m.blocks[k];
+      kernel<op::s2_block, Backend>::forward(be_, block.shape, block.images, mask.data(),
+                                             keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j],
+                                             s_.batch, block.made, m.scratch[i]);
     }
-    T* convolved = m.training() ? m.stage_output(i) : m.blocks[k - 1].a;
-    kernel<op::conv3x3, Backend>::forward(be_, convolved, m.blocks[k - 1].y, stage.conv, conv(e, e));
-    // inference adds onto the stage's input, which is the next stage's; training keeps both
-    if (m.training())
-      image_add(be_, convolved, m.stage_input(i), n * e);
-    else
-      image_add(be_, m.stage_input(i), convolved, n * e);
+    // in inference a stage's output lies where its input was
+    conv_forward(m.stage_output(i), m.blocks[k - 1].images.y, stage.conv, e, e, m.stage_input(i));
     if (m.training()) image_linear_forward(be_, m.pins[i], m.stage_output(i), params_.pin, n, e, c_.bands);
   }
   image_norm_forward(be_, m.body, m.last_stage(), params_.norm, n, e, m.norms + 2 * n);
-  kernel<op::conv3x3, Backend>::forward(be_, m.sum, m.body, params_.conv_after_body, conv(e, e));
-  image_add(be_, m.sum, m.first, n * e);
-  kernel<op::conv3x3, Backend>::forward(be_, m.last, m.sum, params_.conv_last, conv(e, c_.bands));
-  image_add(be_, m.last, m.input, n * c_.bands);
+  conv_forward(m.sum, m.body, params_.conv_after_body, e, e, m.first);
+  conv_forward(m.last, m.sum, params_.conv_last, e, c_.bands, m.input);
   const index_t row = s_.width * c_.bands;
   for (index_t b = 0; b < s_.batch; ++b)
     for (index_t h = 0; h < s_.height; ++h)
@@ -142,13 +159,14 @@ void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dm
     const stage_params<const T>& stage = params_.stages[i];
     if (i < dpins.size() && dpins[i].data())
       image_linear_backward(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin, n, e, bands,
-                            m.turned, m.partials);
-    conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].y, stage.conv, e, e);
+                            m.packed, m.partials);
+    conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].images.y, stage.conv, e, e);
     for (std::size_t j = stage.blocks.size(); j-- > 0;) {
-      auto& block = m.blocks[--k];
-      block_backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.x, block.a, block.b,
-                     mask.data(), keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch,
-                     m.scratch[i]);
+      const auto& block = m.blocks[--k];
+      kernel<op::s2_block, Backend>::backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j],
+                                              block.images, mask.data(),
+                                              keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j],
+                                              s_.batch, block.made, m.scratch[i]);
     }
     image_add(be_, m.dstage, m.d, n * e);
   }

@@ -1,11 +1,12 @@
 #pragma once
 
 /// Every image the network keeps or works in, carved from one block. Saved for backward: the input of each block and
-/// its branches' results, the stages' convolution inputs, the ends of the network. In inference blocks take turns on
-/// two images, and peak memory is a number known before anything runs.
+/// its attention's results, the stages' convolution inputs, the ends of the network. In inference blocks share one or two
+/// images, and peak memory is a number known before anything runs.
 
 #include <vector>
 
+#include "../nn/s2_block.hpp"
 #include "s2_parameters.hpp"
 
 namespace unmask::inline UNMASK_ABI {
@@ -16,22 +17,25 @@ struct s2_sizes {
 
 enum class s2_mode { inference, training };
 
-template <class T>
+template <class T, class Backend>
 struct s2_plan {
+  using block_kernel = kernel<op::s2_block, Backend>;
   struct block_memory {
     s2_block shape;
-    T *x = nullptr, *y = nullptr, *a = nullptr, *b = nullptr;  ///< [B, H', W', E] input, output, branches
+    block_images<T> images;                            ///< [B, H', W', E]
+    typename block_kernel::template prepared<T> made;  ///< from weights and mask
   };
 
   std::vector<block_memory> blocks;
-  std::vector<block_scratch<T>> scratch;  ///< one a stage (heads may differ), all in the same place
+  /// One a stage (heads may differ), all in the same place.
+  std::vector<typename block_kernel::template scratch<T>> scratch;
   std::vector<T*> pins;                   ///< [B, H', W', bands] a stage, training
   T *input, *last;                        ///< [B, H', W', bands] padded input, padded output
   T *first, *body, *sum;                  ///< [B, H', W', E] f0, LN(t), conv_after_body + f0
   T* norms;                               ///< [4, B H' W'] mean and 1/deviation of the two outer layer norms
   T *d, *dstage, *dfirst;                 ///< [B, H', W', E]
   T *dlast, *dinput;                      ///< [B, H', W', bands]
-  T *turned, *partials;                   ///< transposed weights and chunk gradients of the outer operations
+  T *packed, *partials;                   ///< rearranged weights and chunk gradients of the outer operations
 
   s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
       : scratch(static_cast<std::size_t>(config.stages)),
@@ -41,7 +45,7 @@ struct s2_plan {
         mode_(m) {
     for (int i = 0; i < c_.stages; ++i)
       for (int j = 0; j < c_.depths[static_cast<std::size_t>(i)]; ++j) {
-        blocks.push_back({make_block(c_, i, j, c_.padded(s_.height), c_.padded(s_.width))});
+        blocks.push_back({make_block(c_, i, j, c_.padded(s_.height), c_.padded(s_.width)), {}, {}});
         stage_of_.push_back(static_cast<std::size_t>(i));
       }
     ends_.resize(static_cast<std::size_t>(c_.stages) + 1);
@@ -52,26 +56,25 @@ struct s2_plan {
   T* stage_output(std::size_t i) const { return ends_[i + 1]; }
   T* last_stage() const { return ends_.back(); }
 
-  template <class Backend>
   void carve(arena& a, const Backend& be) {
     const index_t n = s_.batch * c_.padded(s_.height) * c_.padded(s_.width), wide = n * c_.channels,
                   narrow = n * c_.bands;
     input = a.take<T>(narrow);
     first = a.take<T>(wide);
     norms = a.take<T>(4 * n);
+    for (block_memory& b : blocks) b.made.carve(a, b.shape, s_.batch, training());
     if (training())
       carve_training(a, wide, narrow);
     else
       carve_inference(a, wide, narrow);
-    const index_t e = c_.channels, wider = std::max<index_t>(e, c_.bands);
+    const index_t wider = std::max<index_t>(c_.channels, c_.bands);
+    const conv_sizes widest{1, 1, 1, wider, wider};
     const std::size_t level = a.level();
-    if (training()) {
-      turned = a.take<T>(9 * e * wider);
-      partials = a.take<T>(max_chunks * (9 * e * wider + wider));
-    }
+    packed = a.take<T>(widest.packed());
+    partials = training() ? a.take<T>(max_chunks * widest.partial()) : nullptr;
     a.release(level);
     for (std::size_t k = 0; k < blocks.size(); ++k) {
-      if (k > 0 && stage_of_[k] == stage_of_[k - 1]) continue;
+      if (!starts(k)) continue;
       scratch[stage_of_[k]].carve(a, be, blocks[k].shape, s_.batch, training());
       a.release(level);
     }
@@ -81,31 +84,39 @@ struct s2_plan {
   void carve_training(arena& a, index_t wide, index_t narrow) {
     for (T*& end : ends_) end = a.take<T>(wide);
     for (std::size_t k = 0; k < blocks.size(); ++k) {
-      const bool starts = k == 0 || stage_of_[k] != stage_of_[k - 1];
-      blocks[k].x = starts ? ends_[stage_of_[k]] : blocks[k - 1].y;
-      for (T** p : {&blocks[k].y, &blocks[k].a}) *p = a.take<T>(wide);
-      blocks[k].b = blocks[k].shape.branches() == 2 ? a.take<T>(wide) : nullptr;
+      block_images<T>& m = blocks[k].images;
+      m.x = starts(k) ? ends_[stage_of_[k]] : blocks[k - 1].images.y;
+      m.y = a.take<T>(wide);
+      const index_t extra = block_kernel::template extra_images<T>(blocks[k].shape, true);
+      m.a = extra > 0 ? a.take<T>(wide) : nullptr;
+      m.b = extra > 1 ? a.take<T>(wide) : nullptr;
     }
     for (T*& p : pins) p = a.take<T>(narrow);
     for (T** p : {&body, &sum, &d, &dstage, &dfirst}) *p = a.take<T>(wide);
     for (T** p : {&last, &dlast, &dinput}) *p = a.take<T>(narrow);
   }
 
+  /// Blocks take turns on two images besides the stage's input, or work in place on one.
   void carve_inference(arena& a, index_t wide, index_t narrow) {
-    T *start = a.take<T>(wide), *even = a.take<T>(wide), *odd = a.take<T>(wide), *left = a.take<T>(wide),
-      *right = a.take<T>(wide);
-    for (std::size_t i = 0; i < ends_.size(); ++i) ends_[i] = start;
-    for (std::size_t k = 0; k < blocks.size(); ++k) {
-      const bool starts = k == 0 || stage_of_[k] != stage_of_[k - 1];
-      blocks[k].x = starts ? start : blocks[k - 1].y;
-      blocks[k].y = blocks[k].x == even ? odd : even;
-      blocks[k].a = left;
-      blocks[k].b = right;
+    bool in_place = true;
+    index_t extra = 0;
+    for (const block_memory& b : blocks) {
+      in_place = in_place && block_kernel::template in_place<T>(b.shape);
+      extra = std::max(extra, block_kernel::template extra_images<T>(b.shape, false));
     }
-    body = even, sum = odd;
+    T *start = a.take<T>(wide), *even = a.take<T>(wide), *odd = in_place ? even : a.take<T>(wide);
+    T *left = extra > 0 ? a.take<T>(wide) : nullptr, *right = extra > 1 ? a.take<T>(wide) : nullptr;
+    for (T*& end : ends_) end = start;
+    for (std::size_t k = 0; k < blocks.size(); ++k) {
+      T* x = starts(k) ? start : blocks[k - 1].images.y;
+      blocks[k].images = {x, x == even ? odd : even, left, right};
+    }
+    body = even, sum = first;
     last = a.take<T>(narrow);
-    d = dstage = dfirst = dlast = dinput = turned = partials = nullptr;
+    d = dstage = dfirst = dlast = dinput = nullptr;
   }
+
+  bool starts(std::size_t k) const { return k == 0 || stage_of_[k] != stage_of_[k - 1]; }
 
   s2_config c_;
   s2_sizes s_;

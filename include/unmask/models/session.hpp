@@ -34,6 +34,7 @@ class session {
     std::copy(parameters.begin(), parameters.end(), s.parameters_);
     reflect_pad(array_view<T, 3>(s.mask_, config.padded(height), config.padded(width), index_t{1}),
                 array_view<const T, 3>(mask.data(), height, width, index_t{1}));
+    s.network_.prepare(s.padded_mask(), s.parameters_);
     return s;
   }
 
@@ -50,10 +51,9 @@ class session {
       return array_view<std::remove_pointer_t<decltype(x.data())>, 4>(x.data(), index_t{1}, x.extent(0), x.extent(1),
                                                                       x.extent(2));
     };
-    const s2_config& c = network_.config();
-    assert(cube.extents() == input.extents() && input.extents() == (std::array{height_, width_, index_t{c.bands}}));
-    network_.forward(batch(cube), batch(input),
-                     array_view<const T, 3>(mask_, index_t{1}, c.padded(height_), c.padded(width_)), parameters_);
+    assert(cube.extents() == input.extents() &&
+           input.extents() == (std::array{height_, width_, index_t{network_.config().bands}}));
+    network_.run(batch(cube), batch(input), padded_mask(), parameters_);
   }
 
   std::size_t bytes() const { return bytes_; }
@@ -80,6 +80,9 @@ class session {
     parameters_ = a.take<T>(make_manifest(c).size);
     mask_ = a.take<T>(c.padded(height_) * c.padded(width_));
     network_.carve(a);
+  }
+  array_view<const T, 3> padded_mask() const {
+    return array_view<const T, 3>(mask_, index_t{1}, network_.padded_height(), network_.padded_width());
   }
   static error wrong(const std::string& what) { return error(errc::wrong_shape, "session: " + what); }
   static std::string pair(index_t h, index_t w) { return std::to_string(h) + " x " + std::to_string(w); }

@@ -142,4 +142,57 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
                             l.embedding, sizes, s.embedding);
 }
 
+namespace op {
+struct s2_block {};
+}  // namespace op
+
+/// Where a block of a plan reads and writes, [B, H, W, C] each; a and b keep what backward needs besides x.
+template <class T>
+struct block_images {
+  T *x = nullptr, *y = nullptr, *a = nullptr, *b = nullptr;
+};
+
+/// A block as a plan sees it: how much it keeps, what it prepares from weights and mask, forward and backward. This one
+/// is composed of the backend's operations and prepares nothing.
+template <class Backend>
+struct composed_block {
+  template <class T>
+  struct prepared {
+    void carve(arena&, const s2_block&, index_t, bool) {}
+  };
+  template <class T>
+  using scratch = block_scratch<T>;
+
+  /// Whether y may be x in inference.
+  template <class T>
+  static bool in_place(const s2_block&) {
+    return false;
+  }
+  /// Images that it needs besides x and y.
+  template <class T>
+  static index_t extra_images(const s2_block& l, bool) {
+    return l.branches();
+  }
+  template <class T>
+  static void prepare(const Backend&, const prepared<T>&, const s2_block&, const T*, const block_params<const T>&,
+                      index_t, const scratch<T>&) {}
+  template <class T>
+  static void forward(const Backend& be, const s2_block& l, const block_images<T>& m, const T* mask, const T* keep,
+                      const block_params<const T>& p, index_t batch, const prepared<T>&, const scratch<T>& s) {
+    block_forward<Backend, T>(be, l, m.y, m.a, m.b, m.x, mask, keep, p, batch, s);
+  }
+  template <class T>
+  static void backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp,
+                       const block_images<T>& m, const T* mask, const T* keep, const block_params<const T>& p,
+                       index_t batch, const prepared<T>&, const scratch<T>& s) {
+    block_backward<Backend, T>(be, l, d, dmask, dp, m.x, m.a, m.b, mask, keep, p, batch, s);
+  }
+};
+
+template <>
+struct kernel<op::s2_block, ref> : composed_block<ref> {};
+
+template <>
+struct kernel<op::s2_block, cpu>;  // nn/cpu/s2_block.hpp
+
 }  // namespace unmask::inline UNMASK_ABI

@@ -8,5 +8,6 @@
 #include "layer_norm.hpp"
 #include "mask_convolutions.hpp"
 #include "matmul.hpp"
+#include "s2_block.hpp"
 #include "softmax.hpp"
 #include "width_softmax.hpp"

@@ -80,7 +80,7 @@ struct kernel<op::mask_convolutions, cpu> {
     unfold(d, scratch, p, c);
   }
 
- private:
+  /// folded [18, C]: K1 and K0.
   template <class T>
   static void fold(T* folded, embedding_params<const T> p, index_t c) {
     std::fill_n(folded, 18 * c, T(0));
@@ -93,6 +93,7 @@ struct kernel<op::mask_convolutions, cpu> {
         }
   }
 
+ private:
   template <class T>
   static void unfold(embedding_params<T> d, const T* sums, embedding_params<const T> p, index_t c) {
     for (index_t o = 0; o < c; ++o) d.conv3.bias[o] += sums[18 * c + o];

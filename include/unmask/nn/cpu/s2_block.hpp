@@ -1,0 +1,76 @@
+#pragma once
+
+/// A block on the cpu: fused window by window where it can be, else composed of the tuned operations.
+/// Fused: windows whose tokens fill whole strips, spectral attention inside the window.
+
+#include "../s2_block.hpp"
+#include "strip/fused_block.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+template <>
+struct kernel<op::s2_block, cpu> {
+  using composed = composed_block<cpu>;
+
+  template <class T>
+  static bool fuses(const s2_block& l) {
+    return l.grid.tokens() % strip::width<T> == 0 &&
+           (!l.has(branch_kind::spectral) || l.spectral.scope == spectral_scope::window);
+  }
+
+  template <class T>
+  struct prepared {
+    strip::block_weights<T> weights;
+    void carve(arena& a, const s2_block& l, index_t batch, bool training) {
+      if (fuses<T>(l)) weights.carve(a, l, batch, training);
+    }
+  };
+
+  template <class T>
+  struct scratch {
+    strip::shared_memory<T> fused;
+    block_scratch<T> composed;
+    void carve(arena& a, const cpu& be, const s2_block& l, index_t batch, bool training) {
+      if (fuses<T>(l))
+        fused.carve(a, be, l, batch, training);
+      else
+        composed.carve(a, be, l, batch, training);
+    }
+  };
+
+  template <class T>
+  static bool in_place(const s2_block& l) {
+    return fuses<T>(l);
+  }
+  template <class T>
+  static index_t extra_images(const s2_block& l, bool training) {
+    if (!fuses<T>(l)) return composed::extra_images<T>(l, training);
+    return training ? strip::attention_step::count(l) : 0;
+  }
+  template <class T>
+  static void prepare(const cpu& be, const prepared<T>& w, const s2_block& l, const T* mask,
+                      const block_params<const T>& p, index_t batch, const scratch<T>& s) {
+    if (fuses<T>(l)) strip::prepare(be, w.weights, l, mask, p, batch, s.fused);
+  }
+  template <class T>
+  static void forward(const cpu& be, const s2_block& l, const block_images<T>& m, const T* mask, const T* keep,
+                      const block_params<const T>& p, index_t batch, const prepared<T>& w, const scratch<T>& s) {
+    T* const after[] = {m.a, m.b};
+    if (fuses<T>(l))
+      strip::block_forward<cpu, T>(be, l, m.y, after, m.x, mask, keep, p, batch, w.weights, s.fused);
+    else
+      composed::forward(be, l, m, mask, keep, p, batch, {}, s.composed);
+  }
+  template <class T>
+  static void backward(const cpu& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp, const block_images<T>& m,
+                       const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
+                       const prepared<T>& w, const scratch<T>& s) {
+    const T* const before[] = {m.x, m.a, m.b};
+    if (fuses<T>(l))
+      strip::block_backward<cpu, T>(be, l, d, dmask, dp, before, mask, keep, p, batch, w.weights, s.fused);
+    else
+      composed::backward(be, l, d, dmask, dp, m, mask, keep, p, batch, {}, s.composed);
+  }
+};
+
+}  // namespace unmask::inline UNMASK_ABI

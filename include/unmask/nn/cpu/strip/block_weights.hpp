@@ -1,0 +1,181 @@
+#pragma once
+
+/// A block's weights as the fused passes read them, and the way back for gradients.
+///   norm and linear   W' = s diag(g) W,  b' = s (b' W + b): layer norm leaves only (x - mean) / deviation, and q's scale
+///                     and log2 e (softmax is a power of two here) are part of the weights
+///   out and reduce    W_p W_r is one matrix, exact and 10 % of a block's work less
+/// Gradients are collected for the folded weights and unfolded once a block and step by the chain rule.
+
+#include "../../s2_block_parts.hpp"
+#include "mask_values.hpp"
+
+namespace unmask::inline UNMASK_ABI::strip {
+
+inline constexpr double log2e = 1.44269504088896340736;
+
+/// A linear map in both directions.
+template <class T>
+struct linear_panels {
+  index_t inputs, outputs;
+  T *panel, *bias, *turned;
+
+  void carve(arena& a, index_t k, index_t n, bool training) {
+    inputs = k, outputs = n;
+    panel = a.take<T>(k * n);
+    bias = a.take<T>(n);
+    turned = training ? a.take<T>(k * n) : nullptr;
+  }
+  /// w [K, N] row-major.
+  void pack(const T* w) const {
+    pack_panel(panel, w, outputs, 1, inputs, outputs);
+    if (turned) pack_panel(turned, w, 1, outputs, outputs, inputs);
+  }
+};
+
+/// One attention step of a block: both branches where they are parallel, else one.
+struct attention_step {
+  index_t spatial = -1, spectral = -1;  ///< number of the branch, or -1
+
+  static index_t count(const s2_block& l) { return l.sequential() ? 2 : 1; }
+  static attention_step of(const s2_block& l, index_t which) {
+    attention_step s;
+    for (index_t b = 0; b < l.branches(); ++b)
+      if (!l.sequential() || b == which) (l.branch(b) == branch_kind::spatial ? s.spatial : s.spectral) = b;
+    return s;
+  }
+  bool has_spatial() const { return spatial >= 0; }
+  bool has_spectral() const { return spectral >= 0; }
+  /// First rows in the buffer of q, k, v and in that of the branches' results; the positional term follows at + C.
+  index_t spectral_in(index_t c) const { return has_spatial() ? 3 * c : 0; }
+  index_t spectral_out(index_t c) const { return has_spatial() ? c : 0; }
+  index_t inputs(index_t c) const { return (has_spatial() ? 3 * c : 0) + (has_spectral() ? 3 * c : 0); }
+  index_t outputs(index_t c) const { return (has_spatial() ? c : 0) + (has_spectral() ? 2 * c : 0); }
+};
+
+template <class T>
+struct step_weights {
+  attention_step step;
+  linear_panels<T> in, out;
+  T* out_bias[2];  ///< of the spatial and the spectral branch, apart for stochastic depth
+  T* position;     ///< [NH][strip][key][S], times log2 e
+
+  void carve(arena& a, const s2_block& l, attention_step s, bool training) {
+    const index_t c = l.channels(), n = l.spatial.tokens();
+    step = s;
+    in.carve(a, c, step.inputs(c), training);
+    out.carve(a, step.outputs(c), c, training);
+    for (T*& bias : out_bias) bias = a.take<T>(c);
+    position = step.has_spatial() ? a.take<T>(l.spatial.heads * n * n) : nullptr;
+  }
+};
+
+template <class T>
+struct block_weights {
+  step_weights<T> steps[2];
+  linear_panels<T> up, down;
+  mask_weights<T> spatial_mask, spectral_mask;
+
+  void carve(arena& a, const s2_block& l, index_t batch, bool training) {
+    const index_t c = l.channels();
+    for (index_t i = 0; i < attention_step::count(l); ++i)
+      steps[i].carve(a, l, attention_step::of(l, i), training);
+    up.carve(a, c, l.feed.hidden, training);
+    down.carve(a, l.feed.hidden, c, training);
+    if (l.embeds_spatial()) spatial_mask.carve(a, c, batch * l.grid.height);
+    if (l.embeds_spectral()) spectral_mask.carve(a, c, batch * l.grid.height);
+  }
+};
+
+/// Numbers of scratch that `fold_block` needs.
+inline index_t fold_scratch(const s2_block& l) {
+  const index_t c = l.channels();
+  return 6 * c * c + 3 * c * c + c * l.feed.hidden;
+}
+
+namespace detail {
+
+/// Columns [at, at + n) of the folded matrix `to` [C][ld] and of its bias, from W [C, n] behind a norm.
+template <class T>
+void fold_columns(T* to, T* bias, index_t ld, norm_params<const T> norm, const T* w, const T* b, T scale, index_t from,
+                  index_t n, index_t ldw, index_t c) {
+  for (index_t j = 0; j < n; ++j) bias[j] = b ? b[from + j] : T(0);
+  for (index_t k = 0; k < c; ++k)
+    for (index_t j = 0; j < n; ++j) {
+      const T one = w[k * ldw + from + j];
+      to[k * ld + j] = one * norm.weight[k] * scale;
+      bias[j] += norm.bias[k] * one;
+    }
+  for (index_t j = 0; j < n; ++j) bias[j] *= scale;
+}
+
+template <class T>
+T query_scale(const s2_block& l) {
+  return l.spatial.template scale<T>() * static_cast<T>(log2e);
+}
+
+/// w[C][C] = proj R (or proj), bias = proj's bias times R; R [C, C] the branch's half of reduce, or null.
+template <class T>
+void fold_projection(T* w, T* bias, const T* proj, const T* proj_bias, const T* reduce, index_t c) {
+  if (!reduce) {
+    std::copy_n(proj, c * c, w);
+    std::copy_n(proj_bias, c, bias);
+    return;
+  }
+  multiply(cpu{}, w, c, rows_of(proj, c), reduce, c, c, c, c);
+  multiply(cpu{}, bias, c, rows_of(proj_bias, c), reduce, c, 1, c, c);
+}
+
+template <class T>
+const T* half_of_reduce(const s2_block& l, const T* reduce, index_t which) {
+  return l.layout == arrangement::parallel_concat ? reduce + which * l.channels() * l.channels() : nullptr;
+}
+
+template <class T>
+void fold_step(const step_weights<T>& s, const s2_block& l, const block_params<const T>& p, T* scratch) {
+  const index_t c = l.channels(), ld = s.in.outputs;
+  const attention_step& step = s.step;
+  T *in = scratch, *out = scratch + 6 * c * c;
+  if (step.has_spatial()) {
+    const spatial_params<const T>& a = p.spatial[step.spatial];
+    fold_columns(in, s.in.bias, ld, a.norm, a.qkv_weight, a.qkv_bias, query_scale<T>(l), 0, c, 3 * c, c);
+    fold_columns(in + c, s.in.bias + c, ld, a.norm, a.qkv_weight, a.qkv_bias, T(1), c, 2 * c, 3 * c, c);
+    fold_projection(out, s.out_bias[0], a.proj_weight, a.proj_bias, half_of_reduce(l, p.reduce, step.spatial), c);
+    const index_t n = l.spatial.tokens();
+    for (index_t h = 0; h < l.spatial.heads; ++h)
+      for (index_t q = 0; q < n; ++q)
+        for (index_t k = 0; k < n; ++k)
+          s.position[h * n * n + q / width<T> * n * width<T> + k * width<T> + q % width<T>] =
+              a.position_bias[relative_offset(q, k, l.spatial.side) * l.spatial.heads + h] * static_cast<T>(log2e);
+  }
+  if (step.has_spectral()) {
+    const spectral_params<const T>& b = p.spectral[step.spectral];
+    const T* const weights[] = {b.to_q, b.to_k, b.to_v};
+    const index_t at = step.spectral_in(c);
+    for (index_t i = 0; i < 3; ++i)
+      fold_columns<T>(in + at + i * c, s.in.bias + at + i * c, ld, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
+    T *to = out + step.spectral_out(c) * c, *pos = to + c * c;
+    const T* reduce = half_of_reduce(l, p.reduce, step.spectral);
+    fold_projection(to, s.out_bias[1], b.proj_weight, b.proj_bias, reduce, c);
+    std::fill_n(pos, c * c, T(0));
+    if (reduce)
+      std::copy_n(reduce, c * c, pos);
+    else
+      for (index_t k = 0; k < c; ++k) pos[k * c + k] = 1;
+  }
+  s.in.pack(in);
+  s.out.pack(out);
+}
+
+}  // namespace detail
+
+template <class T>
+void fold_block(const block_weights<T>& w, const s2_block& l, const block_params<const T>& p, T* scratch) {
+  const index_t c = l.channels(), r = l.feed.hidden;
+  for (index_t i = 0; i < attention_step::count(l); ++i) detail::fold_step(w.steps[i], l, p, scratch);
+  detail::fold_columns(scratch, w.up.bias, r, p.feed.norm, p.feed.fc1_weight, p.feed.fc1_bias, T(1), 0, r, r, c);
+  w.up.pack(scratch);
+  w.down.pack(p.feed.fc2_weight);
+  std::copy_n(p.feed.fc2_bias, c, w.down.bias);
+}
+
+}  // namespace unmask::inline UNMASK_ABI::strip

@@ -1,0 +1,190 @@
+#pragma once
+
+/// The fused passes over all windows of a batch, and the memory that the blocks of a stage share.
+
+#include "../../s2_block.hpp"
+#include "../mask_convolutions.hpp"
+#include "../width_softmax.hpp"
+#include "block_backward.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+namespace strip {
+
+/// What all blocks of a stage share.
+template <class T>
+struct shared_memory {
+  window_memory<T> windows[max_threads] = {};
+  window_gradients<T> gradients[max_threads] = {};  ///< training, as the rest below `row_logits`
+  T* shift_masks = nullptr;  ///< [4][N][N]
+  T* fold = nullptr;         ///< of one block
+  T* row_logits = nullptr;   ///< one a thread
+  T* partials = nullptr;     ///< [max_chunks, gradient_size]
+  T *e[2] = {}, *de[2] = {};  ///< [B, H, W, C] embeddings of the spatial and the spectral branch, and their gradients
+  embedding_scratch<T> embedding;
+
+  template <class Backend>
+  void carve(arena& a, const Backend& be, const s2_block& l, index_t batch, bool training) {
+    const index_t n = l.grid.tokens(), c = l.channels(), image = batch * l.grid.height * l.grid.width * c;
+    shift_masks = a.take<T>(4 * n * n);
+    const std::size_t level = a.level();
+    fold = a.take<T>(std::max(fold_scratch(l), mask_taps * c));
+    row_logits = a.take<T>(thread_slots(be) * (c + mask_taps) * padded<T>(l.grid.width));
+    a.release(level);
+    for (int slot = 0; slot < thread_slots(be); ++slot) windows[slot].carve(a, l, training);
+    if (!training) return;
+    for (int slot = 0; slot < thread_slots(be); ++slot) gradients[slot].carve(a, l);
+    block_weights<T> sizes;
+    arena measure;
+    sizes.carve(measure, l, batch, true);
+    partials = a.take<T>(max_chunks * gradient_size(l, sizes));
+    const bool embeds[] = {l.embeds_spatial(), l.embeds_spectral()};
+    for (int i = 0; i < 2; ++i)
+      if (embeds[i]) e[i] = a.take<T>(image), de[i] = a.take<T>(image);
+    if (embeds[0] || embeds[1]) embedding.carve(a, be, {batch, l.grid.height, l.grid.width, c});
+  }
+};
+
+/// Everything of a block that depends on weights and mask only; mask [B, H, W].
+template <class Backend, class T>
+void prepare(const Backend& be, const block_weights<T>& w, const s2_block& l, const T* mask,
+             const block_params<const T>& p, index_t batch, const shared_memory<T>& s) {
+  const mask_sizes sizes{batch, l.grid.height, l.grid.width, l.channels()};
+  fold_block(w, l, p, s.fold);
+  if (l.embeds_spatial())
+    prepare_mask(be, w.spatial_mask, mask, p.spatial_embedding, l.embedding, sizes, s.fold, s.row_logits);
+  if (l.embeds_spectral())
+    prepare_mask(be, w.spectral_mask, mask, p.spectral_embedding, l.embedding, sizes, s.fold, s.row_logits);
+}
+
+/// The embeddings of one window, into w.
+template <class T>
+void window_embeddings(const window_memory<T>& w, const s2_block& l, const block_weights<T>& b, const T* mask,
+                       index_t image) {
+  const index_t c = l.channels(), rows_ = image * l.grid.height * c;
+  const T* values = mask + image * l.grid.height * l.grid.width;
+  if (l.embeds_spatial())
+    mask_values(w.spatial_e, w.taps, values, b.spatial_mask.rows + rows_, b.spatial_mask, l.embedding, l.grid, w.places,
+                c);
+  if (l.embeds_spectral())
+    mask_values(w.spectral_e, w.taps, values, b.spectral_mask.rows + rows_, b.spectral_mask, l.embedding, l.grid,
+                w.places, c);
+}
+
+/// y = block(x), y may be x. after[i]: the image after attention step i, or null.
+template <class Backend, class T>
+void block_forward(const Backend& be, const s2_block& l, T* y, T* const* after, const T* x, const T* mask,
+                   const T* keep, const block_params<const T>& p, index_t batch, const block_weights<T>& b,
+                   const shared_memory<T>& shared) {
+  const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, image = l.grid.height * l.grid.width * c;
+  const auto kept = [&](index_t branch, index_t i) { return keep && branch >= 0 ? keep[branch * batch + i] : T(1); };
+  fill_shift_masks(shared.shift_masks, l.grid);
+  parallel_for(be, batch * l.grid.windows(), [&](index_t item, int slot) {
+    const index_t i = item / l.grid.windows(), window = item % l.grid.windows();
+    const window_memory<T>& w = shared.windows[slot];
+    const auto row = [&](auto* of) {
+      return [&, from = of + i * image](index_t t) {
+        return from + (w.places[t].row * l.grid.width + w.places[t].column) * c;
+      };
+    };
+    window_places(w.places, l.grid, window);
+    from_rows(w.x, row(x), n, c);
+    window_embeddings(w, l, b, mask, i);
+    for (index_t step = 0; step < attention_step::count(l); ++step) {
+      const step_weights<T>& s = b.steps[step];
+      normalise(w.n, w.rstd, w.x, c, count);
+      project_step(w, l, s);
+      attend_step(w, l, s, p, shift_mask(shared.shift_masks, l.grid, window));
+      keep_step(w, l, s, kept(s.step.spatial, i), kept(s.step.spectral, i));
+      add_step(w, l, s);
+      if (after[step]) to_rows(row(after[step]), w.x, n, c);
+    }
+    feed_forward(w, l, b, kept(2, i));
+    to_rows(row(y), w.x, n, c);
+  });
+}
+
+/// One backward pass over all windows: the sums of each chunk's gradients end in the first chunk.
+template <class Backend, class T, class Body>
+void over_windows(const Backend& be, const s2_block& l, index_t batch, index_t size, const shared_memory<T>& shared,
+                  Body body) {
+  const index_t items = batch * l.grid.windows();
+  parallel_chunks(be, items, [&](index_t chunk, index_t begin, index_t end, int slot) {
+    T* sums = shared.partials + chunk * size;
+    std::fill_n(sums, size, T(0));
+    for (index_t item = begin; item < end; ++item) {
+      const window_memory<T>& w = shared.windows[slot];
+      window_places(w.places, l.grid, item % l.grid.windows());
+      body(w, shared.gradients[slot], sums, item / l.grid.windows(), item % l.grid.windows());
+    }
+  });
+  reduce_partials(be, shared.partials, shared.partials + size, chunk_count(items) - 1, size);
+}
+
+/// d holds dy on entry and dx on return; before[i] the input of attention step i, before[last + 1] that of the
+/// feed-forward part. Gradients of parameters accumulate, and so does dmask (may be null).
+template <class Backend, class T>
+void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp, const T* const* before,
+                    const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
+                    const block_weights<T>& b, const shared_memory<T>& shared) {
+  const index_t c = l.channels(), n = l.grid.tokens(), image = l.grid.height * l.grid.width * c;
+  const index_t steps = attention_step::count(l);
+  const auto kept = [&](index_t branch, index_t i) { return keep && branch >= 0 ? keep[branch * batch + i] : T(1); };
+  const auto row = [&](const window_memory<T>& w, auto* of) {
+    return [&w, &l, of, c](index_t t) { return of + (w.places[t].row * l.grid.width + w.places[t].column) * c; };
+  };
+  fill_shift_masks(shared.shift_masks, l.grid);
+  feed_gradients<T> feed;
+  over_windows(be, l, batch, feed_gradients<T>::bind(feed, nullptr, l), shared,
+               [&](const auto& w, const auto& g, T* sums, index_t i, index_t) {
+                 feed_gradients<T> own;
+                 feed_gradients<T>::bind(own, sums, l);
+                 from_rows(w.x, row(w, before[steps] + i * image), n, c);
+                 from_rows(g.d, row(w, d + i * image), n, c);
+                 feed_backward(w, g, own, l, b, kept(2, i));
+                 to_rows(row(w, d + i * image), g.d, n, c);
+               });
+  feed_gradients<T>::bind(feed, shared.partials, l);
+  unfold_feed(dp, feed, l, p);
+  for (index_t step = steps; step-- > 0;) {
+    const step_weights<T>& s = b.steps[step];
+    step_gradients<T> sum;
+    over_windows(be, l, batch, step_gradients<T>::bind(sum, nullptr, l, s), shared,
+                 [&](const auto& w, const auto& g, T* sums, index_t i, index_t window) {
+                   step_gradients<T> own;
+                   step_gradients<T>::bind(own, sums, l, s);
+                   from_rows(w.x, row(w, before[step] + i * image), n, c);
+                   from_rows(g.d, row(w, d + i * image), n, c);
+                   window_embeddings(w, l, b, mask, i);
+                   const auto put = [&](int which) {
+                     return [&, which](T* de) {
+                       const auto to = row(w, shared.de[which] + i * image);
+                       if (step == steps - 1 || l.branch(0) != l.branch(1)) return to_rows(to, de, n, c);
+                       // the second branch of its kind: its embedding has a gradient already
+                       from_rows(g.dn, to, n, c);
+                       map(
+                           de, n * c, [](auto x, auto y) { return x + y; }, de, g.dn);
+                       to_rows(to, de, n, c);
+                     };
+                   };
+                   step_backward(w, g, own, l, s, p, shift_mask(shared.shift_masks, l.grid, window),
+                                 kept(s.step.spatial, i), kept(s.step.spectral, i), put(0), put(1));
+                   to_rows(row(w, d + i * image), g.d, n, c);
+                 });
+    step_gradients<T>::bind(sum, shared.partials, l, s);
+    unfold_step(dp, sum, s, l, p, shared.fold);
+  }
+  const mask_sizes sizes{batch, l.grid.height, l.grid.width, c};
+  const auto embedding = [&](bool embeds, int which, embedding_params<T> dpe, embedding_params<const T> pe) {
+    if (!embeds) return;
+    mask_embedding_forward(be, shared.e[which], mask, pe, l.embedding, sizes, shared.embedding);
+    mask_embedding_backward(be, dmask, dpe, shared.de[which], shared.e[which], mask, pe, l.embedding, sizes,
+                            shared.embedding);
+  };
+  embedding(l.embeds_spatial(), 0, dp.spatial_embedding, p.spatial_embedding);
+  embedding(l.embeds_spectral(), 1, dp.spectral_embedding, p.spectral_embedding);
+}
+
+}  // namespace strip
+
+}  // namespace unmask::inline UNMASK_ABI
