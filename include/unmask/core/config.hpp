@@ -6,6 +6,8 @@
 ///                          different instruction sets can be linked into one program without sharing kernels
 ///   UNMASK_HAS_EXCEPTIONS  1 where the translation unit has exceptions
 ///   UNMASK_PANIC(text)     what `result::value()` does with an error where exceptions are off; define your own first
+///   UNMASK_INLINE          for functions over arrays of registers: where the compiler leaves a call instead, as it does
+///                          in functions that are large already, the arrays go through memory (3 times slower)
 ///   UNMASK_HAS_OPENMP      1 where the `unmask::openmp` target (or -fopenmp) was asked for
 
 #include <cstdio>
@@ -32,6 +34,8 @@
 #else
 #define UNMASK_HAS_EXCEPTIONS 0
 #endif
+
+#define UNMASK_INLINE [[gnu::always_inline]] inline
 
 #if defined(_OPENMP)
 #define UNMASK_HAS_OPENMP 1

@@ -3,7 +3,7 @@
 /// Loops over contiguous numbers, body and tail written once: `f` sees packs only. What is left over at the end is
 /// loaded into a register padded with zeros instead of going through a second, scalar version of `f`.
 
-#include "pack.hpp"
+#include "math.hpp"
 
 namespace unmask::inline UNMASK_ABI::simd {
 
@@ -33,6 +33,24 @@ void each_pack(index_t n, Body&& body) {
 template <class T, class F, class... In>
 void transform(index_t n, T* y, F&& f, const In*... x) {
   each_pack<T>(n, [&](index_t i, auto access) { access.store(y + i, f(access.load(x + i)...)); });
+}
+
+/// The same for the functions of math.hpp: `f` sees packs<T, 4>, and packs<T, 1> at the end.
+template <class T, class F, class... In>
+void transform4(index_t n, T* y, F&& f, const In*... x) {
+  using P = pack<T>;
+  constexpr index_t lanes = P::lanes;
+  const auto load = [](const T* p) {
+    return packs<T, 4>{P::load(p), P::load(p + lanes), P::load(p + 2 * lanes), P::load(p + 3 * lanes)};
+  };
+  index_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    const packs<T, 4> v = f(load(x + i)...);
+    for (index_t k = 0; k < 4; ++k) P::store(y + i + k * lanes, v[static_cast<std::size_t>(k)]);
+  }
+  if (i < n)
+    transform<T>(
+        n - i, y + i, [&](auto... v) { return f(packs<T, 1>{v}...)[0]; }, (x + i)...);
 }
 
 /// Sum of f(x0[i], ...) in a fixed order; f must map zeros to zero, which is what a tail is filled with.

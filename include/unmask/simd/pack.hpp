@@ -5,7 +5,9 @@
 
 #include <xsimd/xsimd.hpp>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <type_traits>
 
@@ -48,11 +50,22 @@ struct scalar_pack {
   static type load_part(const T*, index_t, T fill) { return fill; }  // fewer than one number is none
   static void store_part(T*, index_t, type) {}
   static type fma(type a, type b, type c) { return a * b + c; }
-  static type max(type a, type b) { return a > b ? a : b; }
+  static type fnma(type a, type b, type c) { return c - a * b; }
+  static type min(type a, type b) { return a < b ? a : b; }  // of a NaN in b: NaN
+  static type max(type a, type b) { return a > b ? a : b; }  // the same
+  static type abs(type v) { return std::abs(v); }
+  static type where_negative(type x, type yes, type no) { return x < 0 ? yes : no; }
   static T sum(type v) { return v; }
   static T maximum(type v) { return v; }
   static type exp(type v) { return std::exp(v); }
+  static type exp2(type v) { return std::exp2(v); }
   static type erf(type v) { return std::erf(v); }
+
+  /// float: the number whose bits are those of v, moved to the left.
+  template <int Bits>
+  static type shift_bits(type v) {
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(v) << Bits);
+  }
 };
 
 #if defined(__SSE2__) || defined(__ARM_NEON)
@@ -83,7 +96,11 @@ struct vector_pack {
     for (; i < count; ++i) p[i] = lane[i];
   }
   static type fma(type a, type b, type c) { return xsimd::fma(a, b, c); }
+  static type fnma(type a, type b, type c) { return xsimd::fnma(a, b, c); }
+  static type min(type a, type b) { return xsimd::min(a, b); }
   static type max(type a, type b) { return xsimd::max(a, b); }
+  static type abs(type v) { return xsimd::abs(v); }
+  static type where_negative(type x, type yes, type no) { return xsimd::select(x < type(T(0)), yes, no); }
   static T sum(type v) { return xsimd::hadd(v); }
   static T maximum(type v) {
     T lane[static_cast<std::size_t>(lanes)];
@@ -93,7 +110,12 @@ struct vector_pack {
     return m;
   }
   static type exp(type v) { return xsimd::exp(v); }
+  static type exp2(type v) { return xsimd::exp2(v); }
   static type erf(type v) { return xsimd::erf(v); }
+  template <int Bits>
+  static type shift_bits(type v) {
+    return xsimd::bitwise_cast<type>(xsimd::bitwise_cast<xsimd::batch<std::int32_t>>(v) << Bits);
+  }
 
  private:
   static void half_copy(T* to, const T* from) {

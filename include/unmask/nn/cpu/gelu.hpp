@@ -1,6 +1,6 @@
 #pragma once
 
-/// GELU over packs, with the vector library's erf and exp (below 2 ulp on the range that occurs).
+/// GELU over packs.
 
 #include "../../simd/loop.hpp"
 #include "../gelu.hpp"
@@ -11,22 +11,16 @@ template <>
 struct kernel<op::gelu, cpu> {
   template <class T>
   static void forward(T* y, const T* x, index_t n) {
-    using P = simd::pack<T>;
-    const auto half = P::all(T(0.5)), one = P::all(T(1)), scale = P::all(static_cast<T>(detail::inv_sqrt_2));
-    simd::transform<T>(
-        n, y, [&](auto v) { return half * v * (one + P::erf(v * scale)); }, x);
+    simd::transform4<T>(
+        n, y, [](auto v) { return simd::gelu<T>(v); }, x);
   }
 
   template <class T>
   static void backward(T* dx, const T* dy, const T* x, index_t n) {
-    using P = simd::pack<T>;
-    const auto half = P::all(T(0.5)), one = P::all(T(1)), scale = P::all(static_cast<T>(detail::inv_sqrt_2));
-    const auto density = P::all(static_cast<T>(detail::inv_sqrt_2pi)), minus_half = P::all(T(-0.5));
-    simd::transform<T>(
+    simd::transform4<T>(
         n, dx,
-        [&](auto g, auto v) {
-          const auto cdf = half * (one + P::erf(v * scale));
-          return g * (cdf + v * density * P::exp(minus_half * v * v));
+        [](auto g, auto v) {
+          return simd::map([](auto a, auto d) { return a * d; }, g, simd::gelu_with_derivative<T>(v).derivative);
         },
         dy, x);
   }

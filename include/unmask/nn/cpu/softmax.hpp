@@ -14,8 +14,8 @@ struct kernel<op::softmax, cpu> {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, x += c, y += c) {
       const auto top = P::all(simd::maximum<T>(c, x));
-      simd::transform<T>(
-          c, y, [&](auto v) { return P::exp(v - top); }, x);
+      simd::transform4<T>(
+          c, y, [&](auto v) { return simd::exp<T>(simd::map([&](auto a) { return a - top; }, v)); }, x);
       const auto inverse = P::all(1 / simd::sum<T>(
                                           c, [](auto v) { return v; }, y));
       simd::transform<T>(

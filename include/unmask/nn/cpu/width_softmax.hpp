@@ -17,8 +17,10 @@ struct kernel<op::width_softmax, cpu> {
       simd::transform<T>(
           c, channel, [](auto m, auto v) { return P::max(m, v); }, channel, row + w * c);
     for (index_t w = 0; w < width; ++w)
-      simd::transform<T>(
-          c, row + w * c, [](auto v, auto m) { return P::exp(v - m); }, row + w * c, channel);
+      simd::transform4<T>(
+          c, row + w * c,
+          [](auto v, auto m) { return simd::exp<T>(simd::map([](auto a, auto b) { return a - b; }, v, m)); },
+          row + w * c, channel);
     std::fill_n(channel, c, T(0));
     for (index_t w = 0; w < width; ++w)
       simd::transform<T>(
