@@ -57,6 +57,7 @@ struct scalar_pack {
   static type where_negative(type x, type yes, type no) { return x < 0 ? yes : no; }
   static T sum(type v) { return v; }
   static T maximum(type v) { return v; }
+  static type sqrt(type v) { return std::sqrt(v); }
   static type exp(type v) { return std::exp(v); }
   static type exp2(type v) { return std::exp2(v); }
   static type erf(type v) { return std::erf(v); }
@@ -109,6 +110,7 @@ struct vector_pack {
     for (T l : lane) m = l > m ? l : m;
     return m;
   }
+  static type sqrt(type v) { return xsimd::sqrt(v); }
   static type exp(type v) { return xsimd::exp(v); }
   static type exp2(type v) { return xsimd::exp2(v); }
   static type erf(type v) { return xsimd::erf(v); }

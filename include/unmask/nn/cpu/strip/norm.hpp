@@ -24,15 +24,20 @@ void normalise(T* n, T* rstd, const T* x, index_t c, index_t count) {
       m1 = m1 + P::load(x + k * s + lanes);
     }
     m0 = m0 * share, m1 = m1 * share;
+    // what the rounded mean leaves: where the mean is far larger than the deviation, it is the largest error
+    auto e0 = P::all(T(0)), e1 = e0;
     for (index_t k = 0; k < c; ++k) {
       const auto d0 = P::load(x + k * s) - m0, d1 = P::load(x + k * s + lanes) - m1;
+      e0 = e0 + d0, e1 = e1 + d1;
       v0 = P::fma(d0, d0, v0), v1 = P::fma(d1, d1, v1);
     }
-    const auto r0 = one / P::sqrt(P::fma(v0, share, epsilon)), r1 = one / P::sqrt(P::fma(v1, share, epsilon));
+    e0 = e0 * share, e1 = e1 * share;
+    v0 = P::fma(v0, share, epsilon) - e0 * e0, v1 = P::fma(v1, share, epsilon) - e1 * e1;
+    const auto r0 = one / P::sqrt(v0), r1 = one / P::sqrt(v1);
     P::store(rstd, r0), P::store(rstd + lanes, r1);
     for (index_t k = 0; k < c; ++k) {
-      P::store(n + k * s, (P::load(x + k * s) - m0) * r0);
-      P::store(n + k * s + lanes, (P::load(x + k * s + lanes) - m1) * r1);
+      P::store(n + k * s, (P::load(x + k * s) - m0 - e0) * r0);
+      P::store(n + k * s + lanes, (P::load(x + k * s + lanes) - m1 - e1) * r1);
     }
   }
 }

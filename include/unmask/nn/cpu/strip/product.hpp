@@ -123,20 +123,14 @@ void multiply(rows<T> y, std::type_identity_t<rows<const T>> x, const T* panel, 
       const index_t begin = tile_begin(t, n);
       T* to = y.data + i * y.stride + begin * tile::s;
       const T* from = x.data + i * x.stride;
-      const auto store = [&](int r, int half, auto sum) { P::store(to + r * tile::s + half * tile::lanes, sum); };
       with_height(tile_begin(t + 1, n) - begin, [&]<int H>() {
-        const T* w = panel + begin * depth;
-        if constexpr (Add)
-          tile::template combine<H>(
-              from, w, H, k,
-              [&](int r, int half) {
-                const auto old = P::load(to + r * tile::s + half * tile::lanes);
-                return bias ? old + P::all(bias[begin + r]) : old;
-              },
-              store);
-        else
-          tile::template combine<H>(
-              from, w, H, k, [&](int r, int) { return P::all(bias ? bias[begin + r] : T(0)); }, store);
+        tile::template combine<H>(
+            from, panel + begin * depth, H, k, [&](int r, int) { return P::all(bias ? bias[begin + r] : T(0)); },
+            [&](int r, int half, auto sum) {
+              // what is added to comes last: as the sum's start it would cost a rounding of its size at every term
+              T* at = to + r * tile::s + half * tile::lanes;
+              P::store(at, Add ? P::load(at) + sum : sum);
+            });
       });
     }
 }
