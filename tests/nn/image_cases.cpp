@@ -24,13 +24,13 @@ void add_conv3x3(op_table& table, conv_sizes s) {
       128, [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using K = kernel<op::conv3x3, bare<decltype(be)>>;
-        T *partials = memory.take<T>(max_chunks * s.parameters()), *turned = memory.take<T>(w);
+        T *partials = memory.take<T>(max_chunks * s.partial()), *packed = memory.take<T>(s.packed());
         if (memory.measuring()) return;
         const conv_params<const T> p{g.x[1], g.x[1] + w};
         if (way == direction::forward)
-          K::template forward<T>(be, g.x[2], g.x[0], p, s);
+          K::template forward<T>(be, g.x[2], g.x[0], p, s, packed);
         else
-          K::template backward<T>(be, g.d[0], {g.d[1], g.d[1] + w}, g.d[2], g.x[0], p, s, partials, turned);
+          K::template backward<T>(be, g.d[0], {g.d[1], g.d[1] + w}, g.d[2], g.x[0], p, s, partials, packed);
       });
 }
 

@@ -84,13 +84,15 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
     return x;
   };
   const auto x = numbers(wide), dy = numbers(wide), block = numbers(size), mask = numbers(h * w);
-  std::vector<double> with(block.size()), without(block.size()), dx(x.size()), partials(16 * block.size()),
-      turned(block.size());
+  std::vector<double> with(block.size()), without(block.size()), dx(x.size());
   const conv_params<const double> p{block.data(), block.data() + 9 * c * c};
+  const conv_sizes conv_size{1, h, w, c, c};
+  std::vector<double> partials(static_cast<std::size_t>(max_chunks * conv_size.partial())),
+      packed(static_cast<std::size_t>(conv_size.packed()));
   using conv = kernel<op::conv3x3, Backend>;
   for (auto [g, to] : {std::pair(&with, dx.data()), std::pair(&without, static_cast<double*>(nullptr))})
-    conv::template backward<double>(be, to, {g->data(), g->data() + 9 * c * c}, dy.data(), x.data(), p, {1, h, w, c, c},
-                                    partials.data(), turned.data());
+    conv::template backward<double>(be, to, {g->data(), g->data() + 9 * c * c}, dy.data(), x.data(), p, conv_size,
+                                    partials.data(), packed.data());
   CHECK(with == without);
 
   const auto bind = [](auto* b) {
@@ -114,6 +116,29 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
                                              bind(block.data()), mask_embedding_kind::released, sizes, scratch);
   }
   CHECK(with == without);
+}
+
+TEST_CASE_TEMPLATE("a convolution adds a residual, in place or from elsewhere", Backend, ref, cpu) {
+  constexpr index_t o = 19;  // one whole pack of every instruction set and an overlapping one, or part of one
+  const conv_sizes size{2, 3, 7, 2, o};
+  const auto numbers = [](index_t n) {
+    std::vector<double> x(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i + 1));
+    return x;
+  };
+  const index_t pixels = size.batch * size.height * size.width;
+  const auto x = numbers(pixels * size.in_channels), add = numbers(pixels * o), weights = numbers(size.parameters());
+  std::vector<double> plain(add.size()), summed(add.size()), in_place = add,
+                                                             packed(static_cast<std::size_t>(size.packed()));
+  const conv_params<const double> p{weights.data(), weights.data() + 9 * size.in_channels * o};
+  const auto convolve = [&](double* y, const double* residual) {
+    kernel<op::conv3x3, Backend>::template forward<double>(Backend{}, y, x.data(), p, size, packed.data(), residual);
+  };
+  convolve(plain.data(), nullptr);
+  convolve(summed.data(), add.data());
+  convolve(in_place.data(), in_place.data());
+  CHECK(summed == in_place);
+  for (std::size_t i = 0; i < add.size(); ++i) CHECK(std::abs(summed[i] - plain[i] - add[i]) <= 1e-13);
 }
 
 TEST_CASE("which operands an effect names") {

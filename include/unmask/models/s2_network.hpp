@@ -63,10 +63,15 @@ class s2_network {
   conv_sizes conv(index_t in_channels, index_t out_channels) const {
     return {s_.batch, padded_height(), padded_width(), in_channels, out_channels};
   }
+  /// y = conv(x) + add; add may be null or y.
+  void conv_forward(T* y, const T* x, const conv_params<const T>& p, index_t in_channels, index_t out_channels,
+                    const T* add) {
+    kernel<op::conv3x3, Backend>::forward(be_, y, x, p, conv(in_channels, out_channels), plan_.packed, add);
+  }
   void conv_backward(T* dx, const conv_params<T>& d, const T* dy, const T* x, const conv_params<const T>& p,
                      index_t in_channels, index_t out_channels) {
     kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials,
-                                           plan_.turned);
+                                           plan_.packed);
   }
   array_view<T, 3> padded(T* images, index_t b) const {
     return array_view<T, 3>(images + b * padded_height() * padded_width() * c_.bands, padded_height(), padded_width(),
@@ -91,7 +96,7 @@ void s2_network<T, Backend>::forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, con
   auto& m = plan_;
   const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
   for (index_t b = 0; b < s_.batch; ++b) reflect_pad(padded(m.input, b), image(x, b));
-  kernel<op::conv3x3, Backend>::forward(be_, m.first, m.input, params_.conv_first, conv(c_.bands, e));
+  conv_forward(m.first, m.input, params_.conv_first, c_.bands, e, nullptr);
   image_norm_forward(be_, m.blocks[0].x, m.first, params_.input_norm, n, e, m.norms);
   for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
     const stage_params<const T>& stage = params_.stages[i];
@@ -100,20 +105,13 @@ void s2_network<T, Backend>::forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, con
       block_forward(be_, block.shape, block.y, block.a, block.b, block.x, mask.data(),
                     keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, m.scratch[i]);
     }
-    T* convolved = m.training() ? m.stage_output(i) : m.blocks[k - 1].a;
-    kernel<op::conv3x3, Backend>::forward(be_, convolved, m.blocks[k - 1].y, stage.conv, conv(e, e));
-    // inference adds onto the stage's input, which is the next stage's; training keeps both
-    if (m.training())
-      image_add(be_, convolved, m.stage_input(i), n * e);
-    else
-      image_add(be_, m.stage_input(i), convolved, n * e);
+    // in inference a stage's output lies where its input was
+    conv_forward(m.stage_output(i), m.blocks[k - 1].y, stage.conv, e, e, m.stage_input(i));
     if (m.training()) image_linear_forward(be_, m.pins[i], m.stage_output(i), params_.pin, n, e, c_.bands);
   }
   image_norm_forward(be_, m.body, m.last_stage(), params_.norm, n, e, m.norms + 2 * n);
-  kernel<op::conv3x3, Backend>::forward(be_, m.sum, m.body, params_.conv_after_body, conv(e, e));
-  image_add(be_, m.sum, m.first, n * e);
-  kernel<op::conv3x3, Backend>::forward(be_, m.last, m.sum, params_.conv_last, conv(e, c_.bands));
-  image_add(be_, m.last, m.input, n * c_.bands);
+  conv_forward(m.sum, m.body, params_.conv_after_body, e, e, m.first);
+  conv_forward(m.last, m.sum, params_.conv_last, e, c_.bands, m.input);
   const index_t row = s_.width * c_.bands;
   for (index_t b = 0; b < s_.batch; ++b)
     for (index_t h = 0; h < s_.height; ++h)
@@ -142,7 +140,7 @@ void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dm
     const stage_params<const T>& stage = params_.stages[i];
     if (i < dpins.size() && dpins[i].data())
       image_linear_backward(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin, n, e, bands,
-                            m.turned, m.partials);
+                            m.packed, m.partials);
     conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].y, stage.conv, e, e);
     for (std::size_t j = stage.blocks.size(); j-- > 0;) {
       auto& block = m.blocks[--k];

@@ -31,7 +31,7 @@ struct s2_plan {
   T* norms;                               ///< [4, B H' W'] mean and 1/deviation of the two outer layer norms
   T *d, *dstage, *dfirst;                 ///< [B, H', W', E]
   T *dlast, *dinput;                      ///< [B, H', W', bands]
-  T *turned, *partials;                   ///< transposed weights and chunk gradients of the outer operations
+  T *packed, *partials;                   ///< rearranged weights and chunk gradients of the outer operations
 
   s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
       : scratch(static_cast<std::size_t>(config.stages)),
@@ -63,12 +63,11 @@ struct s2_plan {
       carve_training(a, wide, narrow);
     else
       carve_inference(a, wide, narrow);
-    const index_t e = c_.channels, wider = std::max<index_t>(e, c_.bands);
+    const index_t wider = std::max<index_t>(c_.channels, c_.bands);
+    const conv_sizes widest{.in_channels = wider, .out_channels = wider};
     const std::size_t level = a.level();
-    if (training()) {
-      turned = a.take<T>(9 * e * wider);
-      partials = a.take<T>(max_chunks * (9 * e * wider + wider));
-    }
+    packed = a.take<T>(widest.packed());
+    partials = training() ? a.take<T>(max_chunks * widest.partial()) : nullptr;
     a.release(level);
     for (std::size_t k = 0; k < blocks.size(); ++k) {
       if (k > 0 && stage_of_[k] == stage_of_[k - 1]) continue;
@@ -104,7 +103,7 @@ struct s2_plan {
     }
     body = even, sum = odd;
     last = a.take<T>(narrow);
-    d = dstage = dfirst = dlast = dinput = turned = partials = nullptr;
+    d = dstage = dfirst = dlast = dinput = nullptr;
   }
 
   s2_config c_;

@@ -1,12 +1,12 @@
 #pragma once
 
 /// 3x3 convolution of a channels-last image, zero padding that keeps the size, stride 1.
-///   forward   y[h, w, o] = b[o] + sum_{i, j, c} x[h+i-1, w+j-1, c] W[i, j, c, o]
+///   forward   y[h, w, o] = b[o] + sum_{i, j, c} x[h+i-1, w+j-1, c] W[i, j, c, o] + add[h, w, o]
 ///   gradient  dx[h, w, c] = sum_{i, j, o} dy[h-i+1, w-j+1, o] W[i, j, c, o]
 ///             dW[i, j, c, o] += sum_{h, w} x[h+i-1, w+j-1, c] dy[h, w, o],  db[o] += sum dy[h, w, o]
 ///   shapes    x [B, H, W, C], y [B, H, W, O], W [3, 3, C, O] (files: [O, C, 3, 3]), b [O]
-/// `partials` of the backward pass: max_chunks blocks of 9 C O + O numbers, so that sums do not depend on threads;
-/// `transposed` 9 C O numbers for W with its last two axes exchanged.
+/// `add` is a residual or null; it may be y. Scratch: `packed` holds the weights in the kernel's own order, `partials`
+/// max_chunks gradients, so that sums do not depend on threads; conv_sizes knows how many numbers either takes.
 
 #include "../parallel/parallel_for.hpp"
 #include "linear.hpp"
@@ -26,6 +26,13 @@ struct conv_params {
 struct conv_sizes {
   index_t batch, height, width, in_channels, out_channels;
   index_t parameters() const { return 9 * in_channels * out_channels + out_channels; }
+
+  /// Channels padded to two registers of the widest instruction set: scratch does not depend on it.
+  static constexpr index_t padded(index_t channels) { return (channels + 31) / 32 * 32; }
+  index_t packed() const {
+    return 9 * std::max(in_channels * padded(out_channels), out_channels * padded(in_channels));
+  }
+  index_t partial() const { return (9 * in_channels + 1) * padded(out_channels); }
 };
 
 /// Adds `chunks` partial gradients of `size` numbers to `sum`, in order.
@@ -42,7 +49,8 @@ void reduce_partials(const Backend& be, T* sum, const T* partials, index_t chunk
 template <>
 struct kernel<op::conv3x3, ref> {
   template <class T>
-  static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s) {
+  static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* /*packed*/,
+                      const T* add = nullptr) {
     each_tap(
         s,
         [&](index_t to, index_t from, index_t tap) {
@@ -53,12 +61,16 @@ struct kernel<op::conv3x3, ref> {
               y[to * s.out_channels + o] +=
                   x[from * s.in_channels + c] * p.weight[(tap * s.in_channels + c) * s.out_channels + o];
         },
-        [&] { std::fill_n(y, s.batch * s.height * s.width * s.out_channels, T(0)); });
+        [&] {
+          const index_t size = s.batch * s.height * s.width * s.out_channels;
+          if (!add) std::fill_n(y, size, T(0));
+          if (add && add != y) std::copy_n(add, size, y);
+        });
   }
 
   template <class T>
   static void backward(const ref&, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p,
-                       conv_sizes s, T* /*partials*/, T* /*transposed*/) {
+                       conv_sizes s, T* /*partials*/, T* /*packed*/) {
     each_tap(
         s,
         [&](index_t to, index_t from, index_t tap) {

@@ -36,7 +36,7 @@ struct kernel<op::mask_convolutions, ref> {
   template <class T>
   static void forward(const ref& be, T* z, const T* mask, embedding_params<const T> p, mask_sizes s, T* scratch) {
     lift(scratch, mask, p, s);
-    kernel<op::conv3x3, ref>::forward(be, z, scratch, p.conv3, s.conv());
+    kernel<op::conv3x3, ref>::forward(be, z, scratch, p.conv3, s.conv(), scratch);
   }
 
   /// dmask accumulates; it may be null.
