@@ -118,6 +118,29 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
   CHECK(with == without);
 }
 
+TEST_CASE_TEMPLATE("a convolution adds a residual, in place or from elsewhere", Backend, ref, cpu) {
+  constexpr index_t o = 19;  // one whole pack of every instruction set and an overlapping one, or part of one
+  const conv_sizes size{2, 3, 7, 2, o};
+  const auto numbers = [](index_t n) {
+    std::vector<double> x(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<double>(i + 1));
+    return x;
+  };
+  const index_t pixels = size.batch * size.height * size.width;
+  const auto x = numbers(pixels * size.in_channels), add = numbers(pixels * o), weights = numbers(size.parameters());
+  std::vector<double> plain(add.size()), summed(add.size()), in_place = add,
+                                                             packed(static_cast<std::size_t>(size.packed()));
+  const conv_params<const double> p{weights.data(), weights.data() + 9 * size.in_channels * o};
+  const auto convolve = [&](double* y, const double* residual) {
+    kernel<op::conv3x3, Backend>::template forward<double>(Backend{}, y, x.data(), p, size, packed.data(), residual);
+  };
+  convolve(plain.data(), nullptr);
+  convolve(summed.data(), add.data());
+  convolve(in_place.data(), in_place.data());
+  CHECK(summed == in_place);
+  for (std::size_t i = 0; i < add.size(); ++i) CHECK(std::abs(summed[i] - plain[i] - add[i]) <= 1e-13);
+}
+
 TEST_CASE("which operands an effect names") {
   CHECK(affects(mask_effect::qk, mask_effect::q));
   CHECK(affects(mask_effect::qkv, mask_effect::v));

@@ -68,7 +68,7 @@ struct s2_plan {
     else
       carve_inference(a, wide, narrow);
     const index_t wider = std::max<index_t>(c_.channels, c_.bands);
-    const conv_sizes widest{1, 1, 1, wider, wider};
+    const conv_sizes widest{s_.batch, c_.padded(s_.height), c_.padded(s_.width), wider, wider};
     const std::size_t level = a.level();
     packed = a.take<T>(widest.packed());
     partials = training() ? a.take<T>(max_chunks * widest.partial()) : nullptr;

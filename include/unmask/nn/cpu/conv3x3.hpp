@@ -26,31 +26,23 @@ struct conv_panel {
 
   static index_t count(index_t channels) { return (channels + width - 1) / width; }
 
-  /// A left operand in `runs` pieces, each `depth` of the panel deep: A[r, p] is a[r * stride + p], or turned
-  /// a[p * stride + r]; from piece to piece `a` moves by `next_a` and the panel by `next_b`.
-  struct left {
-    const T* a;
-    index_t stride, depth, runs, next_a, next_b;
-  };
-
-  /// sum[R][width] += A b. g++ 12 keeps the sums in registers only if every loop over them is unrolled; a function of
-  /// its own, because inlined six times over the same loop was up to 12 % slower.
+  /// sum[R][width] += A[R, k] b[k][width]; A[r, p] is a[r * stride + p], or turned a[p * stride + r].
+  /// g++ 12 keeps the sums in registers only if every loop over them is unrolled; inlined into the switch below the
+  /// tiles were 2 to 10 % slower.
   template <int R, bool Turned>
-  [[gnu::noinline]] static void tile(T* sum, left l, const T* b) {
+  [[gnu::noinline]] static void tile(T* sum, const T* a, index_t stride, const T* b, index_t k) {
     typename P::type s[R][2];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
       for (int w = 0; w < 2; ++w) s[r][w] = P::load(sum + r * width + w * P::lanes);
-    for (; l.runs > 0; --l.runs, l.a += l.next_a, b += l.next_b) {
-      for (index_t p = 0; p < l.depth; ++p) {
-        const auto b0 = P::load(b + p * width), b1 = P::load(b + p * width + P::lanes);
+    for (index_t p = 0; p < k; ++p) {
+      const auto b0 = P::load(b + p * width), b1 = P::load(b + p * width + P::lanes);
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-          const auto a = P::all(Turned ? l.a[p * l.stride + r] : l.a[r * l.stride + p]);
-          s[r][0] = P::fma(a, b0, s[r][0]);
-          s[r][1] = P::fma(a, b1, s[r][1]);
-        }
+      for (int r = 0; r < R; ++r) {
+        const auto left = P::all(Turned ? a[p * stride + r] : a[r * stride + p]);
+        s[r][0] = P::fma(left, b0, s[r][0]);
+        s[r][1] = P::fma(left, b1, s[r][1]);
       }
     }
 #pragma GCC unroll 8
@@ -60,20 +52,20 @@ struct conv_panel {
   }
 
   template <bool Turned>
-  static void some_rows(index_t m, T* sum, const left& l, const T* b) {
+  static void some_rows(index_t m, T* sum, const T* a, index_t stride, const T* b, index_t k) {
     switch (m) {
       case 1:
-        return tile<1, Turned>(sum, l, b);
+        return tile<1, Turned>(sum, a, stride, b, k);
       case 2:
-        return tile<2, Turned>(sum, l, b);
+        return tile<2, Turned>(sum, a, stride, b, k);
       case 3:
-        return tile<3, Turned>(sum, l, b);
+        return tile<3, Turned>(sum, a, stride, b, k);
       case 4:
-        return tile<4, Turned>(sum, l, b);
+        return tile<4, Turned>(sum, a, stride, b, k);
       case 5:
-        return tile<5, Turned>(sum, l, b);
+        return tile<5, Turned>(sum, a, stride, b, k);
       default:
-        return tile<6, Turned>(sum, l, b);
+        return tile<6, Turned>(sum, a, stride, b, k);
     }
   }
 
@@ -177,7 +169,10 @@ struct kernel<op::conv3x3, cpu> {
           if (bias) std::copy_n(bias + lane, outputs, start.data());
           for (index_t i = 0; i < end - first; ++i)
             std::copy_n(start.data(), panel::width, sum.data() + i * panel::width);
-          add_taps(sum.data(), x, packed + 9 * lane * c, row, first, end, s);
+          for (index_t i = 0; i < 3; ++i)
+            if (row_inside(row, i, s))
+              tap_row(sum.data(), x + (row + i - 1) * s.width * c, packed + (9 * lane + 3 * i * panel::width) * c,
+                      first, end, s);
           for (index_t i = 0; i < end - first; ++i) {
             const index_t at = (row * s.width + first + i) * o + lane;
             panel::finish(y + at, sum.data() + i * panel::width, add ? add + at : nullptr, outputs);
@@ -187,20 +182,15 @@ struct kernel<op::conv3x3, cpu> {
     });
   }
 
-  /// Adds all taps to the sums of output columns [first, last) of a row: three columns of taps at once where all exist.
+  /// Adds one row of taps to the sums of output columns [first, last): three taps at once where all exist.
   template <class T>
-  static void add_taps(T* sum, const T* x, const T* weight, index_t row, index_t first, index_t last, conv_sizes s) {
+  static void tap_row(T* sum, const T* x, const T* weight, index_t first, index_t last, conv_sizes s) {
     using panel = detail::conv_panel<T>;
-    const index_t c = s.in_channels, top = row % s.height == 0 ? 1 : 0,
-                  rows = (row % s.height == s.height - 1 ? 2 : 3) - top;
-    x += (row + top - 1) * s.width * c;
-    weight += top * 3 * c * panel::width;
+    const index_t c = s.in_channels;
     const auto taps = [=](index_t begin, index_t end, index_t tap, index_t count) {
       if (begin < end)
-        panel::template some_rows<false>(
-            end - begin, sum + (begin - first) * panel::width,
-            {x + (begin + tap - 1) * c, c, count * c, rows, s.width * c, 3 * c * panel::width},
-            weight + tap * c * panel::width);
+        panel::template some_rows<false>(end - begin, sum + (begin - first) * panel::width, x + (begin + tap - 1) * c,
+                                         c, weight + tap * c * panel::width, count * c);
     };
     panel::each_part(last - first, panel::rows, [=](index_t from, index_t to) {
       const index_t begin = first + from, end = first + to;
@@ -228,9 +218,8 @@ struct kernel<op::conv3x3, cpu> {
           const T* left = x + ((row + tap / 3 - 1) * s.width + begin + shift) * c;
           if (begin < end)
             panel::each_part(c, panel::rows, [&](index_t i, index_t next) {
-              panel::template some_rows<true>(next - i, to + (tap * c + i) * panel::width,
-                                              {left + i, c, end - begin, 1, 0, 0},
-                                              right.data() + (begin - first) * panel::width);
+              panel::template some_rows<true>(next - i, to + (tap * c + i) * panel::width, left + i, c,
+                                              right.data() + (begin - first) * panel::width, end - begin);
             });
         }
       }
