@@ -17,6 +17,9 @@ class cube_stream {
                                     std::array<index_t, 2> tile) {
     auto target = atomic_file::create(path);
     if (!target) return target.error();
+    if (target->direct())
+      return error(errc::not_writable,
+                   detail::printable(path, 1000) + ": a cube written tile by tile needs a regular file");
     cube_stream s(path, std::move(*target), extents);
     const detail::hdf5_quiet quiet;
     s.file_ = {H5Fcreate(s.target_.path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose};
