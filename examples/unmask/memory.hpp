@@ -4,7 +4,18 @@
 
 #include <cstdio>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace program {
+
+/// Glibc keeps small blocks that were freed below ones that are in use: 6 MB after the full network's weights are read.
+inline void give_back_freed_memory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
 
 struct memory_use {
   double now = 0, peak = 0;  ///< bytes resident

@@ -57,6 +57,7 @@ class reconstruction {
     auto files = snapshot_files::open(o_.measurement, o_.mask, bands, o_.step);
     if (!files) return files.error();
     const auto& g = files->geometry;
+    give_back_freed_memory();
     const double used = memory_in_use().now,
                  planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
                  whole = used + planes + (network ? network_bytes(c_, g, *weights_) : gap_tv_bytes(g));

@@ -8,14 +8,12 @@
 ///   reads      [from, to): a halo more on each side, cut off at the image's edge
 ///   blends     the first `ramp` rows and columns behind a border: linear from the tile before to the tile after
 ///
-/// A result is the untiled one (up to rounding) where the halo is at least `reach`, with three exceptions that no halo
-/// mends; docs/architecture.md says more:
-///   spectral attention over the image  sees one tile only (`spans_image`)
-///   released mask embedding            its softmax runs along the width: tiles must be as wide as the image
-///   (`spans_rows`) shifted windows at the image edge  hold pixels of the opposite edge, which spectral attention does
-///   not mask
+/// A result is the untiled one, to the bit, where the halo is at least `reach`, with three exceptions that no halo
+/// mends (docs/architecture.md):
+///   `spans_image`  spectral attention over the image sees one tile only
+///   `spans_rows`   the released mask embedding is a softmax along the width: tiles must be as wide as the image
+///   image edge     shifted windows hold pixels of the opposite edge, which spectral attention does not mask
 
-#include <optional>
 #include <vector>
 
 #include "session.hpp"
