@@ -29,7 +29,7 @@ run_cost run(const std::vector<std::string>& words) {
   const auto start = std::chrono::steady_clock::now();
   const pid_t child = ::fork();
   if (child == 0) {
-    std::freopen("/dev/null", "w", stdout);
+    if (!std::freopen("/dev/null", "w", stdout)) ::_exit(127);
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }
