@@ -7,8 +7,17 @@
 
 #include "context.hpp"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 int main(int argc, char** argv) {
   using namespace program;
+#if defined(__GLIBC__)
+  // By itself glibc raises this after the first large block is freed and then keeps such blocks: memory that is planned
+  // as given back would stay.
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+#endif
   H5dont_atexit();  // after a damaged file HDF5 would complain on stderr when it closes what it could not open
   CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
   context c;

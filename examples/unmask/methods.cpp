@@ -40,23 +40,38 @@ estimate run_gap_tv(const context& c, const snapshot& s, bool camera) {
   return e;
 }
 
-result<estimate> run_network(const context& c, const snapshot& s, const unmask::io::weights& w) {
+result<estimate> run_network(const context& c, const snapshot& s, unmask::io::weights w) {
   if (w.config.bands != s.geometry.bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
                                         " bands, the measurement has " + std::to_string(s.geometry.bands));
-  auto network = unmask::session<float, unmask::cpu>::create(
-      c.backend(), w.config, std::span<const float>(w.parameters), s.geometry.height, s.geometry.width, s.mask.view());
-  if (!network) return network.error();
-  const auto input = network_input(c, s);
-  estimate e{"S2-Transformer", tensor<float, 3>(input.extents()), 0, 0};
-  const auto start = std::chrono::steady_clock::now();
-  network->run(e.cube.view(), input.view());
-  e.seconds = seconds_since(start);
+  estimate e{"S2-Transformer", {}, 0, 0};
+  {
+    auto network =
+        unmask::session<float, unmask::cpu>::create(c.backend(), w.config, std::span<const float>(w.parameters),
+                                                    s.geometry.height, s.geometry.width, s.mask.view());
+    if (!network) return network.error();
+    w.parameters = std::vector<float>();
+    e.cube = network_input(c, s);
+    const auto start = std::chrono::steady_clock::now();
+    network->run(e.cube.view(), e.cube.view());
+    e.seconds = seconds_since(start);
+  }  // the session's memory goes before that of the file comes
   for (const float v : e.cube)
     if (!std::isfinite(v))
       return error(errc::wrong_value, "the network's reconstruction holds a value that is not finite");
   e.reprojection = reprojection_error(c, e.cube, s);
   return e;
+}
+
+double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w) {
+  const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
+               parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
+  return static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads)) +
+         std::max(0., cube - parameters);  // the cube comes when the parameters have gone
+}
+
+double gap_tv_bytes(const unmask::optics::cassi_geometry& g) {
+  return static_cast<double>(unmask::optics::gap_tv::bytes(g)) + static_cast<double>(g.cube_size()) * sizeof(float);
 }
 
 }  // namespace program

@@ -34,6 +34,11 @@ tensor<float, 3> network_input(const context&, const snapshot&);
 /// The training-free baseline. `camera`: the calmer settings for real snapshots.
 estimate run_gap_tv(const context&, const snapshot&, bool camera = false);
 
-result<estimate> run_network(const context&, const snapshot&, const unmask::io::weights&);
+/// `weights` are given back as soon as the session has its own copy.
+result<estimate> run_network(const context&, const snapshot&, unmask::io::weights weights);
+
+/// Bytes that each takes beside the snapshot and the weights.
+double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&);
+double gap_tv_bytes(const unmask::optics::cassi_geometry&);
 
 }  // namespace program

@@ -13,6 +13,7 @@
 #include "metrics/quality.hpp"
 #include "models/initialise.hpp"
 #include "models/session.hpp"
+#include "models/tiled.hpp"
 #include "nn/cpu/all.hpp"
 #include "optics/cassi.hpp"
 #include "optics/gap_tv.hpp"

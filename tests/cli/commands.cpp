@@ -1,6 +1,8 @@
 /// The commands, end to end, on a scene small enough to train on in seconds.
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <unmask/io/weights.hpp>
 
 #include "program.hpp"
 
@@ -115,6 +117,65 @@ TEST_CASE("train writes weights that reconstruct uses, and an interrupted run re
   CHECK(r.code == 2);
   CHECK(r.lines() == 1);
   CHECK_FALSE(fs::exists(folder / "none.h5"));
+}
+
+TEST_CASE("reconstruct by tiles: memory known before, the untiled cube where the halo reaches, refusals in one line") {
+  const scratch_folder folder;
+  const sample_files files(folder, 64);
+  // windows only, a reach of 5 pixels
+  const unmask::s2_config config{.bands = 4,
+                                 .channels = 8,
+                                 .stages = 1,
+                                 .depths = {1},
+                                 .heads = {2},
+                                 .spectral_head_width = 4,
+                                 .window = 4,
+                                 .pad_multiple = 4,
+                                 .hidden = 16,
+                                 .layout = unmask::arrangement::spatial,
+                                 .embedding = unmask::mask_embedding_kind::tile_safe};
+  std::vector<float> parameters(static_cast<std::size_t>(unmask::make_manifest(config).size));
+  unmask::initialise(parameters.data(), unmask::make_manifest(config), 1);
+  REQUIRE(unmask::io::write_weights(folder / "w.safetensors", config, parameters, {}));
+  REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
+                                  folder / "shot.h5")
+              .code == 0);
+  const std::string given = "--json reconstruct --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5",
+                    rebuild = given + " --weights " + folder / "w.safetensors" + " --exposure camera";
+  auto r = run_program(folder, rebuild + " --out " + folder / "whole.h5");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  CHECK(r.err.find("MB planned") != std::string::npos);
+  const auto whole = nlohmann::json::parse(r.out, nullptr, false);
+  r = run_program(folder, rebuild + " --tile 16 --halo 12 --out " + folder / "tiles.h5");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  const auto tiled = nlohmann::json::parse(r.out, nullptr, false);
+  REQUIRE(whole.is_object());
+  REQUIRE(tiled.is_object());
+  CHECK(tiled["tiles"]["rows"] == 4);
+  CHECK(tiled["tiles"]["exact"] == true);
+  CHECK(tiled["memory"]["planned_bytes"].get<double>() > 0);
+  // sums of the same numbers in another order
+  CHECK(std::abs(tiled["reprojection_error"].get<double>() - whole["reprojection_error"].get<double>()) <= 1e-6);
+  const auto a = unmask::io::read_cube({folder / "whole.h5", ""}), b = unmask::io::read_cube({folder / "tiles.h5", ""});
+  REQUIRE(a);
+  REQUIRE(b);
+  CHECK(a->cube.extents() == b->cube.extents());
+  CHECK(std::equal(a->cube.begin(), a->cube.end(), b->cube.begin()));
+  CHECK(a->wavelengths == b->wavelengths);
+
+  const auto refused = [&](const std::string& arguments, const std::string& word) {
+    r = run_program(folder, arguments + " --out " + folder / "none.h5");
+    CHECK_MESSAGE(r.code == 2, r.err);
+    CHECK_MESSAGE(r.lines() == 1, r.err);
+    CHECK_MESSAGE(r.err.find(word) != std::string::npos, r.err);
+    for (const auto& entry : fs::directory_iterator(folder.path))
+      CHECK(entry.path().filename().string().find("none.h5") == std::string::npos);
+  };
+  refused(rebuild + " --memory-limit 1", "--memory-limit");
+  refused(rebuild + " --tile 16 --report " + folder / "r.html", "--report");
+  refused(given + " --tile 16", "GAP-TV");
+  CHECK(run_program(folder, rebuild + " --tile 0 --out " + folder / "none.h5").code == 2);
+  CHECK(run_program(folder, rebuild + " --tile 16 --out " + folder / "no/such/folder.h5").code == 1);
 }
 
 TEST_CASE("help has an example for each command and bad arguments are exit code 2") {

@@ -109,8 +109,23 @@ TEST_CASE("io: weights go out and come back, from a file and from bytes") {
   REQUIRE(io::write_weights(path, tiny(), p, {}));
   const auto file = *io::read_safetensors(path);
   CHECK(file.find("conv_first.weight")->shape == std::vector<index_t>{8, 3, 3, 3});
-  CHECK((*io::to_floats(*file.find("conv_first.weight")))[1] ==
-        p[static_cast<std::size_t>(detail::memory_index(make_manifest(tiny()).entries[0], 1))]);
+  // element 1 is kc 1 of in 0 and out 0; in memory [kr, kc, in, out] that is (1 * 3 + 0) * 8 + 0
+  CHECK((*io::to_floats(*file.find("conv_first.weight")))[1] == p[24]);
+}
+
+TEST_CASE("io: checksums are FNV-1a, and the same side by side as one by one") {
+  const auto text = [](std::string_view s) { return std::as_bytes(std::span(s.data(), s.size())); };
+  CHECK(io::detail::checksum(text("")) == "cbf29ce484222325");  // published values
+  CHECK(io::detail::checksum(text("a")) == "af63dc4c8601ec8c");
+  CHECK(io::detail::checksum(text("foobar")) == "85944171f73967e8");
+  const std::vector<std::string> words{"", "a", "foobar", "some", "", "arrays of different lengths", "b", "", "end"};
+  std::vector<std::span<const std::byte>> arrays;
+  for (const auto& w : words) arrays.push_back(text(w));
+  for (std::size_t count = 0; count <= arrays.size(); ++count) {
+    const auto sums = io::detail::checksums(std::span(arrays).first(count));
+    REQUIRE(sums.size() == count);
+    for (std::size_t i = 0; i < count; ++i) CHECK(sums[i] == io::detail::checksum(arrays[i]));
+  }
 }
 
 TEST_CASE("io: a weights file is loaded whole or not at all") {

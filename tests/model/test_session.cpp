@@ -134,6 +134,26 @@ TEST_CASE("bytes are known before, are what is taken, and nothing is taken after
   }
 }
 
+TEST_CASE("a batch is its images one by one, and the cube may lie where the input does") {
+  const s2_config c = tiny_config();
+  const index_t h = 13, w = 22, batch = 3, size = h * w * c.bands;
+  const auto parameters = lively_parameters<float>(c), mask = seeded<float>(h * w, 1, 0, 1);
+  const array_view<const float, 2> mask_view(mask.data(), h, w);
+  auto x = seeded<float>(batch * size, 0, 0, 1);
+  std::vector<float> expected;
+  auto one = open<float>(cpu{}, c, parameters, h, w, mask).value();
+  for (index_t b = 0; b < batch; ++b) {
+    const auto y = run(one, std::vector<float>(x.begin() + b * size, x.begin() + (b + 1) * size), h, w);
+    expected.insert(expected.end(), y.begin(), y.end());
+  }
+  auto many = session<float, cpu>::create({}, c, parameters, h, w, mask_view, batch).value();
+  CHECK(many.bytes() == session<float, cpu>::bytes(c, h, w, 1, batch));
+  const array_view<float, 4> images(x.data(), batch, h, w, c.bands);
+  many.run(images, images);
+  CHECK(x == expected);
+  CHECK_FALSE(session<float, cpu>::create({}, c, parameters, h, w, mask_view, 0));
+}
+
 TEST_CASE("contradicting sizes are refused by name") {
   const s2_config c = tiny_config();
   const auto parameters = lively_parameters<float>(c), mask = seeded<float>(64, 1, 0, 1);

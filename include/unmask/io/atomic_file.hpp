@@ -86,6 +86,9 @@ class atomic_file {
     if (!temporary_.empty() && !direct_) ::unlink(temporary_.c_str());
   }
 
+  /// A device or a pipe: bytes leave as they are written.
+  bool direct() const { return direct_; }
+
   /// Where a library that wants a path writes before `commit`.
   const std::string& path() const { return temporary_; }
 

@@ -30,6 +30,36 @@ enum class encoding {
   uint16  ///< values in [0, 1] as 0..65535 with the attribute full_scale = 65535: half the size, error below 8e-6
 };
 
+namespace detail {
+
+inline bool hdf5_write_attribute(hid_t object, const attribute& a) {
+  const hdf5_id space(H5Screate(H5S_SCALAR), H5Sclose);
+  if (const double* number = std::get_if<double>(&a.second)) {
+    const hdf5_id at(H5Acreate2(object, a.first.c_str(), H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    return at && H5Awrite(at, H5T_NATIVE_DOUBLE, number) >= 0;
+  }
+  const std::string& text = *std::get_if<std::string>(&a.second);
+  const hdf5_id type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type, text.size() + 1);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  const hdf5_id at(H5Acreate2(object, a.first.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  return at && H5Awrite(at, type, text.c_str()) >= 0;
+}
+
+/// How every array is stored: in chunks, shuffled, deflated and with a checksum; without chunks where rank is 0.
+inline hdf5_id hdf5_creation(std::size_t rank, const hsize_t* chunk) {
+  hdf5_id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  H5Pset_obj_track_times(creation, false);  // the same data gives the same bytes
+  if (rank == 0) return creation;
+  H5Pset_chunk(creation, static_cast<int>(rank), chunk);
+  H5Pset_shuffle(creation);
+  H5Pset_deflate(creation, 4);
+  H5Pset_fletcher32(creation);  // otherwise HDF5 does not notice damaged values
+  return creation;
+}
+
+}  // namespace detail
+
 class hdf5_writer {
  public:
   /// Nothing is touched before `save`.
@@ -37,7 +67,8 @@ class hdf5_writer {
     const detail::hdf5_quiet quiet;
     const detail::hdf5_id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
     H5Pset_fapl_core(access, std::size_t{1} << 20, false);
-    file_ = {H5Fcreate(path_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose};
+    // Under the path itself HDF5 would first read a file that is there into memory; below a file there is none.
+    file_ = {H5Fcreate((path_ + "/image").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose};
     if (!file_) fail("HDF5 cannot build the file");
   }
 
@@ -58,7 +89,8 @@ class hdf5_writer {
   /// An attribute of the file itself.
   hdf5_writer& put(const attribute& a) {
     const detail::hdf5_quiet quiet;
-    if (!error_ && !write_attribute(file_, a)) fail("HDF5 cannot store attribute '" + detail::printable(a.first) + "'");
+    if (!error_ && !detail::hdf5_write_attribute(file_, a))
+      fail("HDF5 cannot store attribute '" + detail::printable(a.first) + "'");
     return *this;
   }
 
@@ -126,40 +158,19 @@ class hdf5_writer {
     if (error_) return *this;
     const detail::hdf5_quiet quiet;
     const detail::hdf5_id space(H5Screate_simple(static_cast<int>(Rank), dims.data(), nullptr), H5Sclose);
-    const detail::hdf5_id creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose), link(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
+    const detail::hdf5_id link(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(link, 1);
-    H5Pset_obj_track_times(creation, false);  // the same data gives the same bytes
-    if constexpr (Rank >= 2) {
-      std::array<hsize_t, Rank> chunk{};
-      constexpr std::array<hsize_t, 3> most{64, 64, 16};  // 256 KiB of floats: bands and crops both read few chunks
-      for (std::size_t d = 0; d < Rank; ++d) chunk[d] = std::min(dims[d], most[d]);
-      H5Pset_chunk(creation, static_cast<int>(Rank), chunk.data());
-      H5Pset_shuffle(creation);
-      H5Pset_deflate(creation, 4);
-      H5Pset_fletcher32(creation);  // otherwise HDF5 does not notice damaged values
-    }
+    std::array<hsize_t, Rank> chunk{};
+    constexpr std::array<hsize_t, 3> most{64, 64, 16};  // 256 KiB of floats: bands and crops both read few chunks
+    for (std::size_t d = 0; d < Rank; ++d) chunk[d] = std::min(dims[d], most[d]);
+    const detail::hdf5_id creation = detail::hdf5_creation(Rank >= 2 ? Rank : 0, chunk.data());
     const detail::hdf5_id data(H5Dcreate2(file_, name.c_str(), stored, space, link, creation, H5P_DEFAULT), H5Dclose);
     if (!data || H5Dwrite(data, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
       fail("HDF5 cannot store '" + detail::printable(name) + "' (is the name there twice?)");
     for (const attribute& a : attributes)
-      if (!error_ && !write_attribute(data, a))
+      if (!error_ && !detail::hdf5_write_attribute(data, a))
         fail("HDF5 cannot store attribute '" + detail::printable(a.first) + "'");
     return *this;
-  }
-
-  static bool write_attribute(hid_t object, const attribute& a) {
-    const detail::hdf5_id space(H5Screate(H5S_SCALAR), H5Sclose);
-    if (const double* number = std::get_if<double>(&a.second)) {
-      const detail::hdf5_id at(H5Acreate2(object, a.first.c_str(), H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT),
-                               H5Aclose);
-      return at && H5Awrite(at, H5T_NATIVE_DOUBLE, number) >= 0;
-    }
-    const std::string& text = *std::get_if<std::string>(&a.second);
-    const detail::hdf5_id type(H5Tcopy(H5T_C_S1), H5Tclose);
-    H5Tset_size(type, text.size() + 1);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    const detail::hdf5_id at(H5Acreate2(object, a.first.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-    return at && H5Awrite(at, type, text.c_str()) >= 0;
   }
 
   std::string path_;

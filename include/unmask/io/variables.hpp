@@ -83,9 +83,10 @@ void to_row_major(const T* values, const std::vector<index_t>& shape, T* to) {
   }
 }
 
-/// Where the first NaN or infinity is and how many there are.
+/// Where the first NaN or infinity is and how many there are. `row`: where `values` starts along the first axis, if
+/// `v.shape` is a part of the variable only.
 template <class T>
-result<> check_finite(const std::string& path, const variable_info& v, const T* values) {
+result<> check_finite(const std::string& path, const variable_info& v, const T* values, index_t row = 0) {
   index_t size = 1, count = 0, first = 0;
   for (const index_t e : v.shape) size *= e;
   for (index_t i = size; i-- > 0;)
@@ -96,7 +97,7 @@ result<> check_finite(const std::string& path, const variable_info& v, const T* 
   if (count == 0) return {};
   std::string where;
   for (std::size_t d = v.shape.size(); d-- > 0; first /= v.shape[d])
-    where = std::to_string(first % v.shape[d]) + (where.empty() ? "" : ", ") + where;
+    where = std::to_string(first % v.shape[d] + (d == 0 ? row : 0)) + (where.empty() ? "" : ", ") + where;
   return variable_error(errc::wrong_value, path, v,
                         "has " + std::to_string(count) + " of " + std::to_string(size) +
                             " values that are NaN or infinite, the first at [" + where + "]");

@@ -9,9 +9,9 @@
 ///
 /// Include <unmask/unmask.hpp> as well: the self-test runs the kernels of the backend.
 
-#include <cinttypes>
 #include <cstdio>
 
+#include "checksum.hpp"
 #include "config_json.hpp"
 #include "safetensors.hpp"
 #include "weights_selftest.hpp"
@@ -30,15 +30,6 @@ inline constexpr const char* weights_format = "unmask weights 1";
 inline constexpr const char* selftest_name = "selftest.output";
 inline constexpr const char* description_prefix = "description.";
 
-/// FNV-1a, 64 bits: any single changed byte changes it.
-inline std::string checksum(std::span<const std::byte> bytes) {
-  std::uint64_t h = 0xcbf29ce484222325u;
-  for (const std::byte b : bytes) h = (h ^ static_cast<std::uint64_t>(b)) * 0x100000001b3u;
-  char text[17];
-  std::snprintf(text, sizeof text, "%016" PRIx64, h);
-  return text;
-}
-
 inline std::vector<index_t> selftest_shape(const s2_config& c) { return {selftest_side, selftest_side, c.bands}; }
 
 /// A metadata string that holds a JSON object; anything else comes back as null.
@@ -50,10 +41,21 @@ inline nlohmann::json metadata_json(const safetensors& file, const std::string& 
   return j.is_object() && twice.empty() ? j : nlohmann::json();
 }
 
+/// The checksum of each tensor, by name.
+inline std::map<std::string, std::string> tensor_checksums(const safetensors& file) {
+  std::vector<std::span<const std::byte>> arrays;
+  for (const tensor_entry& t : file.tensors) arrays.emplace_back(t.bytes);
+  const auto sums = checksums(arrays);
+  std::map<std::string, std::string> named;
+  for (std::size_t i = 0; i < sums.size(); ++i) named[file.tensors[i].name] = sums[i];
+  return named;
+}
+
 /// The values of a tensor that must be there, be F32 of a given shape, match its checksum and be finite.
 inline result<std::vector<float>> checked_tensor(const safetensors& file, const std::string& path,
-                                                 const nlohmann::json& sums, const std::string& name,
-                                                 const std::vector<index_t>& shape) {
+                                                 const nlohmann::json& sums,
+                                                 const std::map<std::string, std::string>& found,
+                                                 const std::string& name, const std::vector<index_t>& shape) {
   const std::string what = printable(path, 1000) + ": parameter '" + name + "' ";
   const tensor_entry* t = file.find(name);
   if (!t) return error(errc::not_found, what + "is missing");
@@ -61,7 +63,7 @@ inline result<std::vector<float>> checked_tensor(const safetensors& file, const 
     return error(errc::wrong_shape,
                  what + "is " + t->dtype + " [" + shape_text(t->shape) + "], expected F32 [" + shape_text(shape) + "]");
   const auto sum = sums.find(name);
-  if (sum == sums.end() || *sum != checksum(t->bytes))
+  if (sum == sums.end() || *sum != found.at(name))
     return error(errc::unreadable, what + "is damaged (its checksum does not match)");
   auto values = to_floats(*t);
   if (values)
@@ -100,7 +102,7 @@ result<> write_weights(const std::string& path, const s2_config& config, std::sp
     if (!std::isfinite(x))
       return error(errc::wrong_value, path + ": the network's output in the self-test is not finite, not written");
   file.tensors.push_back(make_tensor(detail::selftest_name, detail::selftest_shape(config), *output));
-  for (const tensor_entry& t : file.tensors) sums[t.name] = detail::checksum(t.bytes);
+  for (const auto& [name, sum] : detail::tensor_checksums(file)) sums[name] = sum;
 
   file.metadata["format"] = detail::weights_format;
   file.metadata["config"] = config_to_json(config).dump();
@@ -144,9 +146,10 @@ result<weights> read_weights(std::span<const std::byte> bytes, const std::string
     return bad(errc::wrong_shape, std::to_string(bytes.size()) + " bytes, the configuration has " +
                                       std::to_string(m.size) + " parameters");
   w.parameters.resize(static_cast<std::size_t>(m.size));
+  const auto found = detail::tensor_checksums(*file);
   std::set<std::string> known{detail::selftest_name};
   for (const parameter& p : m.entries) {
-    const auto values = detail::checked_tensor(*file, name, sums, p.name, p.shape);
+    const auto values = detail::checked_tensor(*file, name, sums, found, p.name, p.shape);
     if (!values) return values.error();
     import_parameter(p, w.parameters.data(), values->data());
     known.insert(p.name);
@@ -155,7 +158,7 @@ result<weights> read_weights(std::span<const std::byte> bytes, const std::string
     if (!known.contains(t.name))
       return bad(errc::bad_argument, "tensor '" + detail::printable(t.name) + "' is no parameter of this network");
   const auto expected =
-      detail::checked_tensor(*file, name, sums, detail::selftest_name, detail::selftest_shape(*config));
+      detail::checked_tensor(*file, name, sums, found, detail::selftest_name, detail::selftest_shape(*config));
   if (!expected) return expected.error();
 
   const auto output =

@@ -46,14 +46,16 @@ struct manifest {
 
 namespace detail {
 
-/// The element of a parameter in memory order that is element `i` of the file order.
-inline index_t memory_index(const parameter& p, index_t i) {
-  if (p.order == memory_order::plain || p.shape.size() < 2) return i;
-  index_t inner = 1;  // elements of [kr, kc]
-  for (std::size_t d = 2; d < p.shape.size(); ++d) inner *= p.shape[d];
-  const index_t outs = p.shape[0], ins = p.shape[1];
-  const index_t k = i % inner, c = i / inner % ins, o = i / (inner * ins);
-  return (k * ins + c) * outs + o;
+/// body(element of the file, element of the flat block), in the file's order.
+template <class Body>
+void each_element(const parameter& p, Body&& body) {
+  const bool plain = p.order == memory_order::plain || p.shape.size() < 2;
+  const index_t outs = plain ? p.size : p.shape[0], ins = plain ? 1 : p.shape[1];
+  const index_t inner = plain ? 1 : p.size / (outs * ins);  // elements of [kr, kc]
+  index_t i = 0;
+  for (index_t o = 0; o < outs; ++o)
+    for (index_t c = 0; c < ins; ++c)
+      for (index_t k = 0; k < inner; ++k) body(i++, p.offset + (k * ins + c) * outs + o);
 }
 
 }  // namespace detail
@@ -61,13 +63,13 @@ inline index_t memory_index(const parameter& p, index_t i) {
 /// Copies a parameter from file order into its place in the flat block.
 template <class T, class From>
 void import_parameter(const parameter& p, T* block, const From* file) {
-  for (index_t i = 0; i < p.size; ++i) block[p.offset + detail::memory_index(p, i)] = static_cast<T>(file[i]);
+  detail::each_element(p, [&](index_t from, index_t to) { block[to] = static_cast<T>(file[from]); });
 }
 
 /// Copies a parameter (or its gradient) out of the flat block into file order.
 template <class T, class To>
 void export_parameter(const parameter& p, const T* block, To* file) {
-  for (index_t i = 0; i < p.size; ++i) file[i] = static_cast<To>(block[p.offset + detail::memory_index(p, i)]);
+  detail::each_element(p, [&](index_t to, index_t from) { file[to] = static_cast<To>(block[from]); });
 }
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -22,13 +22,21 @@ struct window_gradients {
     const index_t n = l.grid.tokens(), c = l.channels();
     for (T** p : {&d, &scaled, &dn, &de}) *p = a.take<T>(n * c);
     for (T** p : {&rows_n, &rows_d}) *p = a.take<T>(n * padded<T>(c));
-    const std::size_t level = a.level();
-    for (T** p : {&hidden, &slope, &dhidden}) *p = a.take<T>(n * l.feed.hidden);
-    a.release(level);
-    dy = a.take<T>(n * 3 * c);
-    dqkv = a.take<T>(n * 6 * c);
-    for (T** p : {&head.p, &head.ds}) *p = a.take<T>(n * n);
-    head.turned = a.take<T>(n * n + width<T>);
+    // the two passes take turns in one piece of memory
+    const auto feed = [&](piece_binder<T> m) {
+      for (T** p : {&hidden, &slope, &dhidden}) *p = m.take(n * l.feed.hidden);
+      return m.used;
+    };
+    const auto attention = [&](piece_binder<T> m) {
+      dy = m.take(n * 3 * c);
+      dqkv = m.take(n * 6 * c);
+      for (T** p : {&head.p, &head.ds}) *p = m.take(n * n);
+      head.turned = m.take(n * n + width<T>);
+      return m.used;
+    };
+    T* shared = a.take<T>(std::max(feed({nullptr}), attention({nullptr})));
+    feed({shared});
+    attention({shared});
   }
 };
 
