@@ -3,12 +3,14 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 
 #include "context.hpp"
 
 int main(int argc, char** argv) {
   using namespace program;
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes (ulimit -f) becomes an error message
   H5dont_atexit();  // after a damaged file HDF5 would complain on stderr when it closes what it could not open
   CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
   context c;
