@@ -1,11 +1,15 @@
 #pragma once
 
-/// RUN/log.jsonl: one JSON object a line, one line a step and one a validation. A line is on its way to the disk before
-/// the next step begins; a resumed training cuts the log back to its checkpoint, so that no step is in it twice.
+/// RUN/log.jsonl: one JSON object a line, one line a step and one a validation. A line is the system's before the next
+/// step begins, so a killed process loses none; a resumed training cuts the log back to its checkpoint, so that no step
+/// is in it twice.
 
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <system_error>
 #include <unmask/io/atomic_file.hpp>
 #include <unmask/train/fit.hpp>

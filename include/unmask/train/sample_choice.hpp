@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../core/random.hpp"
+#include "../core/result.hpp"
 #include "../core/tensor.hpp"
 #include "../optics/noise.hpp"
 
