@@ -105,7 +105,7 @@ result<> demo(const context& c, const demo_options& o) {
         *steps, t.stages.c_str(), static_cast<double>(net->bytes()) / 1e6, c.threads);
   const auto loss = loss_of(t);
   const auto plan = unmask::train::parse_stages(t.stages);
-  training_observer observer(*steps, 0, nullptr);
+  training_observer observer(*steps, 0);
   const auto start = std::chrono::steady_clock::now();
   const auto end = unmask::train::fit(*net, *source, {.plan = *plan, .loss = *loss}, observer);
   if (!end) return end.error();
@@ -130,7 +130,7 @@ result<> demo(const context& c, const demo_options& o) {
                 parameters.size());
   report.fact("Training", text);
   report.fact("Noise", "shot noise, quantum efficiency 0.4, 2048 levels");
-  add_training(report, net->state().losses, *aux);
+  add_training(report, net->state().losses, *plan, *aux);
 
   unmask::io::hdf5_writer file(o.out + "/demo.h5");
   file.put("measurement", s.measurement.view(), {{"unit", "sum of mask * cube"}, {"step", 2.0}, {"noise", t.noise}});

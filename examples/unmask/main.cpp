@@ -3,6 +3,7 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <csignal>
 #include <thread>
 
 #include "context.hpp"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   // as given back would stay.
   mallopt(M_MMAP_THRESHOLD, 128 << 10);
 #endif
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes (ulimit -f) becomes an error message
   H5dont_atexit();  // after a damaged file HDF5 would complain on stderr when it closes what it could not open
   CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
   context c;

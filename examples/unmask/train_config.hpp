@@ -13,15 +13,30 @@
 namespace program {
 
 struct train_config {
-  unmask::s2_config network = unmask::small_config();
-  std::string bands = "benchmark", noise = "none", stages = "me:2000,ma:6000", loss = "l1";
-  index_t step = 2, batch = 4, crop = 64;
+  std::string data, from;         ///< folder of cubes; weights to start from, or empty
+  std::vector<std::string> mask;  ///< the first is the one that validations use
   std::vector<std::string> validation;
-  double learning_rate = 1e-3, weight_decay = 0, clip = 1, drop_path = 0, average = .999, random_masks = 0;
-  index_t warm_up = 100, validate_every = 1000, checkpoint_every = 500, patience = 0;
-  double encoding = 1, encoding_in_aware = 0, lambda = 1, epsilon = .05;
-  bool detached = true, normalised = false;
+  unmask::s2_config network = unmask::small_config();
+  std::string bands = "benchmark", stages = "me:2000,ma:6000";
   std::uint64_t seed = 1;
+
+  // samples
+  index_t step = 2, batch = 4, crop = 64;
+  bool symmetries = true, move_mask = true;
+  double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0;
+  std::string noise = "none";
+  double read_sigma = 0, photons = 1e4, quantum_efficiency = .4, bit_depth = 2048, noisy = 1;
+  bool noisy_validation = false;
+
+  // loss
+  std::string loss = "l1";
+  double charbonnier_epsilon = 1e-3, encoding = 1, encoding_in_aware = 0, lambda = 1, epsilon = .05, cap = 1;
+  bool detached = true, normalised = false;
+
+  // optimiser
+  double learning_rate = 1e-3, final_learning_rate = 1e-6, beta1 = .9, beta2 = .999, weight_decay = 0, clip = 1,
+         drop_path = 0, average = .999;
+  index_t warm_up = 100, validate_every = 1000, checkpoint_every = 500, patience = 0;
 };
 
 namespace detail {
@@ -29,15 +44,22 @@ namespace detail {
 /// visit(key, member): the one list of keys for reading and writing.
 template <class Config, class Visit>
 void each_member(Config& c, Visit&& visit) {
-  visit("bands", c.bands), visit("noise", c.noise), visit("stages", c.stages), visit("loss", c.loss);
-  visit("step", c.step), visit("batch", c.batch), visit("crop", c.crop), visit("validation", c.validation);
-  visit("learning_rate", c.learning_rate), visit("weight_decay", c.weight_decay), visit("clip", c.clip);
-  visit("drop_path", c.drop_path), visit("average", c.average), visit("random_masks", c.random_masks);
-  visit("warm_up", c.warm_up), visit("validate_every", c.validate_every), visit("checkpoint_every", c.checkpoint_every);
-  visit("patience", c.patience), visit("encoding", c.encoding), visit("encoding_in_aware", c.encoding_in_aware);
-  visit("lambda", c.lambda), visit("epsilon", c.epsilon), visit("detached", c.detached),
-      visit("normalised", c.normalised);
-  visit("seed", c.seed);
+  visit("data", c.data), visit("from", c.from), visit("mask", c.mask), visit("validation", c.validation);
+  visit("bands", c.bands), visit("stages", c.stages), visit("seed", c.seed);
+  visit("step", c.step), visit("batch", c.batch), visit("crop", c.crop), visit("symmetries", c.symmetries);
+  visit("move_mask", c.move_mask), visit("mosaics", c.mosaics), visit("random_masks", c.random_masks);
+  visit("grey_masks", c.grey_masks), visit("open_share", c.open_share), visit("open_spread", c.open_spread);
+  visit("noise", c.noise), visit("read_sigma", c.read_sigma), visit("photons", c.photons);
+  visit("quantum_efficiency", c.quantum_efficiency), visit("bit_depth", c.bit_depth), visit("noisy", c.noisy);
+  visit("noisy_validation", c.noisy_validation);
+  visit("loss", c.loss), visit("charbonnier_epsilon", c.charbonnier_epsilon), visit("encoding", c.encoding);
+  visit("encoding_in_aware", c.encoding_in_aware), visit("lambda", c.lambda), visit("epsilon", c.epsilon);
+  visit("cap", c.cap), visit("detached", c.detached), visit("normalised", c.normalised);
+  visit("learning_rate", c.learning_rate), visit("final_learning_rate", c.final_learning_rate);
+  visit("beta1", c.beta1), visit("beta2", c.beta2), visit("weight_decay", c.weight_decay), visit("clip", c.clip);
+  visit("drop_path", c.drop_path), visit("average", c.average), visit("warm_up", c.warm_up);
+  visit("validate_every", c.validate_every), visit("checkpoint_every", c.checkpoint_every);
+  visit("patience", c.patience);
 }
 
 /// Whether a JSON value can become a member of this type.
@@ -66,32 +88,54 @@ inline nlohmann::json to_json(const train_config& c) {
   return j;
 }
 
-/// Values of the file over those already in `c`. Errors name file and key.
-inline result<> read_train_config(const std::string& path, train_config& c) {
+/// Values of a JSON object over those already in `c`. Errors name `origin` and key.
+inline result<> apply(train_config& c, nlohmann::json j, const std::string& origin) {
+  result<> outcome;
+  detail::each_member(c, [&]<class T>(const char* key, T& value) {
+    if (!j.contains(key)) return;
+    if constexpr (std::is_same_v<T, std::vector<std::string>>)
+      if (j[key].is_string()) j[key] = nlohmann::json::array({j[key]});  // one name needs no brackets
+    if (detail::fits<T>(j[key]))
+      value = j[key].template get<T>();
+    else if (outcome)
+      outcome =
+          error(errc::wrong_value, origin + ": '" + key + "' is " + j[key].dump() + ", which is of the wrong type");
+    j.erase(key);
+  });
+  if (!outcome) return outcome;
+  if (j.contains("network")) {
+    auto network = unmask::io::config_from_json(j["network"], c.network);
+    if (!network) return error(network.error().code(), origin + ": " + network.error().message());
+    c.network = *network;
+    j.erase("network");
+  }
+  if (!j.empty()) return error(errc::bad_argument, origin + ": unknown key '" + j.begin().key() + "'");
+  return {};
+}
+
+inline result<nlohmann::json> read_json_object(const std::string& path) {
   std::ifstream stream(path);
   if (!stream) return error(errc::not_found, path + ": cannot open the configuration");
   std::stringstream text;
   text << stream.rdbuf();
   auto j = nlohmann::json::parse(text.str(), nullptr, false);
   if (!j.is_object()) return error(errc::unreadable, path + ": not a JSON object");
-  result<> outcome;
-  detail::each_member(c, [&]<class T>(const char* key, T& value) {
-    if (!j.contains(key)) return;
-    if (detail::fits<T>(j[key]))
-      value = j[key].template get<T>();
-    else if (outcome)
-      outcome = error(errc::wrong_value, path + ": '" + key + "' is " + j[key].dump() + ", which is of the wrong type");
-    j.erase(key);
-  });
-  if (!outcome) return outcome;
-  if (j.contains("network")) {
-    auto network = unmask::io::config_from_json(j["network"]);
-    if (!network) return error(network.error().code(), path + ": " + network.error().message());
-    c.network = *network;
-    j.erase("network");
+  return j;
+}
+
+/// "key=value" with a JSON value, or a text that is none ("loss=rmse"); "network.key=value" reaches into the network.
+inline result<nlohmann::json> parse_settings(const std::vector<std::string>& settings) {
+  nlohmann::json all = nlohmann::json::object();
+  for (const std::string& s : settings) {
+    const std::size_t equals = s.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      return error(errc::bad_argument, "--set: '" + s + "' is not key=value");
+    const std::string key = s.substr(0, equals), text = s.substr(equals + 1), inside = "network.";
+    auto value = nlohmann::json::parse(text, nullptr, false);
+    if (value.is_discarded()) value = text;
+    (key.starts_with(inside) ? all["network"][key.substr(inside.size())] : all[key]) = value;
   }
-  if (!j.empty()) return error(errc::bad_argument, path + ": unknown key '" + j.begin().key() + "'");
-  return {};
+  return all;
 }
 
 inline result<unmask::train::loss_spec> loss_of(const train_config& c) {
@@ -105,12 +149,11 @@ inline result<unmask::train::loss_spec> loss_of(const train_config& c) {
   for (const auto& [name, kind] : kinds)
     if (c.loss == name) spec.rho.kind = kind, known = true;
   if (!known) return error(errc::bad_argument, "loss: '" + c.loss + "' is not one of l1, squared, rmse, charbonnier");
+  spec.rho.epsilon = c.charbonnier_epsilon;
   spec.encoding = c.encoding;
   spec.encoding_in_aware = c.encoding_in_aware;
-  spec.aware.lambda = c.lambda;
-  spec.aware.epsilon = c.epsilon;
-  spec.aware.detached = c.detached;
-  spec.aware.normalised = c.normalised;
+  spec.aware = {
+      .lambda = c.lambda, .epsilon = c.epsilon, .detached = c.detached, .cap = c.cap, .normalised = c.normalised};
   return spec;
 }
 
@@ -120,25 +163,41 @@ inline unmask::train::trainer_options trainer_options_of(const train_config& c, 
   o.height = o.width = c.crop;
   o.seed = c.seed;
   o.drop_path = c.drop_path;
-  o.optimiser.weight_decay = c.weight_decay;
-  o.optimiser.clip = c.clip;
-  o.optimiser.average = c.average;
-  o.schedule.peak = c.learning_rate;
-  o.schedule.floor = std::min(1e-6, c.learning_rate);
-  o.schedule.warm_up = std::min(c.warm_up, steps);
-  o.schedule.steps = steps;
+  o.optimiser = {
+      .beta1 = c.beta1, .beta2 = c.beta2, .weight_decay = c.weight_decay, .clip = c.clip, .average = c.average};
+  o.schedule = {.peak = c.learning_rate,
+                .floor = std::min(c.final_learning_rate, c.learning_rate),
+                .warm_up = std::min(c.warm_up, steps),
+                .steps = steps};
   return o;
 }
 
-inline result<unmask::train::sample_options> sample_options_of(const train_config& c) {
+inline result<unmask::optics::noise_model> noise_of(const train_config& c) {
   auto noise = noise_by_name(c.noise);
+  if (!noise) return noise;
+  noise->quantum_efficiency = c.quantum_efficiency;
+  noise->bit_depth = c.bit_depth;
+  noise->photons = c.photons;
+  if (c.read_sigma != 0) noise->read_sigma = c.read_sigma;
+  return noise;
+}
+
+inline result<unmask::train::sample_options> sample_options_of(const train_config& c) {
+  auto noise = noise_of(c);
   if (!noise) return noise.error();
   unmask::train::sample_options o;
   o.batch = c.batch;
   o.height = o.width = c.crop;
   o.step = c.step;
+  o.symmetries = c.symmetries;
+  o.mosaics = c.mosaics;
+  o.move_mask = c.move_mask;
   o.random_masks = c.random_masks;
+  o.grey_masks = c.grey_masks;
+  o.open_share = c.open_share;
+  o.open_spread = c.open_spread;
   o.noise = *noise;
+  o.noisy = c.noisy;
   return o;
 }
 

@@ -1,26 +1,30 @@
 #pragma once
 
-/// What `train` and `demo` share: an observer that shows progress and writes the log, and the pictures of a trained
-/// network's auxiliary head on one snapshot.
+/// What `train` and `demo` share: an observer that shows progress, and the pictures of a trained network's auxiliary
+/// head on one snapshot.
 
 #include <csignal>
-#include <numeric>
 
 #include "reports.hpp"
+#include "run_curves.hpp"
 #include "train_config.hpp"
 
 namespace program {
 
 using trainer = unmask::train::trainer<float, unmask::cpu>;
 
-/// Set by SIGINT and SIGTERM: training stores a checkpoint and ends with exit code 0.
+/// Set by SIGINT and SIGTERM: training stores a checkpoint and ends with exit code 0. A second signal ends it at once.
 inline volatile std::sig_atomic_t interrupted = 0;
 
+/// Progress on stderr, and the end on a signal.
 class training_observer : public unmask::train::fit_observer {
  public:
-  training_observer(index_t total, index_t first, std::FILE* log) : bar_(total, first, {.label = "train"}), log_(log) {
-    std::signal(SIGINT, [](int) { interrupted = 1; });
-    std::signal(SIGTERM, [](int) { interrupted = 1; });
+  training_observer(index_t total, index_t first) : bar_(total, first, {.label = "train"}) {
+    for (int signal : {SIGINT, SIGTERM})
+      std::signal(signal, [](int s) {
+        interrupted = 1;
+        std::signal(s, SIG_DFL);
+      });
   }
 
   bool on_step(const unmask::train::step_report& r, unmask::train::stage s) {
@@ -32,32 +36,13 @@ class training_observer : public unmask::train::fit_observer {
     else
       std::snprintf(text, sizeof text, "%s  loss %.4f", unmask::train::stage_name(s), smooth_);
     bar_.update(r.step + 1, text);
-    if (log_)
-      std::fprintf(
-          log_,
-          "{\"step\": %td, \"stage\": \"%s\", \"loss\": %.6g, \"gradient_norm\": %.6g, \"learning_rate\": %.6g}\n",
-          r.step, unmask::train::stage_name(s), r.loss, r.gradient_norm, r.learning_rate);
     return !interrupted;
   }
 
-  void on_validation(index_t step, const unmask::train::validation_report& r, bool best) {
-    psnr_ = r.psnr;
-    steps.push_back(static_cast<double>(step));
-    psnrs.push_back(r.psnr);
-    if (log_) {
-      nlohmann::json j{{"step", step}, {"psnr", r.psnr}, {"best", best}, {"scenes", r.scenes}};
-      if (r.hidden) j["hidden"] = *r.hidden;
-      if (r.open) j["open"] = *r.open;
-      std::fprintf(log_, "%s\n", j.dump().c_str());
-      std::fflush(log_);
-    }
-  }
-
-  std::vector<double> steps, psnrs;  ///< of validations
+  void on_validation(index_t, const unmask::train::validation_report& r, bool) { psnr_ = r.psnr; }
 
  private:
   unmask::train::progress bar_;
-  std::FILE* log_;
   double smooth_ = 0, psnr_ = 0;
 };
 
@@ -114,10 +99,9 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::s2_
 }
 
 /// The loss curve and the auxiliary pictures of a training's page; `view` must outlive `report.write`.
-inline void add_training(report_builder& report, const std::vector<float>& losses, const auxiliary_view& view) {
-  std::vector<double> x(losses.size()), y(losses.begin(), losses.end());
-  std::iota(x.begin(), x.end(), 0.);
-  report.input.loss_curves.push_back({"loss (stage by stage)", x, y});
+inline void add_training(report_builder& report, const std::vector<float>& losses,
+                         const unmask::train::stage_plan& plan, const auxiliary_view& view) {
+  report.input.loss_curves = loss_curves(losses, plan);
   char text[96];
   std::snprintf(text, sizeof text, "Mean over the bands; PSNR against F' %.2f dB (official-8bit).", view.psnr);
   report.add_image("Auxiliary prediction P", text, view.predicted);

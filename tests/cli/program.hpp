@@ -43,11 +43,27 @@ struct outcome {
   std::ptrdiff_t lines() const { return std::count(err.begin(), err.end(), '\n'); }
 };
 
-inline outcome run_program(const scratch_folder& folder, const std::string& arguments) {
-  const std::string out = folder / "stdout", err = folder / "stderr";
-  const int status =
-      std::system(("'" UNMASK_PROGRAM "' --threads 2 " + arguments + " >'" + out + "' 2>'" + err + "'").c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, read_text(out), read_text(err)};
+inline std::string program_line(const scratch_folder& folder, const std::string& arguments, int threads) {
+  return "'" UNMASK_PROGRAM "' --threads " + std::to_string(threads) + " " + arguments + " >'" + folder / "stdout" +
+         "' 2>'" + folder / "stderr" + "'";
+}
+
+/// `before`: shell commands in front of it.
+inline outcome run_program(const scratch_folder& folder, const std::string& arguments, int threads = 2,
+                           const std::string& before = "") {
+  const int status = std::system((before + program_line(folder, arguments, threads)).c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, read_text(folder / "stdout"), read_text(folder / "stderr")};
+}
+
+/// Starts the program and returns at once; `exec` makes the process the program itself, for signals.
+inline pid_t start_program(const scratch_folder& folder, const std::string& arguments) {
+  const std::string line = "exec " + program_line(folder, arguments, 2);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c", line.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  return child;
 }
 
 /// A small scene with its mask, as files.

@@ -108,6 +108,8 @@ TEST_CASE("fit: patience, divergence and what does not fit") {
   t.state().best_step = 0;
   CHECK(ut::fit(t, s, fit, ut::fit_observer()).value() == ut::fit_end::patience);
   CHECK(t.state().step == 10);
+  CHECK(ut::fit(t, s, fit, ut::fit_observer()).value() == ut::fit_end::patience);  // resumed, it stays ended
+  CHECK(t.state().step == 10);
   for (float& p : t.state().parameters) p = std::numeric_limits<float>::quiet_NaN();
   const auto diverged = ut::fit(t, s, {.plan = fit.plan}, ut::fit_observer());
   REQUIRE_FALSE(bool(diverged));

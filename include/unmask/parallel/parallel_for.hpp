@@ -34,19 +34,35 @@ int thread_slots(const Backend& backend) {
 #endif
 }
 
+namespace detail {
+
+/// One machine code for an item of a loop, serial or parallel: of two inlined copies g++ may contract different
+/// multiplications and additions, and then the bits of a result would depend on the thread count after all.
+template <class Body>
+#if defined(__GNUC__) && !defined(__clang__)
+[[gnu::noinline, gnu::noclone]]
+#else
+[[gnu::noinline]]
+#endif
+void loop_item(Body& body, index_t i, int slot) {
+  body(i, slot);
+}
+
+}  // namespace detail
+
 /// body(i, slot) for i in [0, n); `slot` < thread_slots(backend) names the scratch this call may use.
 template <class Backend, class Body>
 void parallel_for(const Backend& backend, index_t n, Body&& body) {
 #if UNMASK_HAS_OPENMP
   if (thread_slots(backend) > 1 && n > 1 && !omp_in_parallel()) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(thread_slots(backend))
-    for (index_t i = 0; i < n; ++i) body(i, omp_get_thread_num());
+    for (index_t i = 0; i < n; ++i) detail::loop_item(body, i, omp_get_thread_num());
     return;
   }
 #else
   (void)backend;
 #endif
-  for (index_t i = 0; i < n; ++i) body(i, 0);
+  for (index_t i = 0; i < n; ++i) detail::loop_item(body, i, 0);
 }
 
 /// body(chunk, begin, end, slot) over at most `max_chunks` fixed slices of [0, n).

@@ -70,6 +70,13 @@ result<fit_end> fit(trainer<T, Backend>& net, const sample_source& source, const
     observer.on_checkpoint(state.step, options.checkpoint);
     return {};
   };
+  const auto validation_due = [&] {
+    return options.validation && state.step > 0 && (state.step % options.validate_every == 0 || state.step == steps);
+  };
+  const auto impatient = [&] {
+    return options.patience > 0 && validation_due() && state.step - state.best_step >= options.patience;
+  };
+  if (impatient()) return fit_end::patience;  // so did the training that is resumed here
   while (state.step < steps) {
     spec.kind = options.plan.at(state.step);
     source.fill(net.backend(), samples_of_step, planned.seed, state.step);
@@ -79,19 +86,17 @@ result<fit_end> fit(trainer<T, Backend>& net, const sample_source& source, const
       return error(errc::wrong_value, "fit: loss or gradient is not finite at step " + std::to_string(report.step) +
                                           ", the last " + std::to_string(hopeless_steps) + " steps were lost");
     const bool go_on = observer.on_step(report, spec.kind);
-    bool impatient = false;
-    if (options.validation && (state.step % options.validate_every == 0 || state.step == steps)) {
+    if (validation_due()) {
       const auto quality = validate<T>(net.backend(), net.config(), net.inference_parameters(), *options.validation);
       if (!quality) return quality.error();
       const bool best = quality->psnr > state.best_psnr;
       if (best) state.best_psnr = quality->psnr, state.best_step = state.step;
       observer.on_validation(state.step, *quality, best);
-      impatient = options.patience > 0 && state.step - state.best_step >= options.patience;
     }
-    if (state.step % options.checkpoint_every == 0 || state.step == steps || !go_on || impatient)
+    if (state.step % options.checkpoint_every == 0 || state.step == steps || !go_on || impatient())
       if (auto ok = save(); !ok) return ok.error();
     if (!go_on) return fit_end::stopped;
-    if (impatient) return fit_end::patience;
+    if (impatient()) return fit_end::patience;
   }
   return fit_end::finished;
 }

@@ -1,0 +1,156 @@
+#pragma once
+
+/// What a training starts from: options and files become a configuration, scenes and masks.
+
+#include <filesystem>
+#include <unmask/io/weights.hpp>
+
+#include "scene_files.hpp"
+#include "train_config.hpp"
+
+namespace program {
+
+namespace fs = std::filesystem;
+
+struct train_options {
+  std::string data, out, config, stages, noise, from;
+  std::vector<std::string> mask, validation, settings;
+  bool resume = false, force = false, seed_given = false;
+};
+
+/// The files of a run.
+struct run_folder {
+  std::string path;
+  std::string operator/(const char* name) const { return path + "/" + name; }
+  std::string checkpoint() const { return *this / "last.ckpt"; }
+};
+
+struct training_data {
+  std::vector<scene> training, validation;
+  std::vector<tensor<float, 2>> masks;
+};
+
+inline std::string absolute(const std::string& path) {
+  return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+}
+
+struct train_setup {
+  train_config config;
+  std::optional<unmask::io::weights> from;  ///< where the training starts, if not at random
+};
+
+/// The first key in which two configurations differ, but for where scenes and masks lie; empty if there is none.
+inline std::string difference(const nlohmann::json& a, const nlohmann::json& b) {
+  for (const auto& item : a.items())
+    if (item.key() != "data" && item.key() != "mask" && b[item.key()] != item.value())
+      return "'" + item.key() + "' is " + item.value().dump() + " and not " + b[item.key()].dump();
+  return "";
+}
+
+/// File, then options, over the defaults. A resumed run has its own configuration, which they may repeat. Relative
+/// paths become absolute, so that a run can be resumed from anywhere.
+inline result<train_setup> configure(const context& c, const train_options& o, const run_folder& run) {
+  train_setup setup;
+  train_config& config = setup.config;
+  const std::string stored = run / "config.json";
+  nlohmann::json before, file = nlohmann::json::object();
+  if (o.resume) {
+    if (!fs::exists(stored)) return error(errc::not_found, stored + ": nothing to resume here");
+    const auto read = read_json_object(stored);
+    if (!read) return read.error();
+    if (auto ok = apply(config, *read, stored); !ok) return ok.error();
+    before = to_json(config);
+  }
+  if (!o.config.empty()) {
+    auto read = read_json_object(o.config);
+    if (!read) return read.error();
+    file = std::move(*read);
+  }
+  auto settings = parse_settings(o.settings);
+  if (!settings) return settings.error();
+  if (!o.from.empty()) (*settings)["from"] = o.from;
+  if (settings->contains("from")) file["from"] = (*settings)["from"];
+  if (const auto from = file.value("from", nlohmann::json(config.from)); from.is_string()) config.from = from;
+  // The network of given weights is the default, which the rest may only repeat.
+  if (!config.from.empty() && !(o.resume && fs::exists(run.checkpoint()))) {
+    auto read = unmask::io::read_weights(config.from);
+    if (!read) return read.error();
+    config.network = read->config;
+    setup.from = std::move(*read);
+  }
+  if (auto ok = apply(config, file, o.config); !ok) return ok.error();
+  if (auto ok = apply(config, *settings, "--set"); !ok) return ok.error();
+  if (setup.from && !(config.network == setup.from->config))
+    return error(errc::wrong_shape, config.from + ": its network is not the one of the configuration");
+  if (!o.stages.empty()) config.stages = o.stages;
+  if (!o.noise.empty()) config.noise = o.noise;
+  if (!o.validation.empty()) config.validation = o.validation;
+  if (!o.data.empty()) config.data = o.data;
+  if (!o.mask.empty()) config.mask = o.mask;
+  if (o.seed_given) config.seed = c.seed;
+  if (config.data.empty()) return error(errc::bad_argument, "train: no --data, and no 'data' in the configuration");
+  if (config.mask.empty()) return error(errc::bad_argument, "train: no --mask, and no 'mask' in the configuration");
+  config.data = absolute(config.data);
+  config.from = absolute(config.from);
+  for (auto& mask : config.mask) mask = absolute(mask);
+  if (const auto what = o.resume ? difference(before, to_json(config)) : ""; !what.empty())
+    return error(errc::bad_argument, stored + ": " + what + "; a resumed run keeps its configuration");
+  return setup;
+}
+
+inline result<training_data> read_data(const train_config& config) {
+  training_data d;
+  for (const auto& name : config.mask) {
+    auto mask = unmask::io::read_mask(unmask::io::parse_source(name));
+    if (!mask) return mask.error();
+    d.masks.push_back(std::move(*mask));
+  }
+  auto all = read_scenes(config.data, config.bands);
+  if (!all) return all.error();
+  const auto& names = config.validation;
+  for (const auto& name : names)
+    if (std::none_of(all->begin(), all->end(), [&](const scene& x) { return x.name == name; }))
+      return error(errc::not_found, config.data + ": no scene '" + name + "' to validate on");
+  for (auto& x : *all)
+    (std::find(names.begin(), names.end(), x.name) != names.end() ? d.validation : d.training).push_back(std::move(x));
+  if (d.training.empty())
+    return error(errc::bad_argument, config.data + ": every scene is kept for validation, none is left to train on");
+  return d;
+}
+
+inline std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
+  std::vector<tensor<float, 3>> list;
+  for (const auto& s : scenes) list.push_back(s.cube);
+  return list;
+}
+
+inline result<std::optional<unmask::train::validation_set>> validation_of(const train_config& config,
+                                                                          const training_data& data) {
+  if (data.validation.empty()) return std::optional<unmask::train::validation_set>();
+  unmask::optics::noise_model noise;
+  if (config.noisy_validation) noise = *noise_of(config);
+  auto set = unmask::train::validation_set::create(cubes(data.validation), data.masks.front(), config.step, noise);
+  if (!set) return set.error();
+  return std::optional(std::move(*set));
+}
+
+/// What a weights file says about itself: the recipe without this machine's folders.
+inline std::map<std::string, std::string> description(const train_config& config, const training_data& data,
+                                                      index_t steps, double psnr) {
+  nlohmann::json recipe = to_json(config);
+  std::string masks, nm;
+  for (const auto& mask : config.mask) masks += (masks.empty() ? "" : ", ") + fs::path(mask).filename().string();
+  for (double w : data.training.front().wavelengths) nm += (nm.empty() ? "" : " ") + std::to_string(w).substr(0, 5);
+  recipe.erase("data");
+  recipe["mask"] = masks;
+  recipe["from"] = fs::path(config.from).filename().string();
+  std::map<std::string, std::string> d{{"wavelengths", nm},
+                                       {"step", std::to_string(config.step)},
+                                       {"recipe", recipe.dump()},
+                                       {"steps", std::to_string(steps)},
+                                       {"mask", masks}};
+  if (std::isfinite(psnr)) d["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
+  return d;
+}
+
+}  // namespace program
