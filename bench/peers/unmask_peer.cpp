@@ -6,8 +6,8 @@
 ///   unmask_peer inference|once WEIGHTS INPUT MASK BATCH H W THREADS OUTPUT
 ///   unmask_peer training WEIGHTS INPUT MASK TRUTH BATCH H W THREADS OUTPUT
 ///   unmask_peer parity WEIGHTS INPUT MASK TRUTH BATCH H W THREADS OUTPUT STEPS me|ma BATCHES
-/// `once` reconstructs and ends: a cold start. `training` leaves the first step's gradients in OUTPUT, `parity` the
-/// trained weights, and its losses on stdout.
+/// `once` reconstructs, prints its peak memory and ends: a cold start. `training` leaves the first step's gradients in
+/// OUTPUT, `parity` the trained weights, and its losses on stdout.
 
 #include <chrono>
 #include <cstdio>
@@ -96,9 +96,8 @@ void peak(int threads) {
   std::vector<float> sums(static_cast<std::size_t>(threads));
   std::cout << threads * chains * rounds * float_pack::lanes << std::endl;
   serve([&] {
-    unmask::parallel_for(unmask::cpu{.threads = threads}, threads, [&](index_t i, int) {
-      sums[static_cast<std::size_t>(i)] = multiply_add_chains(start);
-    });
+    unmask::parallel_for(unmask::cpu{.threads = threads}, threads,
+                         [&](index_t i, int) { sums[static_cast<std::size_t>(i)] = multiply_add_chains(start); });
     sink = sums[0];
   });
   (void)sink;
@@ -126,7 +125,10 @@ void infer(bool once, const unmask::io::weights& w, const std::string& input_pat
   };
   run();
   write(output_path, output.data(), s.batch * image);
-  if (!once) serve(run);
+  if (once)
+    std::cout << peak_memory_mb() << std::endl;
+  else
+    serve(run);
 }
 
 trainer make_trainer(const unmask::io::weights& w, shape s) {
