@@ -11,6 +11,7 @@ import network
 warnings.filterwarnings("ignore")
 folder, batch, side = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 mask = torch.from_numpy(numpy.fromfile(folder / "mask", numpy.float32).reshape(1, side, side))
+network.fused_attention = False
 model, _ = network.load(folder / "weights.safetensors")
 x = torch.zeros(batch, side, side, model.conv_first.in_channels)
 torch.onnx.export(

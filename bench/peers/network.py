@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# PyTorch's own attention, where it is the faster way; a network to be exported states its products.
+fused_attention = True
+
 
 def read_weights(path):
     """Configuration and parameters of a weights file, in the file's order."""
@@ -83,20 +86,27 @@ class spatial_attention(nn.Module):
     def bias(self):
         return self.position_bias[self.index].permute(2, 0, 1)
 
+    def table(self, x, shift):
+        return tables.shift(*x.shape[1:3], self.side, shift, x) if shift else None
+
+    def plain(self, q, k, v, table, images):
+        logits = (q if self.scale == 1 else q * self.scale) @ k.transpose(-2, -1) + self.bias()
+        if table is not None:
+            n = logits.shape[-1]
+            logits = (logits.view(images, -1, self.heads, n, n) + table).view(-1, self.heads, n, n)
+        return logits.softmax(-1) @ v
+
+    def fused(self, q, k, v, table, images):
+        bias = self.bias()[None] if table is None else (self.bias() + table).repeat(images, 1, 1, 1)
+        return F.scaled_dot_product_attention(q, k, v, bias.expand(q.shape[0], -1, -1, -1), scale=self.scale)
+
     def forward(self, x, e, shift):
         """x [B, H, W, C]; e the embedding's windows, split into heads, or None."""
         b, h, w, c = x.shape
         q, k, v = (self.split(part) for part in self.qkv(to_windows(x, self.side, shift)).chunk(3, -1))
-        if self.scale != 1:
-            q = q * self.scale
         if e is not None:
             q, k, v = (t * e if name in self.effect else t for name, t in zip("qkv", (q, k, v)))
-        logits = q @ k.transpose(-2, -1) + self.bias()
-        if shift:
-            n = logits.shape[-1]
-            table = tables.shift(h, w, self.side, shift, x)
-            logits = (logits.view(b, -1, self.heads, n, n) + table).view(-1, self.heads, n, n)
-        y = logits.softmax(-1) @ v
+        y = (self.fused if fused_attention else self.plain)(q, k, v, self.table(x, shift), b)
         return from_windows(self.proj(y.transpose(1, 2).reshape(-1, self.side**2, c)), self.side, shift, b, h, w)
 
 
