@@ -14,7 +14,9 @@ mask = torch.from_numpy(numpy.fromfile(folder / "mask", numpy.float32).reshape(1
 network.fused_attention = False
 model, _ = network.load(folder / "weights.safetensors")
 x = torch.zeros(batch, side, side, model.conv_first.in_channels)
-torch.onnx.export(
-    model.fold(mask).eval(), (x,), folder / "network.onnx", dynamo=False, opset_version=20,
-    input_names=["input"], output_names=["output"],
-)  # fmt: skip
+with torch.no_grad():  # or every intermediate of the trace would stay: over 20 GB at 256 x 256
+    model.fold(mask).eval()(x)  # fills the tables
+    torch.onnx.export(
+        model, (x,), folder / "network.onnx", dynamo=False, opset_version=20,
+        input_names=["input"], output_names=["output"],
+    )  # fmt: skip

@@ -60,6 +60,7 @@ class tables:
 
     @classmethod
     def shift(cls, h, w, side, shift, like):
+        h, w = int(h), int(w)  # a trace hands over tensors
         key = (h, w, side, shift, like.dtype)
         if key not in cls.shifts:
             rows, columns = (torch.bucketize(torch.arange(n), torch.tensor([n - side, n - shift]), right=True) for n in (h, w))
@@ -175,7 +176,7 @@ class block(nn.Module):
         self.ffn = feed_forward(c, config["hidden"])
         self.spatial_embedding = embedding(c, config["embedding"]) if spatial else None
         self.spectral_embedding = embedding(c, config["embedding"]) if spectral else None
-        self.register_buffer("folded", None, persistent=False)
+        self.register_buffer("folded", None)  # persistent: an export then writes it once, not once a use
 
     def embeddings(self, mask):
         """As the two attentions want them."""
