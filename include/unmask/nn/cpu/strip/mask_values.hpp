@@ -8,6 +8,7 @@
 
 #include "../../../simd/math.hpp"
 #include "../../mask_embedding.hpp"
+#include "../mask_convolutions.hpp"
 #include "product.hpp"
 
 namespace unmask::inline UNMASK_ABI::strip {
