@@ -43,14 +43,14 @@ fit("exp2", f, 2**f, 2**-f, 5, constant=1)
 f = nodes(-np.log(2) / 2, np.log(2) / 2)
 fit("exp", f, np.exp(f), np.exp(-f), 5, constant=1)
 
-# Q(a) = P(X > a) of the normal distribution. g = log2 Q, weighted by the error of max(a, 1/2) Q; the floor of 1e-9
-# keeps the tail falling. Q - a phi(a) = Q (1 - a phi / Q), weighted by Q.
+# Q(a) = P(X > a) of the normal distribution. g = log2 Q, weighted by the error of max(a, 1/2) Q; the floor of 1e-5
+# keeps the tail falling and right to 0.25 %. Q - a phi(a) = Q (1 - a phi / Q), weighted by Q.
 a = nodes(0, 6)
 Q = np.exp(log_ndtr(-a))
 phi = np.exp(-a * a / 2) / np.sqrt(2 * np.pi)
-g = fit("log2 of the upper tail", a, np.log2(Q), np.maximum(a, 0.5) * Q * np.log(2) + 1e-9, 8, constant=-1)
-fit("slope over tail", a, 1 - a * phi / Q, Q + 1e-9, 8, constant=1)
+g = fit("log2 of the upper tail", a, np.log2(Q), np.maximum(a, 0.5) * Q * np.log(2) + 1e-5, 8, constant=-1)
+fit("slope over tail", a, 1 - a * phi / Q, Q + 1e-7, 8, constant=1)
 
 tail = lambda x: np.polynomial.polynomial.polyval(x, g)
-print("tail falls on [0, 11]:", bool((np.diff(tail(np.linspace(0, 11, 100000))) < 0).all()))
-print("2^tail is zero from", brentq(lambda x: tail(x) + 127, 6, 11))
+print("tail falls on [0, 12]:", bool((np.diff(tail(np.linspace(0, 12, 100000))) < 0).all()))
+print("2^tail is zero from", brentq(lambda x: tail(x) + 127, 6, 12))

@@ -148,7 +148,8 @@ op_table product_cases() {
     add_linear(table, size, 4, size, true);
     for (const index_t n : {1, 3}) add_layer_norm(table, n, size);
     add_rows<op::softmax>(table, "softmax", 3, size, 5, size % 2 == 1);
-    add_rows<op::gelu>(table, "gelu", 1, size, 6, size % 2 == 1);
+    // float GELU promises absolute errors: a row of one number in the tail would be held to a relative one
+    add_rows<op::gelu>(table, "gelu", 7, size, 6, size % 2 == 1);
   }
   return table;
 }

@@ -78,15 +78,17 @@ TEST_CASE("exp2 and exp of floats are right to 2.5 ulp") {
           static_cast<float>(simd::pack<float>::lanes) * std::ldexp(1.f, n));
 }
 
-// Half an ulp of numbers up to 8 is 2.4e-7, of the derivative 6e-8; polynomials add 1.2e-8 and 6e-8.
-TEST_CASE("GELU of floats is right to 3e-7, its derivative to 2e-7") {
+// Half an ulp of numbers up to 8 is 2.4e-7. The derivative is off by half an ulp of 1.13, 6e-8, and by its polynomial,
+// 7e-8, and the tail's, 3e-8 / a times 1 - a phi / Q, which grows like a^2: 1e-7 at a = 3.3, nothing further out.
+TEST_CASE("GELU of floats is right to 3e-7, its derivative to 2.5e-7") {
   using f = functions<float>;
   CHECK(worst_error(grid<float>(-8, 8), f::gelu, gelu, absolute) <= 3e-7);
   CHECK(worst_error(grid<float>(-8, 8), f::value, gelu, absolute) <= 3e-7);
   CHECK(worst_error(grid<float>(-1e4, 8), f::gelu, gelu, absolute) <= 3e-7);
   CHECK(worst_error(grid<float>(8, 1e4), f::gelu, gelu, relative) <= 6e-8);
-  CHECK(worst_error(grid<float>(-12, 12), f::slope, gelu_slope, absolute) <= 2e-7);
-  CHECK(worst_error(grid<float>(-1e4, 1e4), f::slope, gelu_slope, absolute) <= 2e-7);
+  CHECK(worst_error(grid<float>(-6, -0.1), f::gelu, gelu, relative) <= 2.5e-3);
+  CHECK(worst_error(grid<float>(-12, 12), f::slope, gelu_slope, absolute) <= 2.5e-7);
+  CHECK(worst_error(grid<float>(-1e4, 1e4), f::slope, gelu_slope, absolute) <= 2.5e-7);
 }
 
 TEST_CASE("doubles are right to 1e-12") {

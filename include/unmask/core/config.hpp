@@ -4,16 +4,29 @@
 ///
 ///   UNMASK_ABI             inline namespace: version and instruction set, so that two objects compiled for
 ///                          different instruction sets can be linked into one program without sharing kernels
+///   UNMASK_NO_SIMD         define it first, and a pack is one number: for machines that xsimd does not know, and to
+///   test
+///                          that kernels do not depend on the width of a register
+///   UNMASK_HAS_SIMD        1 where packs are registers
 ///   UNMASK_HAS_EXCEPTIONS  1 where the translation unit has exceptions
 ///   UNMASK_PANIC(text)     what `result::value()` does with an error where exceptions are off; define your own first
-///   UNMASK_INLINE          for functions over arrays of registers: where the compiler leaves a call instead, as it does
+///   UNMASK_INLINE          for functions over arrays of registers: where the compiler leaves a call instead, as it
+///   does
 ///                          in functions that are large already, the arrays go through memory (3 times slower)
 ///   UNMASK_HAS_OPENMP      1 where the `unmask::openmp` target (or -fopenmp) was asked for
 
 #include <cstdio>
 #include <cstdlib>
 
-#if defined(__AVX512F__)
+#if !defined(UNMASK_NO_SIMD) && (defined(__SSE2__) || defined(__ARM_NEON))
+#define UNMASK_HAS_SIMD 1
+#else
+#define UNMASK_HAS_SIMD 0
+#endif
+
+#if !UNMASK_HAS_SIMD
+#define UNMASK_ABI v0_1_scalar
+#elif defined(__AVX512F__)
 #define UNMASK_ABI v0_1_avx512
 #elif defined(__AVX2__) && defined(__FMA__)
 #define UNMASK_ABI v0_1_avx2_fma
@@ -23,10 +36,8 @@
 #define UNMASK_ABI v0_1_avx
 #elif defined(__SSE2__)
 #define UNMASK_ABI v0_1_sse2
-#elif defined(__ARM_NEON)
-#define UNMASK_ABI v0_1_neon
 #else
-#define UNMASK_ABI v0_1
+#define UNMASK_ABI v0_1_neon
 #endif
 
 #if defined(__cpp_exceptions)

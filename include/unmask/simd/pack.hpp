@@ -1,9 +1,8 @@
 #pragma once
 
 /// One register of numbers: the only place that names xsimd's types. The instruction set is what the translation unit
-/// is compiled for; where xsimd knows none (or for long double) a pack is one number and the same code runs scalar.
-
-#include <xsimd/xsimd.hpp>
+/// is compiled for; where xsimd knows none (or for long double, or with UNMASK_NO_SIMD) a pack is one number and the
+/// same code runs scalar.
 
 #include <bit>
 #include <cmath>
@@ -13,17 +12,17 @@
 
 #include "../core/view.hpp"
 
-namespace unmask::inline UNMASK_ABI::simd {
-
-#if defined(__SSE2__) || defined(__ARM_NEON)
-inline constexpr bool vectorised = true;
-#else
-inline constexpr bool vectorised = false;
+#if UNMASK_HAS_SIMD
+#include <xsimd/xsimd.hpp>
 #endif
+
+namespace unmask::inline UNMASK_ABI::simd {
 
 /// What the cpu kernels of this translation unit were compiled for.
 constexpr const char* instruction_set() {
-#if defined(__AVX512F__)
+#if !UNMASK_HAS_SIMD
+  return "scalar";
+#elif defined(__AVX512F__)
   return "AVX-512";
 #elif defined(__AVX2__) && defined(__FMA__)
   return "AVX2 + FMA";
@@ -33,10 +32,8 @@ constexpr const char* instruction_set() {
   return "AVX";
 #elif defined(__SSE2__)
   return "SSE2";
-#elif defined(__ARM_NEON)
-  return "NEON";
 #else
-  return "scalar";
+  return "NEON";
 #endif
 }
 
@@ -69,7 +66,7 @@ struct scalar_pack {
   }
 };
 
-#if defined(__SSE2__) || defined(__ARM_NEON)
+#if UNMASK_HAS_SIMD
 template <class T>
 struct vector_pack {
   using type = xsimd::batch<T>;
