@@ -1,7 +1,8 @@
 #pragma once
 
 /// A block on the cpu: fused window by window where it can be, else composed of the tuned operations.
-/// Fused: windows whose tokens fill whole strips, spectral attention inside the window.
+/// Fused: windows whose tokens fill whole strips; spectral attention inside the window, or, in inference and beside (not
+/// before or behind) spatial attention, over the image without a mask in it.
 
 #include "../s2_block.hpp"
 #include "strip/fused_block.hpp"
@@ -13,16 +14,19 @@ struct kernel<op::s2_block, cpu> {
   using composed = composed_block<cpu>;
 
   template <class T>
-  static bool fuses(const s2_block& l) {
-    return l.grid.tokens() % strip::width<T> == 0 &&
-           (!l.has(branch_kind::spectral) || l.spectral.scope == spectral_scope::window);
+  static bool fuses(const s2_block& l, bool training) {
+    if (l.grid.tokens() % strip::width<T> != 0) return false;
+    if (!l.has(branch_kind::spectral) || l.spectral.scope == spectral_scope::window) return true;
+    return !training && !l.sequential() && !l.embeds_spectral() && l.spectral.width <= 256;
   }
 
   template <class T>
   struct prepared {
     strip::block_weights<T> weights;
+    bool fused = false;
     void carve(arena& a, const s2_block& l, index_t batch, bool training) {
-      if (fuses<T>(l)) weights.carve(a, l, batch, training);
+      fused = fuses<T>(l, training);
+      if (fused) weights.carve(a, l, batch, training);
     }
   };
 
@@ -31,7 +35,7 @@ struct kernel<op::s2_block, cpu> {
     strip::shared_memory<T> fused;
     block_scratch<T> composed;
     void carve(arena& a, const cpu& be, const s2_block& l, index_t batch, bool training) {
-      if (fuses<T>(l))
+      if (fuses<T>(l, training))
         fused.carve(a, be, l, batch, training);
       else
         composed.carve(a, be, l, batch, training);
@@ -40,23 +44,23 @@ struct kernel<op::s2_block, cpu> {
 
   template <class T>
   static bool in_place(const s2_block& l) {
-    return fuses<T>(l);
+    return fuses<T>(l, false);
   }
   template <class T>
   static index_t extra_images(const s2_block& l, bool training) {
-    if (!fuses<T>(l)) return composed::extra_images<T>(l, training);
+    if (!fuses<T>(l, training)) return composed::extra_images<T>(l, training);
     return training ? strip::attention_step::count(l) : 0;
   }
   template <class T>
   static void prepare(const cpu& be, const prepared<T>& w, const s2_block& l, const T* mask,
                       const block_params<const T>& p, index_t batch, const scratch<T>& s) {
-    if (fuses<T>(l)) strip::prepare(be, w.weights, l, mask, p, batch, s.fused);
+    if (w.fused) strip::prepare(be, w.weights, l, mask, p, batch, s.fused);
   }
   template <class T>
   static void forward(const cpu& be, const s2_block& l, const block_images<T>& m, const T* mask, const T* keep,
                       const block_params<const T>& p, index_t batch, const prepared<T>& w, const scratch<T>& s) {
     T* const after[] = {m.a, m.b};
-    if (fuses<T>(l))
+    if (w.fused)
       strip::block_forward<cpu, T>(be, l, m.y, after, m.x, mask, keep, p, batch, w.weights, s.fused);
     else
       composed::forward(be, l, m, mask, keep, p, batch, {}, s.composed);
@@ -66,7 +70,7 @@ struct kernel<op::s2_block, cpu> {
                        const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
                        const prepared<T>& w, const scratch<T>& s) {
     const T* const before[] = {m.x, m.a, m.b};
-    if (fuses<T>(l))
+    if (w.fused)
       strip::block_backward<cpu, T>(be, l, d, dmask, dp, before, mask, keep, p, batch, w.weights, s.fused);
     else
       composed::backward(be, l, d, dmask, dp, m, mask, keep, p, batch, {}, s.composed);

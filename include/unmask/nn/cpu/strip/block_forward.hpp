@@ -113,7 +113,7 @@ void project_step(const window_memory<T>& w, const s2_block& l, const step_weigh
   multiply(rows<T>{w.qkv, stride}, rows<const T>{w.n, c * width<T>}, s.in.panel, s.in.bias, c, s.in.outputs, count);
   if (s.step.has_spatial() && (l.embeds_spatial() || w.masked != w.qkv))
     detail::embed_branch(w, l.spatial.effect, w.spatial_e, 0, stride, c, count);
-  if (s.step.has_spectral() && (l.embeds_spectral() || w.masked != w.qkv))
+  if (s.step.has_spectral() && !s.step.over_image && (l.embeds_spectral() || w.masked != w.qkv))
     detail::embed_branch(w, l.spectral.effect, w.spectral_e, s.step.spectral_in(c), stride, c, count);
 }
 
@@ -130,7 +130,7 @@ void attend_step(const window_memory<T>& w, const s2_block& l, const step_weight
       head_forward(y.from(h * d).data, y.stride, in.from(h * d).data, in.from(c + h * d).data,
                    in.from(2 * c + h * d).data, s.position + h * n * n, shift, head_shape{count, d, in.stride}, w.scores);
   }
-  if (s.step.has_spectral()) {
+  if (s.step.has_spectral() && !s.step.over_image) {
     const spectral_params<const T>& b = p.spectral[s.step.spectral];
     const index_t at = s.step.spectral_in(c), to = s.step.spectral_out(c), d = l.spectral.width;
     channel_scores(w.channels, in.from(at), in.from(at + c), b.rescale, c, d, count);
@@ -158,6 +158,16 @@ void keep_step(const window_memory<T>& w, const s2_block& l, const step_weights<
   };
   if (first) scale(0, c, spatial);
   if (second) scale(s.step.spectral_out(c), 2 * c, spectral);
+}
+
+/// The rows of w.y that spectral attention over the image fills: the normalised input, for which the image's attention
+/// is one matrix, and the positional term, whose pixels position(t) points to.
+template <class T, class Row>
+void place_image_spectral(const window_memory<T>& w, const s2_block& l, const step_weights<T>& s, Row position) {
+  const index_t c = l.channels(), n = l.grid.tokens(), stride = s.out.inputs * width<T>;
+  T* to = w.y + s.step.spectral_out(c) * width<T>;
+  for (index_t i = 0; i < n / width<T>; ++i) std::copy_n(w.n + i * c * width<T>, c * width<T>, to + i * stride);
+  from_rows(to + c * width<T>, position, n, c, stride);
 }
 
 /// w.x += the step, from w.n.

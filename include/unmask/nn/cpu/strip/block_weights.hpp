@@ -35,10 +35,12 @@ struct linear_panels {
 /// One attention step of a block: both branches where they are parallel, else one.
 struct attention_step {
   index_t spatial = -1, spectral = -1;  ///< number of the branch, or -1
+  bool over_image = false;              ///< spectral attention sees the whole image (image_spectral.hpp)
 
   static index_t count(const s2_block& l) { return l.sequential() ? 2 : 1; }
   static attention_step of(const s2_block& l, index_t which) {
     attention_step s;
+    s.over_image = l.spectral.scope == spectral_scope::image;
     for (index_t b = 0; b < l.branches(); ++b)
       if (!l.sequential() || b == which) (l.branch(b) == branch_kind::spatial ? s.spatial : s.spectral) = b;
     return s;
@@ -48,7 +50,7 @@ struct attention_step {
   /// First rows in the buffer of q, k, v and in that of the branches' results; the positional term follows at + C.
   index_t spectral_in(index_t c) const { return has_spatial() ? 3 * c : 0; }
   index_t spectral_out(index_t c) const { return has_spatial() ? c : 0; }
-  index_t inputs(index_t c) const { return (has_spatial() ? 3 * c : 0) + (has_spectral() ? 3 * c : 0); }
+  index_t inputs(index_t c) const { return (has_spatial() ? 3 * c : 0) + (has_spectral() && !over_image ? 3 * c : 0); }
   index_t outputs(index_t c) const { return (has_spatial() ? c : 0) + (has_spectral() ? 2 * c : 0); }
 };
 
@@ -58,6 +60,10 @@ struct step_weights {
   linear_panels<T> in, out;
   T* out_bias[2];  ///< of the spatial and the spectral branch, apart for stochastic depth
   T* position;     ///< [NH][strip][key][S], times log2 e
+  /// Spectral attention over the image: folded q, k, v [C, 3C] and their bias; the out matrix [.., C] as it was folded,
+  /// of which an image replaces the attention's rows; that branch's bias.
+  T *plain_qkv = nullptr, *plain_bias = nullptr, *plain_out = nullptr, *plain_out_bias = nullptr;
+  T* value_panel = nullptr;  ///< v alone
 
   void carve(arena& a, const s2_block& l, attention_step s, bool training) {
     const index_t c = l.channels(), n = l.spatial.tokens();
@@ -66,6 +72,12 @@ struct step_weights {
     out.carve(a, step.outputs(c), c, training);
     for (T*& bias : out_bias) bias = a.take<T>(c);
     position = step.has_spatial() ? a.take<T>(l.spatial.heads * n * n) : nullptr;
+    if (!step.over_image || !step.has_spectral()) return;
+    plain_qkv = a.take<T>(3 * c * c);
+    plain_bias = a.take<T>(3 * c);
+    plain_out = a.take<T>(step.outputs(c) * c);
+    plain_out_bias = a.take<T>(c);
+    value_panel = a.take<T>(c * c);
   }
 };
 
@@ -152,7 +164,10 @@ void fold_step(const step_weights<T>& s, const s2_block& l, const block_params<c
     const T* const weights[] = {b.to_q, b.to_k, b.to_v};
     const index_t at = step.spectral_in(c);
     for (index_t i = 0; i < 3; ++i)
-      fold_columns<T>(in + at + i * c, s.in.bias + at + i * c, ld, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
+      if (step.over_image)
+        fold_columns<T>(s.plain_qkv + i * c, s.plain_bias + i * c, 3 * c, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
+      else
+        fold_columns<T>(in + at + i * c, s.in.bias + at + i * c, ld, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
     T *to = out + step.spectral_out(c) * c, *pos = to + c * c;
     const T* reduce = half_of_reduce(l, p.reduce, step.spectral);
     fold_projection(to, s.out_bias[1], b.proj_weight, b.proj_bias, reduce, c);
@@ -164,6 +179,10 @@ void fold_step(const step_weights<T>& s, const s2_block& l, const block_params<c
   }
   s.in.pack(in);
   s.out.pack(out);
+  if (!s.plain_qkv) return;
+  pack_panel(s.value_panel, s.plain_qkv + 2 * c, 3 * c, 1, c, c);
+  std::copy_n(out, step.outputs(c) * c, s.plain_out);
+  std::copy_n(s.out_bias[1], c, s.plain_out_bias);
 }
 
 }  // namespace detail

@@ -6,6 +6,7 @@
 #include "../mask_convolutions.hpp"
 #include "../width_softmax.hpp"
 #include "block_backward.hpp"
+#include "image_spectral.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -22,25 +23,27 @@ struct shared_memory {
   T* partials = nullptr;     ///< [max_chunks, gradient_size]
   T *e[2] = {}, *de[2] = {};  ///< [B, H, W, C] embeddings of the spatial and the spectral branch, and their gradients
   embedding_scratch<T> embedding;
+  image_memory<T> image{};  ///< spectral attention over the image
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const s2_block& l, index_t batch, bool training) {
-    const index_t n = l.grid.tokens(), c = l.channels(), image = batch * l.grid.height * l.grid.width * c;
+    const index_t n = l.grid.tokens(), c = l.channels(), size = batch * l.grid.height * l.grid.width * c;
     shift_masks = a.take<T>(4 * n * n);
     const std::size_t level = a.level();
     fold = a.take<T>(std::max(fold_scratch(l), mask_taps * c));
     row_logits = a.take<T>(thread_slots(be) * (c + mask_taps) * padded<T>(l.grid.width));
     a.release(level);
     for (int slot = 0; slot < thread_slots(be); ++slot) windows[slot].carve(a, l, training);
+    if (l.has(branch_kind::spectral) && l.spectral.scope == spectral_scope::image) image.carve(a, be, l);
     if (!training) return;
     for (int slot = 0; slot < thread_slots(be); ++slot) gradients[slot].carve(a, l);
-    block_weights<T> sizes;
+    block_weights<T> weights;
     arena measure;
-    sizes.carve(measure, l, batch, true);
-    partials = a.take<T>(max_chunks * gradient_size(l, sizes));
+    weights.carve(measure, l, batch, true);
+    partials = a.take<T>(max_chunks * gradient_size(l, weights));
     const bool embeds[] = {l.embeds_spatial(), l.embeds_spectral()};
     for (int i = 0; i < 2; ++i)
-      if (embeds[i]) e[i] = a.take<T>(image), de[i] = a.take<T>(image);
+      if (embeds[i]) e[i] = a.take<T>(size), de[i] = a.take<T>(size);
     if (embeds[0] || embeds[1]) embedding.carve(a, be, {batch, l.grid.height, l.grid.width, c});
   }
 };
@@ -78,30 +81,38 @@ void block_forward(const Backend& be, const s2_block& l, T* y, T* const* after, 
                    const shared_memory<T>& shared) {
   const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, image = l.grid.height * l.grid.width * c;
   const auto kept = [&](index_t branch, index_t i) { return keep && branch >= 0 ? keep[branch * batch + i] : T(1); };
-  fill_shift_masks(shared.shift_masks, l.grid);
-  parallel_for(be, batch * l.grid.windows(), [&](index_t item, int slot) {
-    const index_t i = item / l.grid.windows(), window = item % l.grid.windows();
-    const window_memory<T>& w = shared.windows[slot];
+  const auto one = [&](index_t i, index_t window, const window_memory<T>& w) {
     const auto row = [&](auto* of) {
-      return [&, from = of + i * image](index_t t) {
-        return from + (w.places[t].row * l.grid.width + w.places[t].column) * c;
-      };
+      return [&w, &l, of, c](index_t t) { return of + (w.places[t].row * l.grid.width + w.places[t].column) * c; };
     };
     window_places(w.places, l.grid, window);
-    from_rows(w.x, row(x), n, c);
+    from_rows(w.x, row(x + i * image), n, c);
     window_embeddings(w, l, b, mask, i);
     for (index_t step = 0; step < attention_step::count(l); ++step) {
       const step_weights<T>& s = b.steps[step];
       normalise(w.n, w.rstd, w.x, c, count);
       project_step(w, l, s);
       attend_step(w, l, s, p, shift_mask(shared.shift_masks, l.grid, window));
+      if (s.step.has_spectral() && s.step.over_image) place_image_spectral(w, l, s, row(shared.image.v));
       keep_step(w, l, s, kept(s.step.spatial, i), kept(s.step.spectral, i));
       add_step(w, l, s);
-      if (after[step]) to_rows(row(after[step]), w.x, n, c);
+      if (after[step]) to_rows(row(after[step] + i * image), w.x, n, c);
     }
     feed_forward(w, l, b, kept(2, i));
-    to_rows(row(y), w.x, n, c);
-  });
+    to_rows(row(y + i * image), w.x, n, c);
+  };
+  fill_shift_masks(shared.shift_masks, l.grid);
+  const step_weights<T>& first = b.steps[0];
+  const index_t windows = l.grid.windows();
+  if (first.step.has_spectral() && first.step.over_image)
+    // the attention of an image is in the weights: one image after the other
+    for (index_t i = 0; i < batch; ++i) {
+      image_spectral(be, shared.image, l, first, x + i * image, p.spectral[first.step.spectral], shared.windows);
+      parallel_for(be, windows, [&](index_t window, int slot) { one(i, window, shared.windows[slot]); });
+    }
+  else
+    parallel_for(be, batch * windows,
+                 [&](index_t item, int slot) { one(item / windows, item % windows, shared.windows[slot]); });
 }
 
 /// One backward pass over all windows: the sums of each chunk's gradients end in the first chunk.

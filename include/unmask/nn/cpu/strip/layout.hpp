@@ -38,12 +38,13 @@ inline void window_places(place* at, const window_grid& grid, index_t window) {
 }
 
 /// x [N / S][C][S] from the rows row(t), t < N. Where C is no multiple of a group, the last group overlaps the one
-/// before it: writing the same numbers twice costs less than a tail.
+/// before it: writing the same numbers twice costs less than a tail. `stride`: distance of strips where x is part of a
+/// taller buffer.
 template <class T, class Row>
-void from_rows(T* x, Row row, index_t tokens, index_t c) {
+void from_rows(T* x, Row row, index_t tokens, index_t c, index_t stride = 0) {
   constexpr index_t lanes = simd::pack<T>::lanes, group = simd::groups<T>::size, s = width<T>;
   for (index_t t = 0; t < tokens; t += lanes) {
-    T* to = x + t / s * (c * s) + t % s;
+    T* to = x + t / s * (stride > 0 ? stride : c * s) + t % s;
     if (c < group) {
       for (index_t i = 0; i < lanes; ++i)
         for (index_t k = 0; k < c; ++k) to[k * s + i] = row(t + i)[k];

@@ -1,0 +1,150 @@
+#pragma once
+
+/// Spectral attention over a whole image in inference, where no mask embedding is in it: q and k are never computed.
+///   G = sum over tokens of [n, 1][n, 1]'          of the normalised input, (C+1)^2
+///   k'q = W_k' G W_q,  |q_i|^2 = (W_q' G W_q)_ii  with the biases as the last row of W; so for k
+///   A as in spectral_attention.hpp;  (A v) P = n (W_v A' P) + b_v A' P: one C x C matrix an image
+/// Half of the branch's multiplications remain: v for the positional term, G, and that matrix. Sums and the small
+/// matrices are double: the image has any number of tokens.
+
+#include "../../s2_block.hpp"
+#include "../depthwise3x3.hpp"
+#include "../gelu.hpp"
+#include "block_forward.hpp"
+
+namespace unmask::inline UNMASK_ABI::strip {
+
+template <class T>
+struct image_memory {
+  T *v, *hidden;    ///< [H, W, C]; v becomes the positional term
+  T* grams;         ///< [max_chunks, C padded C + C]
+  T* rows_n;        ///< [N][padded C] a thread
+  double *gram, *product;  ///< [C + 1]^2, [C + 1, 2C]
+  double* folded;   ///< [C, C]
+  T* out;           ///< [3C, C]
+
+  template <class Backend>
+  void carve(arena& a, const Backend& be, const s2_block& l) {
+    const index_t c = l.channels(), pixels = l.grid.height * l.grid.width;
+    for (T** p : {&v, &hidden}) *p = a.take<T>(pixels * c);
+    grams = a.take<T>(max_chunks * c * (padded<T>(c) + 1));
+    rows_n = a.take<T>(thread_slots(be) * l.grid.tokens() * padded<T>(c));
+    gram = a.take<double>((c + 1) * (c + 1));
+    product = a.take<double>((c + 1) * 2 * c);
+    folded = a.take<double>(c * c);
+    out = a.take<T>(3 * c * c);
+  }
+};
+
+namespace detail {
+
+/// m.v and the chunks of m.grams, from x [H, W, C].
+template <class Backend, class T>
+index_t image_sums(const Backend& be, const image_memory<T>& m, const s2_block& l, const step_weights<T>& s, const T* x,
+                   const window_memory<T>* windows) {
+  const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, ld = padded<T>(c);
+  const index_t tiles_ = l.grid.windows(), size = c * (ld + 1);
+  parallel_chunks(be, tiles_, [&](index_t chunk, index_t begin, index_t end, int slot) {
+    const window_memory<T>& w = windows[slot];
+    T *gram = m.grams + chunk * size, *turned = m.rows_n + slot * n * ld;
+    std::fill_n(gram, size, T(0));
+    for (index_t tile = begin; tile < end; ++tile) {
+      const index_t first = tile * n * c;  // any N pixels will do here: those that lie together
+      from_rows(w.x, [&](index_t t) { return x + first + t * c; }, n, c);
+      normalise(w.n, w.rstd, w.x, c, count);
+      multiply(rows<T>{w.x, c * width<T>}, rows<const T>{w.n, c * width<T>}, s.value_panel, s.plain_bias + 2 * c, c, c,
+               count);
+      to_rows([&](index_t t) { return m.v + first + t * c; }, w.x, n, c);
+      for (index_t t = 0; t < n; ++t) std::fill(turned + t * ld + c, turned + (t + 1) * ld, T(0));
+      to_rows([&](index_t t) { return turned + t * ld; }, w.n, n, c);
+      add_outer(gram, rows<const T>{w.n, c * width<T>}, turned, c, ld, count);
+      add_tokens(gram + c * ld, rows<const T>{w.n, c * width<T>}, c, count);
+    }
+  });
+  return chunk_count(tiles_);
+}
+
+/// m.gram = sum of the chunks, with the row and column of ones.
+template <class T>
+void join_sums(const image_memory<T>& m, const s2_block& l, index_t chunks) {
+  const index_t c = l.channels(), ld = padded<T>(c), size = c * (ld + 1), e = c + 1;
+  std::fill_n(m.gram, e * e, 0.);
+  for (index_t chunk = 0; chunk < chunks; ++chunk) {
+    const T* from = m.grams + chunk * size;
+    for (index_t i = 0; i < c; ++i) {
+      for (index_t j = 0; j < c; ++j) m.gram[i * e + j] += static_cast<double>(from[i * ld + j]);
+      m.gram[i * e + c] += static_cast<double>(from[c * ld + i]);
+    }
+  }
+  for (index_t i = 0; i < c; ++i) m.gram[c * e + i] = m.gram[i * e + c];
+  m.gram[c * e + c] = static_cast<double>(l.grid.height * l.grid.width);
+}
+
+/// The out panel and bias of this image.
+template <class T>
+void fold_attention(const image_memory<T>& m, const s2_block& l, const step_weights<T>& s, const T* rescale) {
+  const index_t c = l.channels(), d = l.spectral.width, e = c + 1, wide = 3 * c;
+  const auto weight = [&](index_t row, index_t column) {
+    return static_cast<double>(row < c ? s.plain_qkv[row * wide + column] : s.plain_bias[column]);
+  };
+  std::fill_n(m.product, e * 2 * c, 0.);
+  for (index_t a = 0; a < e; ++a)
+    for (index_t b = 0; b < e; ++b) {
+      const double g = m.gram[a * e + b];
+      const T* w = b < c ? s.plain_qkv + b * wide : s.plain_bias;
+      for (index_t j = 0; j < 2 * c; ++j) m.product[a * 2 * c + j] += g * static_cast<double>(w[j]);
+    }
+  // column i of W times column j of G W; i, j count q's and then k's channels
+  const auto dot = [&](index_t i, index_t j) {
+    double sum = 0;
+    for (index_t a = 0; a < e; ++a) sum += weight(a, i) * m.product[a * 2 * c + j];
+    return sum;
+  };
+  const auto length = [&](index_t i) { return std::max(std::sqrt(std::max(dot(i, i), 0.)), shortest_length); };
+  const index_t to = s.step.spectral_out(c);
+  std::copy_n(s.plain_out, s.out.inputs * c, m.out);
+  std::fill_n(m.folded, c * c, 0.);
+  for (index_t h = 0; h < c; h += d)
+    for (index_t j = h; j < h + d; ++j) {
+      const double k_length = length(c + j);
+      double row[256], most = -1e300, sum = 0;
+      for (index_t i = 0; i < d; ++i) {
+        row[i] = static_cast<double>(rescale[h / d]) * dot(h + i, c + j) / (k_length * length(h + i));
+        most = std::max(most, row[i]);
+      }
+      for (index_t i = 0; i < d; ++i) sum += row[i] = std::exp(row[i] - most);
+      // folded = A' P, rows: channels of v
+      for (index_t i = 0; i < d; ++i)
+        for (index_t o = 0; o < c; ++o)
+          m.folded[(h + i) * c + o] += row[i] / sum * static_cast<double>(s.plain_out[(to + j) * c + o]);
+    }
+  for (index_t a = 0; a < e; ++a)
+    for (index_t o = 0; o < c; ++o) {
+      double sum = 0;
+      for (index_t i = 0; i < c; ++i) sum += weight(a, 2 * c + i) * m.folded[i * c + o];
+      if (a < c)
+        m.out[(to + a) * c + o] = static_cast<T>(sum);
+      else
+        s.out_bias[1][o] = s.plain_out_bias[o] + static_cast<T>(sum);
+    }
+  s.out.pack(m.out);
+}
+
+}  // namespace detail
+
+/// What the passes over the windows of one image need: the positional term in m.v, the attention in the out panel.
+template <class Backend, class T>
+void image_spectral(const Backend& be, const image_memory<T>& m, const s2_block& l, const step_weights<T>& s, const T* x,
+                    const spectral_params<const T>& p, const window_memory<T>* windows) {
+  const index_t c = l.channels(), height = l.grid.height, row = l.grid.width * c;
+  const index_t chunks = detail::image_sums(be, m, l, s, x, windows);
+  detail::join_sums(m, l, chunks);
+  detail::fold_attention(m, l, s, p.rescale);
+  kernel<op::depthwise3x3, cpu>::forward(be, m.hidden, m.v, c, p.position0, height, l.grid.width, c);
+  parallel_for(be, height, [&](index_t h, int) {
+    kernel<op::gelu, cpu>::forward(m.hidden + h * row, m.hidden + h * row, row);
+  });
+  kernel<op::depthwise3x3, cpu>::forward(be, m.v, m.hidden, c, p.position2, height, l.grid.width, c);
+}
+
+}  // namespace unmask::inline UNMASK_ABI::strip
