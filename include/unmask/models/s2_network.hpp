@@ -163,10 +163,9 @@ void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dm
     conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].images.y, stage.conv, e, e);
     for (std::size_t j = stage.blocks.size(); j-- > 0;) {
       const auto& block = m.blocks[--k];
-      kernel<op::s2_block, Backend>::backward(be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j],
-                                              block.images, mask.data(),
-                                              keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j],
-                                              s_.batch, block.made, m.scratch[i]);
+      kernel<op::s2_block, Backend>::backward(
+          be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.images, mask.data(),
+          keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, block.made, m.scratch[i]);
     }
     image_add(be_, m.dstage, m.d, n * e);
   }

@@ -1,8 +1,8 @@
 #pragma once
 
 /// Every image the network keeps or works in, carved from one block. Saved for backward: the input of each block and
-/// its attention's results, the stages' convolution inputs, the ends of the network. In inference blocks share one or two
-/// images, and peak memory is a number known before anything runs.
+/// its attention's results, the stages' convolution inputs, the ends of the network. In inference blocks share one or
+/// two images, and peak memory is a number known before anything runs.
 
 #include <vector>
 
@@ -29,13 +29,13 @@ struct s2_plan {
   std::vector<block_memory> blocks;
   /// One a stage (heads may differ), all in the same place.
   std::vector<typename block_kernel::template scratch<T>> scratch;
-  std::vector<T*> pins;                   ///< [B, H', W', bands] a stage, training
-  T *input, *last;                        ///< [B, H', W', bands] padded input, padded output
-  T *first, *body, *sum;                  ///< [B, H', W', E] f0, LN(t), conv_after_body + f0
-  T* norms;                               ///< [4, B H' W'] mean and 1/deviation of the two outer layer norms
-  T *d, *dstage, *dfirst;                 ///< [B, H', W', E]
-  T *dlast, *dinput;                      ///< [B, H', W', bands]
-  T *packed, *partials;                   ///< rearranged weights and chunk gradients of the outer operations
+  std::vector<T*> pins;    ///< [B, H', W', bands] a stage, training
+  T *input, *last;         ///< [B, H', W', bands] padded input, padded output
+  T *first, *body, *sum;   ///< [B, H', W', E] f0, LN(t), conv_after_body + f0
+  T* norms;                ///< [4, B H' W'] mean and 1/deviation of the two outer layer norms
+  T *d, *dstage, *dfirst;  ///< [B, H', W', E]
+  T *dlast, *dinput;       ///< [B, H', W', bands]
+  T *packed, *partials;    ///< rearranged weights and chunk gradients of the outer operations
 
   s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
       : scratch(static_cast<std::size_t>(config.stages)),

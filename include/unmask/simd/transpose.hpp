@@ -1,8 +1,8 @@
 #pragma once
 
 /// Transposition of small blocks in registers. Shuffles inside a 128-bit group are one instruction on every instruction
-/// set, across groups they are not: so the groups of a register are loaded from (and stored to) different rows, and only
-/// group x group blocks are ever turned.
+/// set, across groups they are not: so the groups of a register are loaded from (and stored to) different rows, and
+/// only group x group blocks are ever turned.
 
 #include <array>
 #include <utility>
@@ -23,8 +23,8 @@ struct scalar_groups {
 
 template <class T>
 struct vector_groups {
-  static constexpr index_t size = static_cast<index_t>(16 / sizeof(T));      ///< numbers of a group
-  static constexpr index_t count = vector_pack<T>::lanes / size;  ///< groups of a register
+  static constexpr index_t size = static_cast<index_t>(16 / sizeof(T));  ///< numbers of a group
+  static constexpr index_t count = vector_pack<T>::lanes / size;         ///< groups of a register
   static constexpr std::size_t lanes = static_cast<std::size_t>(size * count);
   typedef T type __attribute__((vector_size(sizeof(T) * lanes)));
   typedef T group __attribute__((vector_size(16)));
@@ -43,7 +43,8 @@ struct vector_groups {
   static void store(const std::array<T*, count>& p, type v) {
     [&]<std::size_t... G>(std::index_sequence<G...>) {
       ((*reinterpret_cast<unaligned_group*>(p[G]) = part<G>(v, indices<std::size_t(size)>{})), ...);
-    }(indices<std::size_t(count)>{});
+    }
+    (indices<std::size_t(count)>{});
   }
   /// Transposes `size` registers group by group: log2(size) perfect shuffles.
   static void turn(type* v) {

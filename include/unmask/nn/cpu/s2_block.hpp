@@ -1,8 +1,8 @@
 #pragma once
 
 /// A block on the cpu: fused window by window where it can be, else composed of the tuned operations.
-/// Fused: windows whose tokens fill whole strips; spectral attention inside the window, or, in inference and beside (not
-/// before or behind) spatial attention, over the image without a mask in it.
+/// Fused: windows whose tokens fill whole strips; spectral attention inside the window, or, in inference and beside
+/// (not before or behind) spatial attention, over the image without a mask in it.
 
 #include "../s2_block.hpp"
 #include "strip/fused_block.hpp"

@@ -12,10 +12,10 @@ namespace unmask::inline UNMASK_ABI::strip {
 /// One thread's memory besides window_memory; on strips unless stated.
 template <class T>
 struct window_gradients {
-  T *d, *scaled, *dn;            ///< [C] gradient of the step's result, times `keep`, of the normalised input
-  T *rows_n, *rows_d;            ///< [N][padded C] token-major: what lies on the lanes of a weight gradient
-  T *hidden, *slope, *dhidden;   ///< [R]
-  T *dy, *dqkv, *de;             ///< [3C], [6C], [C]
+  T *d, *scaled, *dn;           ///< [C] gradient of the step's result, times `keep`, of the normalised input
+  T *rows_n, *rows_d;           ///< [N][padded C] token-major: what lies on the lanes of a weight gradient
+  T *hidden, *slope, *dhidden;  ///< [R]
+  T *dy, *dqkv, *de;            ///< [3C], [6C], [C]
   head_scratch<T> head;
 
   void carve(arena& a, const s2_block& l) {
@@ -71,7 +71,8 @@ void feed_backward(const window_memory<T>& w, const window_gradients<T>& g, cons
   multiply(inner, rows<const T>{w.n, strip}, b.up.panel, b.up.bias, c, r, count);
   multiply<false, T>(dinner, rows<const T>{g.scaled, strip}, b.down.turned, nullptr, c, r, count);
   for (index_t i = 0; i < n * r; i += 2 * P::lanes) {
-    const auto both = simd::gelu_with_derivative<T>(std::array{P::load(g.hidden + i), P::load(g.hidden + i + P::lanes)});
+    const auto both =
+        simd::gelu_with_derivative<T>(std::array{P::load(g.hidden + i), P::load(g.hidden + i + P::lanes)});
     for (index_t j = 0; j < 2; ++j) {
       const index_t at = i + j * P::lanes;
       P::store(g.hidden + at, both.value[static_cast<std::size_t>(j)]);

@@ -74,8 +74,8 @@ const T* shift_mask(const T* masks, const window_grid& grid, index_t window) {
 /// The mask's part of one image.
 template <class T>
 struct mask_input {
-  const T* values;                          ///< [H, W]
-  const T *spatial_rows, *spectral_rows;    ///< [H, C] of mask_weights::rows
+  const T* values;                        ///< [H, W]
+  const T *spatial_rows, *spectral_rows;  ///< [H, C] of mask_weights::rows
 };
 
 namespace detail {
@@ -99,8 +99,7 @@ void embed_branch(const window_memory<T>& w, mask_effect effect, const T* e, ind
     if (affects(effect, parts[i]))
       embed(to, from, e, c, count);
     else if (w.masked != w.qkv)
-      for (index_t s = 0; s < count; ++s)
-        std::copy_n(from.data + s * stride, c * width<T>, to.data + s * stride);
+      for (index_t s = 0; s < count; ++s) std::copy_n(from.data + s * stride, c * width<T>, to.data + s * stride);
   }
 }
 
@@ -128,7 +127,8 @@ void attend_step(const window_memory<T>& w, const s2_block& l, const step_weight
     const index_t d = l.spatial.width();
     for (index_t h = 0; h < l.spatial.heads; ++h)
       head_forward(y.from(h * d).data, y.stride, in.from(h * d).data, in.from(c + h * d).data,
-                   in.from(2 * c + h * d).data, s.position + h * n * n, shift, head_shape{count, d, in.stride}, w.scores);
+                   in.from(2 * c + h * d).data, s.position + h * n * n, shift, head_shape{count, d, in.stride},
+                   w.scores);
   }
   if (s.step.has_spectral() && !s.step.over_image) {
     const spectral_params<const T>& b = p.spectral[s.step.spectral];

@@ -122,15 +122,14 @@ void unfold_step(block_params<T>& dp, const step_gradients<T>& g, const step_wei
     detail::unfold_columns(d.qkv_weight, d.qkv_bias, d.norm, g.in + c * ld, g.in_bias + c, ld, a.norm, a.qkv_weight,
                            T(1), c, 2 * c, 3 * c, c);
     detail::unfold_projection(d.proj_weight, d.proj_bias, concat ? dp.reduce + which * c * c : nullptr, g.out, ld,
-                              g.out_bias[0], a.proj_weight, a.proj_bias,
-                              detail::half_of_reduce(l, p.reduce, which), scratch, c);
+                              g.out_bias[0], a.proj_weight, a.proj_bias, detail::half_of_reduce(l, p.reduce, which),
+                              scratch, c);
     const index_t heads = l.spatial.heads;
     for (index_t h = 0; h < heads; ++h)
       for (index_t q = 0; q < n; ++q)
         for (index_t k = 0; k < n; ++k)
           d.position_bias[relative_offset(q, k, l.spatial.side) * heads + h] +=
-              g.position[h * n * n + q / width<T> * n * width<T> + k * width<T> + q % width<T>] *
-              static_cast<T>(log2e);
+              g.position[h * n * n + q / width<T> * n * width<T> + k * width<T> + q % width<T>] * static_cast<T>(log2e);
   }
   if (s.step.has_spectral()) {
     const index_t which = s.step.spectral, at = s.step.spectral_in(c);

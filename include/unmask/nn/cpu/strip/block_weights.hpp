@@ -1,7 +1,8 @@
 #pragma once
 
 /// A block's weights as the fused passes read them, and the way back for gradients.
-///   norm and linear   W' = s diag(g) W,  b' = s (b' W + b): layer norm leaves only (x - mean) / deviation, and q's scale
+///   norm and linear   W' = s diag(g) W,  b' = s (b' W + b): layer norm leaves only (x - mean) / deviation, and q's
+///   scale
 ///                     and log2 e (softmax is a power of two here) are part of the weights
 ///   out and reduce    W_p W_r is one matrix, exact and 10 % of a block's work less
 /// Gradients are collected for the folded weights and unfolded once a block and step by the chain rule.
@@ -89,8 +90,7 @@ struct block_weights {
 
   void carve(arena& a, const s2_block& l, index_t batch, bool training) {
     const index_t c = l.channels();
-    for (index_t i = 0; i < attention_step::count(l); ++i)
-      steps[i].carve(a, l, attention_step::of(l, i), training);
+    for (index_t i = 0; i < attention_step::count(l); ++i) steps[i].carve(a, l, attention_step::of(l, i), training);
     up.carve(a, c, l.feed.hidden, training);
     down.carve(a, l.feed.hidden, c, training);
     if (l.embeds_spatial()) spatial_mask.carve(a, c, batch * l.grid.height);
@@ -165,7 +165,8 @@ void fold_step(const step_weights<T>& s, const s2_block& l, const block_params<c
     const index_t at = step.spectral_in(c);
     for (index_t i = 0; i < 3; ++i)
       if (step.over_image)
-        fold_columns<T>(s.plain_qkv + i * c, s.plain_bias + i * c, 3 * c, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
+        fold_columns<T>(s.plain_qkv + i * c, s.plain_bias + i * c, 3 * c, b.norm, weights[i], nullptr, T(1), 0, c, c,
+                        c);
       else
         fold_columns<T>(in + at + i * c, s.in.bias + at + i * c, ld, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
     T *to = out + step.spectral_out(c) * c, *pos = to + c * c;

@@ -15,11 +15,11 @@ namespace unmask::inline UNMASK_ABI::strip {
 /// Memory of one window's attention; [D][padded C] unless stated.
 template <class T>
 struct channel_matrices {
-  T *unit, *attention;          ///< normalised k'q; A
-  T *dunit, *scaled;            ///< gradients
-  T *turned, *scaled_turned;    ///< A and `scaled` with the roles of i and j exchanged inside each head
-  T *lengths;                   ///< [2, C] lengths of q and k
-  T *diagonal;                  ///< [2, C] factors of q and k in their own gradients
+  T *unit, *attention;        ///< normalised k'q; A
+  T *dunit, *scaled;          ///< gradients
+  T *turned, *scaled_turned;  ///< A and `scaled` with the roles of i and j exchanged inside each head
+  T* lengths;                 ///< [2, C] lengths of q and k
+  T* diagonal;                ///< [2, C] factors of q and k in their own gradients
   index_t ld;
 
   void carve(arena& a, index_t c, index_t d, bool training) {

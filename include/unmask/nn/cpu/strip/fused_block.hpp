@@ -17,10 +17,10 @@ template <class T>
 struct shared_memory {
   window_memory<T> windows[max_threads] = {};
   window_gradients<T> gradients[max_threads] = {};  ///< training, as the rest below `row_logits`
-  T* shift_masks = nullptr;  ///< [4][N][N]
-  T* fold = nullptr;         ///< of one block
-  T* row_logits = nullptr;   ///< one a thread
-  T* partials = nullptr;     ///< [max_chunks, gradient_size]
+  T* shift_masks = nullptr;                         ///< [4][N][N]
+  T* fold = nullptr;                                ///< of one block
+  T* row_logits = nullptr;                          ///< one a thread
+  T* partials = nullptr;                            ///< [max_chunks, gradient_size]
   T *e[2] = {}, *de[2] = {};  ///< [B, H, W, C] embeddings of the spatial and the spectral branch, and their gradients
   embedding_scratch<T> embedding;
   image_memory<T> image{};  ///< spectral attention over the image

@@ -16,12 +16,12 @@ namespace unmask::inline UNMASK_ABI::strip {
 
 template <class T>
 struct image_memory {
-  T *v, *hidden;    ///< [H, W, C]; v becomes the positional term
-  T* grams;         ///< [max_chunks, C padded C + C]
-  T* rows_n;        ///< [N][padded C] a thread
+  T *v, *hidden;           ///< [H, W, C]; v becomes the positional term
+  T* grams;                ///< [max_chunks, C padded C + C]
+  T* rows_n;               ///< [N][padded C] a thread
   double *gram, *product;  ///< [C + 1]^2, [C + 1, 2C]
-  double* folded;   ///< [C, C]
-  T* out;           ///< [3C, C]
+  double* folded;          ///< [C, C]
+  T* out;                  ///< [3C, C]
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const s2_block& l) {
@@ -50,7 +50,8 @@ index_t image_sums(const Backend& be, const image_memory<T>& m, const s2_block& 
     std::fill_n(gram, size, T(0));
     for (index_t tile = begin; tile < end; ++tile) {
       const index_t first = tile * n * c;  // any N pixels will do here: those that lie together
-      from_rows(w.x, [&](index_t t) { return x + first + t * c; }, n, c);
+      from_rows(
+          w.x, [&](index_t t) { return x + first + t * c; }, n, c);
       normalise(w.n, w.rstd, w.x, c, count);
       multiply(rows<T>{w.x, c * width<T>}, rows<const T>{w.n, c * width<T>}, s.value_panel, s.plain_bias + 2 * c, c, c,
                count);
@@ -134,16 +135,15 @@ void fold_attention(const image_memory<T>& m, const s2_block& l, const step_weig
 
 /// What the passes over the windows of one image need: the positional term in m.v, the attention in the out panel.
 template <class Backend, class T>
-void image_spectral(const Backend& be, const image_memory<T>& m, const s2_block& l, const step_weights<T>& s, const T* x,
-                    const spectral_params<const T>& p, const window_memory<T>* windows) {
+void image_spectral(const Backend& be, const image_memory<T>& m, const s2_block& l, const step_weights<T>& s,
+                    const T* x, const spectral_params<const T>& p, const window_memory<T>* windows) {
   const index_t c = l.channels(), height = l.grid.height, row = l.grid.width * c;
   const index_t chunks = detail::image_sums(be, m, l, s, x, windows);
   detail::join_sums(m, l, chunks);
   detail::fold_attention(m, l, s, p.rescale);
   kernel<op::depthwise3x3, cpu>::forward(be, m.hidden, m.v, c, p.position0, height, l.grid.width, c);
-  parallel_for(be, height, [&](index_t h, int) {
-    kernel<op::gelu, cpu>::forward(m.hidden + h * row, m.hidden + h * row, row);
-  });
+  parallel_for(be, height,
+               [&](index_t h, int) { kernel<op::gelu, cpu>::forward(m.hidden + h * row, m.hidden + h * row, row); });
   kernel<op::depthwise3x3, cpu>::forward(be, m.v, m.hidden, c, p.position2, height, l.grid.width, c);
 }
 

@@ -32,8 +32,7 @@ inline void window_places(place* at, const window_grid& grid, index_t window) {
                 left = window % grid.columns() * grid.side + grid.shift;
   for (index_t i = 0; i < grid.side; ++i) {
     const index_t row = top + i < grid.height ? top + i : top + i - grid.height;
-    for (index_t j = 0; j < grid.side; ++j)
-      *at++ = {row, left + j < grid.width ? left + j : left + j - grid.width};
+    for (index_t j = 0; j < grid.side; ++j) *at++ = {row, left + j < grid.width ? left + j : left + j - grid.width};
   }
 }
 

@@ -69,7 +69,8 @@ void prepare_mask(const Backend& be, const mask_weights<T>& m, const T* mask, em
   using P = simd::pack<T>;
   const index_t c = s.channels;
   kernel<op::mask_convolutions, cpu>::fold(folded, p, c);
-  const T log2e = static_cast<T>(1.44269504088896340736), scale = kind == mask_embedding_kind::released ? log2e : -log2e;
+  const T log2e = static_cast<T>(1.44269504088896340736),
+          scale = kind == mask_embedding_kind::released ? log2e : -log2e;
   for (index_t i = 0; i < mask_taps * c; ++i) folded[i] *= scale;
   pack_panel(m.panel, folded, c, 1, mask_taps, c);
   for (index_t o = 0; o < c; ++o) {
@@ -81,16 +82,17 @@ void prepare_mask(const Backend& be, const mask_weights<T>& m, const T* mask, em
   const index_t wide = padded<T>(s.width), strips = wide / width<T>;
   parallel_for(be, s.batch * s.height, [&](index_t row, int slot) {
     T *logits = z + slot * (c + mask_taps) * wide, *x = logits + c * wide;
-    const bool inner = mask_neighbours(
-        x, mask + row / s.height * s.height * s.width, s.height, s.width, wide,
-        [&](index_t t) { return place{row % s.height, std::min(t, s.width - 1)}; });
+    const bool inner =
+        mask_neighbours(x, mask + row / s.height * s.height * s.width, s.height, s.width, wide, [&](index_t t) {
+          return place{row % s.height, std::min(t, s.width - 1)};
+        });
     mask_logits(logits, x, inner, m, c, strips);
     for (index_t k = 0; k < c; ++k) {
       // tokens past the width repeat the last one: they count for the maximum, not for the sum
       auto most = P::load(logits + k * width<T>);
       const auto each = [&](auto body) {
         for (index_t i = 0; i < wide; i += lanes)
-          body(i, logits + i / width<T> * (c * width<T>) + k * width<T> + i % width<T>);
+          body(i, logits + i / width<T> * (c * width<T>)+k * width<T> + i % width<T>);
       };
       each([&](index_t, const T* at) { most = P::max(most, P::load(at)); });
       const T top = P::maximum(most);

@@ -1,7 +1,7 @@
 #pragma once
 
-/// One head of windowed attention on strips. Scores are kept as [query strip][key][S queries]: a query's softmax is then
-/// vertical, and P v is a contraction over keys.
+/// One head of windowed attention on strips. Scores are kept as [query strip][key][S queries]: a query's softmax is
+/// then vertical, and P v is a contraction over keys.
 ///   forward   P = 2^(q k' + B - max) / sum;  y = v P      (scale and log2 e are folded into q's weights and into B)
 ///   gradient  dP = v' dy,  dS = ln2 P (dP - sum_keys P dP),  dv = dy P',  dq = k dS,  dk = q dS',  dB = dS
 /// The second half of the gradient contracts over queries and reads P and dS transposed.
@@ -113,8 +113,8 @@ struct head_scratch {
   T *p, *ds, *turned;
 };
 
-/// y as forward; dq, dk, dv overwrite; dbias [strip][key][S] accumulates. dy's strips are stride_y apart, dq's, dk's and
-/// dv's as q's.
+/// y as forward; dq, dk, dv overwrite; dbias [strip][key][S] accumulates. dy's strips are stride_y apart, dq's, dk's
+/// and dv's as q's.
 template <class T>
 void head_backward(T* y, T* dq, T* dk, T* dv, T* dbias, const T* dy, index_t stride_y, const T* q, const T* k,
                    const T* v, const T* bias, const T* shift, head_shape h, head_scratch<T> w) {
@@ -164,8 +164,7 @@ void head_backward(T* y, T* dq, T* dk, T* dv, T* dbias, const T* dy, index_t str
   for (index_t i = 0; i < h.strips; ++i)
     detail::apply<false>(dv + i * h.stride, dy, w.turned + i * n * s, over_y, plain);
   detail::turn_scores(w.turned, w.ds, h.strips);
-  for (index_t i = 0; i < h.strips; ++i)
-    detail::apply<false>(dk + i * h.stride, q, w.turned + i * n * s, h, plain);
+  for (index_t i = 0; i < h.strips; ++i) detail::apply<false>(dk + i * h.stride, q, w.turned + i * n * s, h, plain);
 }
 
 }  // namespace unmask::inline UNMASK_ABI::strip

@@ -1,10 +1,11 @@
 #pragma once
 
-/// The positional term of spectral attention in one window: depthwise 3x3, GELU, depthwise 3x3, zeros around the window.
+/// The positional term of spectral attention in one window: depthwise 3x3, GELU, depthwise 3x3, zeros around the
+/// window.
 ///   forward   y = dw2(GELU(dw1(v)))
 ///   gradient  dv = dw1'(GELU'(..) dw2'(dy)),  dw += sums of products
-/// A channel is an M x M plane with one column of zeros between its rows and zero rows around, [M + 2][M + 1] numbers: on
-/// it every tap is an unaligned load at a fixed distance, for any M and any number of lanes.
+/// A channel is an M x M plane with one column of zeros between its rows and zero rows around, [M + 2][M + 1] numbers:
+/// on it every tap is an unaligned load at a fixed distance, for any M and any number of lanes.
 
 #include "../../../core/arena.hpp"
 #include "../../../simd/math.hpp"
@@ -76,8 +77,7 @@ struct plane_walk {
     for (index_t i = 0; i < side * (side + 1); i += P::lanes) {
       auto sum = P::all(T(0));
 #pragma GCC unroll 9
-      for (index_t tap = 0; tap < 9; ++tap)
-        sum = P::fma(w[tap], P::load(from + i + sign * distance(tap)), sum);
+      for (index_t tap = 0; tap < 9; ++tap) sum = P::fma(w[tap], P::load(from + i + sign * distance(tap)), sum);
       put(planes::first(side) + i, sum);
     }
   }
