@@ -167,6 +167,8 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
                    from_rows(w.x, row(w, before[step] + i * image), n, c);
                    from_rows(g.d, row(w, d + i * image), n, c);
                    window_embeddings(w, l, b, mask, i);
+                   if (l.embeds_spatial()) to_rows(row(w, shared.e[0] + i * image), w.spatial_e, n, c);
+                   if (l.embeds_spectral()) to_rows(row(w, shared.e[1] + i * image), w.spectral_e, n, c);
                    const auto put = [&](int which) {
                      return [&, which](T* de) {
                        const auto to = row(w, shared.de[which] + i * image);
@@ -188,7 +190,6 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
   const mask_sizes sizes{batch, l.grid.height, l.grid.width, c};
   const auto embedding = [&](bool embeds, int which, embedding_params<T> dpe, embedding_params<const T> pe) {
     if (!embeds) return;
-    mask_embedding_forward(be, shared.e[which], mask, pe, l.embedding, sizes, shared.embedding);
     mask_embedding_backward(be, dmask, dpe, shared.de[which], shared.e[which], mask, pe, l.embedding, sizes,
                             shared.embedding);
   };
