@@ -1,19 +1,18 @@
 #pragma once
 
-/// One register of numbers: the only place that names xsimd's types. The instruction set is what the translation unit
-/// is compiled for; where xsimd knows none (or for long double, or with UNMASK_NO_SIMD) a pack is one number and the
-/// same code runs scalar.
+/// One register of numbers: with part.hpp the only place that names xsimd's types. The instruction set is what the
+/// translation unit is compiled for; where xsimd knows none (or for long double, or with UNMASK_NO_SIMD) a pack is one
+/// number and the same code runs scalar.
 
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include "../core/view.hpp"
 
 #if UNMASK_HAS_SIMD
-#include <xsimd/xsimd.hpp>
+#include "part.hpp"
 #endif
 
 namespace unmask::inline UNMASK_ABI::simd {
@@ -76,23 +75,8 @@ struct vector_pack {
   static void store(T* p, type v) { v.store_unaligned(p); }
 
   /// The first `count` < lanes numbers, the rest is `fill`; nothing past them is read.
-  static type load_part(const T* p, index_t count, T fill) {
-    alignas(alignof(type)) T lane[static_cast<std::size_t>(lanes)];
-    all(fill).store_aligned(lane);
-    // one load of half a register and single numbers: a loop of variable length becomes a call of memcpy (12 % of a
-    // step)
-    index_t i = 0;
-    for (; i + lanes / 2 <= count; i += lanes / 2) half_copy(lane + i, p + i);
-    for (; i < count; ++i) lane[i] = p[i];
-    return type::load_aligned(lane);
-  }
-  static void store_part(T* p, index_t count, type v) {
-    alignas(alignof(type)) T lane[static_cast<std::size_t>(lanes)];
-    v.store_aligned(lane);
-    index_t i = 0;
-    for (; i + lanes / 2 <= count; i += lanes / 2) half_copy(p + i, lane + i);
-    for (; i < count; ++i) p[i] = lane[i];
-  }
+  static type load_part(const T* p, index_t count, T fill) { return detail::load_part(p, count, all(fill)); }
+  static void store_part(T* p, index_t count, type v) { detail::store_part(p, count, v); }
   static type fma(type a, type b, type c) { return xsimd::fma(a, b, c); }
   static type fnma(type a, type b, type c) { return xsimd::fnma(a, b, c); }
   static type min(type a, type b) { return xsimd::min(a, b); }
@@ -114,11 +98,6 @@ struct vector_pack {
   template <int Bits>
   static type shift_bits(type v) {
     return xsimd::bitwise_cast<type>(xsimd::bitwise_cast<xsimd::batch<std::int32_t>>(v) << Bits);
-  }
-
- private:
-  static void half_copy(T* to, const T* from) {
-    std::memcpy(to, from, sizeof(T) * static_cast<std::size_t>(lanes / 2));
   }
 };
 template <class T>
