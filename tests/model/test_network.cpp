@@ -61,14 +61,21 @@ TEST_CASE_TEMPLATE("equal bits for 1, 2 and 3 threads, and no heap", T, float, d
 
 TEST_CASE("inference gives the bits of training") {
   for (int layout = 0; layout < arrangements; ++layout) {
-    network_case<float, cpu> training(cpu{.threads = 2}, tiny_config(layout), {2, 9, 5}, s2_mode::training);
-    network_case<float, cpu> inference(cpu{.threads = 2}, tiny_config(layout), {2, 9, 5}, s2_mode::inference);
+    INFO("arrangement ", layout);
+    const s2_config c = tiny_config(layout);
+    network_case<float, cpu> training(cpu{.threads = 2}, c, {2, 9, 5}, s2_mode::training);
+    network_case<float, cpu> inference(cpu{.threads = 2}, c, {2, 9, 5}, s2_mode::inference);
     training.forward();
     inference.forward();
-    CHECK(training.y == inference.y);
+    const auto first = inference.y;
+    // parallel attention over the image has another way in inference: one matrix, from the Gram matrix of the tokens
+    if (c.scope == spectral_scope::image && layout <= 1)
+      CHECK(relative_error(inference.y, training.y) <= 1e-5);
+    else
+      CHECK(training.y == inference.y);
     CHECK(inference.memory.bytes() < training.memory.bytes());
     inference.forward();  // and nothing of the first run is left behind
-    CHECK(training.y == inference.y);
+    CHECK(inference.y == first);
   }
 }
 

@@ -57,6 +57,26 @@ s2_config window_8() {
 
 }  // namespace
 
+TEST_CASE_TEMPLATE("a cpu session is the reference, arrangement by arrangement", T, float, double) {
+  // inference has passes of its own: blocks in place, and one matrix for the spectral attention of a whole image
+  const index_t h = 13, w = 22;
+  for (int layout = 0; layout < arrangements; ++layout)
+    for (const auto scope : {spectral_scope::image, spectral_scope::window}) {
+      INFO("arrangement ", layout, ", spectral attention over the ",
+           scope == spectral_scope::image ? "image" : "window");
+      s2_config c = tiny_config(layout);
+      c.scope = scope;
+      const auto parameters = lively_parameters<double>(c), mask = seeded<double>(h * w, 1, 0, 1),
+                 x = seeded<double>(h * w * c.bands, 0, 0, 1);
+      const auto as = [](const std::vector<double>& v) { return std::vector<T>(v.begin(), v.end()); };
+      auto expected = open<double>(ref{}, c, parameters, h, w, mask).value();
+      auto found = open<T>(cpu{.threads = 2}, c, as(parameters), h, w, as(mask)).value();
+      // of the whole network; 1e-11 and 1e-4 are asked of its training pass too
+      CHECK(relative_error(run(found, as(x), h, w), run(expected, x, h, w)) <=
+            (std::is_same_v<T, float> ? 1e-4 : 1e-11));
+    }
+}
+
 TEST_CASE("image sizes") {
   const s2_config c = window_8();
   for (const auto& size : {std::pair<index_t, index_t>{1, 1}, {7, 5}, {8, 8}, {1, 9}, {33, 65}}) {

@@ -34,8 +34,13 @@ void add_block(op_table& table, const s2_block& l, index_t batch, depth drop) {
       4096, [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
-        block_scratch<T> scratch;
-        T *a = memory.take<T>(size), *b = memory.take<T>(size), *factors = memory.take<T>(3 * batch);
+        using block = kernel<op::s2_block, B>;
+        typename block::template prepared<T> made;
+        typename block::template scratch<T> scratch;
+        block_images<T> images;
+        for (T** p : {&images.a, &images.b}) *p = memory.take<T>(size);
+        T* factors = memory.take<T>(3 * batch);
+        made.carve(memory, l, batch, true);
         scratch.carve(memory, be, l, batch, true);
         if (memory.measuring()) return;
         const T* keep = drop == depth::off ? nullptr : factors;
@@ -44,14 +49,16 @@ void add_block(op_table& table, const s2_block& l, index_t batch, depth drop) {
         block_params<const T> p{};
         parameter_binder<const T> bind(g.x[2]);
         visit_block(bind, l, p);
-        T* second = l.branches() == 2 ? b : nullptr;
-        if (way == direction::forward)
-          return block_forward<B, T>(be, l, g.x[3], a, second, g.x[0], g.x[1], keep, p, batch, scratch);
+        images.x = g.x[0], images.y = g.x[3];
+        if (way == direction::forward) {
+          block::prepare(be, made, l, g.x[1], p, batch, scratch);
+          return block::forward(be, l, images, g.x[1], keep, p, batch, made, scratch);
+        }
         block_params<T> dp{};
         parameter_binder<T> bind_gradients(g.d[2]);
         visit_block(bind_gradients, l, dp);
         std::copy_n(g.d[3], size, g.d[0]);
-        block_backward<B, T>(be, l, g.d[0], g.d[1], dp, g.x[0], a, second, g.x[1], keep, p, batch, scratch);
+        block::backward(be, l, g.d[0], g.d[1], dp, images, g.x[1], keep, p, batch, made, scratch);
       });
 }
 
