@@ -250,6 +250,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/peers/run")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--quick", action="store_true", help="small network, few runs, no compiled PyTorch")
+    parser.add_argument("--no-compiled", action="store_true", help="without torch.compile, which takes minutes a work")
     parser.add_argument("--works", default="", help="only works whose name this regular expression finds")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--seconds", type=float, default=120, help="of runs for each work and number of threads")
@@ -264,7 +265,7 @@ def main():
     for w in works.works:
         if not re.search(options.works, w["name"]) or (options.quick and not w["in_quick"]):
             continue
-        if options.quick:
+        if options.quick or options.no_compiled:
             w["systems"] = [s for s in w["systems"] if s != "pytorch compiled"]
         with tempfile.TemporaryDirectory(prefix="unmask-peers-") as name:
             folder = pathlib.Path(name)

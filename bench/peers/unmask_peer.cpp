@@ -108,7 +108,7 @@ struct shape {
   int threads;
 };
 
-/// One mask for all images of the batch, as a camera has; a session works on one image at a time.
+/// One mask for all images of the batch, as a camera has.
 void infer(bool once, const unmask::io::weights& w, const std::string& input_path, const std::string& mask_path,
            shape s, const std::string& output_path) {
   const index_t bands = w.config.bands, image = s.height * s.width * bands;
@@ -117,11 +117,10 @@ void infer(bool once, const unmask::io::weights& w, const std::string& input_pat
   read(input_path, input.data(), s.batch * image);
   read(mask_path, mask.data(), mask.size());
   auto network = valid(unmask::session<float, unmask::cpu>::create({.threads = s.threads}, w.config, w.parameters,
-                                                                   s.height, s.width, mask.view()));
+                                                                   s.height, s.width, mask.view(), s.batch));
   const auto run = [&] {
-    for (index_t b = 0; b < s.batch; ++b)
-      network.run(unmask::array_view<float, 3>(output.data() + b * image, s.height, s.width, bands),
-                  unmask::array_view<const float, 3>(input.data() + b * image, s.height, s.width, bands));
+    network.run(unmask::array_view<float, 4>(output.data(), s.batch, s.height, s.width, bands),
+                unmask::array_view<const float, 4>(input.data(), s.batch, s.height, s.width, bands));
   };
   run();
   write(output_path, output.data(), s.batch * image);
