@@ -11,6 +11,7 @@
 #include <ctime>
 #include <unmask/parallel/parallel_for.hpp>
 #include <unmask/simd/pack.hpp>
+#include <vector>
 
 namespace bench {
 
@@ -45,11 +46,17 @@ double multiply_add_rate(int threads) {
   return 2. * chains * n * threads * static_cast<double>(unmask::simd::pack<T>::lanes) / (seconds(threads) - start);
 }
 
-/// Runs of `body` and of the peak in turn; counters are the best of either: FLOP/s, and their share of the peak.
+inline double median(std::vector<double> v) {
+  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
+  return v[v.size() / 2];
+}
+
+/// Runs of `body` and of the peak in turn; counters are medians: FLOP/s and their share of the peak where `flops` is
+/// not 0, bytes/s where `bytes` is not.
 template <class T, class Body>
-void beside_peak(benchmark::State& s, double flops, int threads, Body&& body) {
-  const int repeats = 1 + static_cast<int>(2e7 / flops);
-  double best = 0, peak = 0;
+void beside_peak(benchmark::State& s, double flops, int threads, Body&& body, double bytes = 0) {
+  const int repeats = 1 + static_cast<int>(2e7 / std::max(flops, bytes));
+  std::vector<double> times, peaks;
   body();
   for (auto _ : s) {
     const double start = seconds(threads);
@@ -57,14 +64,16 @@ void beside_peak(benchmark::State& s, double flops, int threads, Body&& body) {
       body();
       benchmark::ClobberMemory();
     }
-    const double time = (seconds(threads) - start) / repeats;
-    s.SetIterationTime(time);
-    best = std::max(best, flops / time);
-    peak = std::max(peak, multiply_add_rate<T>(threads));
+    times.push_back((seconds(threads) - start) / repeats);
+    s.SetIterationTime(times.back());
+    peaks.push_back(multiply_add_rate<T>(threads));
   }
-  s.counters["FLOP/s"] = best;
+  const double time = median(times), peak = median(peaks);
   s.counters["peak"] = peak;
-  s.counters["share"] = best / peak;
+  if (bytes > 0) s.counters["bytes/s"] = bytes / time;
+  if (flops <= 0) return;
+  s.counters["FLOP/s"] = flops / time;
+  s.counters["share"] = flops / time / peak;
 }
 
 }  // namespace bench
