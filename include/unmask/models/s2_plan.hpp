@@ -72,6 +72,7 @@ struct s2_plan {
     const std::size_t level = a.level();
     packed = a.take<T>(widest.packed());
     partials = training() ? a.take<T>(max_chunks * widest.partial()) : nullptr;
+    dinput = training() ? a.take<T>(narrow) : nullptr;  // written when no block needs its scratch any more
     a.release(level);
     for (std::size_t k = 0; k < blocks.size(); ++k) {
       if (!starts(k)) continue;
@@ -92,8 +93,10 @@ struct s2_plan {
       m.b = extra > 1 ? a.take<T>(wide) : nullptr;
     }
     for (T*& p : pins) p = a.take<T>(narrow);
-    for (T** p : {&body, &sum, &d, &dstage, &dfirst}) *p = a.take<T>(wide);
-    for (T** p : {&last, &dlast, &dinput}) *p = a.take<T>(narrow);
+    // what only the forward pass and the first convolutions of the backward pass read makes room for gradients
+    for (T** p : {&d, &dstage, &dfirst}) *p = a.take<T>(wide);
+    sum = d, body = dstage;
+    last = dlast = a.take<T>(narrow);
   }
 
   /// Blocks take turns on two images besides the stage's input, or work in place on one.
@@ -113,7 +116,7 @@ struct s2_plan {
     }
     body = even, sum = first;
     last = a.take<T>(narrow);
-    d = dstage = dfirst = dlast = dinput = nullptr;
+    d = dstage = dfirst = dlast = nullptr;
   }
 
   bool starts(std::size_t k) const { return k == 0 || stage_of_[k] != stage_of_[k - 1]; }
