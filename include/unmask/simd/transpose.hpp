@@ -21,6 +21,7 @@ struct scalar_groups {
   static void turn(type*) {}
 };
 
+#if UNMASK_HAS_SIMD
 template <class T>
 struct vector_groups {
   static constexpr index_t size = static_cast<index_t>(16 / sizeof(T));  ///< numbers of a group
@@ -83,6 +84,10 @@ struct vector_groups {
 
 template <class T>
 using groups = std::conditional_t<std::is_same_v<pack<T>, scalar_pack<T>>, scalar_groups<T>, vector_groups<T>>;
+#else
+template <class T>
+using groups = scalar_groups<T>;
+#endif
 
 /// to(j)[i] = from(i)[j] for i < pack<T>::lanes, j < groups<T>::size.
 template <class T, class To, class From>
