@@ -6,6 +6,7 @@
 /// quarter of the L1 sets.
 
 #include <algorithm>
+#include <cstdint>
 
 #include "../../../simd/transpose.hpp"
 #include "../../window.hpp"
@@ -22,8 +23,11 @@ constexpr index_t padded(index_t n) {
   return (n + width<T> - 1) / width<T> * width<T>;
 }
 
+/// 32 bits: no more alignment than a float's, so that a window's memory may begin wherever numbers may.
 struct place {
-  index_t row, column;
+  std::int32_t row, column;
+  place() = default;
+  place(index_t r, index_t c) : row(static_cast<std::int32_t>(r)), column(static_cast<std::int32_t>(c)) {}
 };
 
 /// Where the tokens of a window lie in the image; the cyclic shift costs two comparisons a row.
