@@ -47,18 +47,24 @@ class peer:
     """A process that runs when it is told to."""
 
     def __init__(self, command, threads, extra=()):
-        self.errors = tempfile.TemporaryFile()
+        self.errors, self.read = tempfile.TemporaryFile(), b""
         self.process = subprocess.Popen(
             command, env=environment(threads, extra), text=True, bufsize=1,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
         )  # fmt: skip
 
     def line(self, limit):
-        if not select.select([self.process.stdout], [], [], limit)[0]:
-            self.process.kill()
-            raise RuntimeError(f"took more than {limit} s")
-        if text := self.process.stdout.readline():
-            return text.strip()
+        # past Python's buffer: select does not know of a second line that lies in it
+        while b"\n" not in self.read:
+            if not select.select([self.process.stdout], [], [], limit)[0]:
+                self.process.kill()
+                raise RuntimeError(f"took more than {limit} s")
+            if not (more := os.read(self.process.stdout.fileno(), 4096)):
+                break
+            self.read += more
+        text, newline, self.read = self.read.partition(b"\n")
+        if newline:
+            return text.decode().strip()
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
         raise RuntimeError(f"ended: {lines[-1] if lines else self.process.wait()}")
