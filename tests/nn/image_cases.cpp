@@ -57,6 +57,7 @@ void add_depthwise(op_table& table, index_t height, index_t width, index_t c, in
 
 template <class T>
 embedding_params<T> bind_embedding(T* block, index_t c) {
+  if (!block) return {};
   return {block, block + c, {block + 2 * c, block + 2 * c + 9 * c * c}};
 }
 

@@ -92,9 +92,24 @@ struct vector_pack {
     return m;
   }
   static type sqrt(type v) { return xsimd::sqrt(v); }
-  static type exp(type v) { return xsimd::exp(v); }
-  static type exp2(type v) { return xsimd::exp2(v); }
-  static type erf(type v) { return xsimd::erf(v); }
+  static type exp(type v) {
+    return tamed(v, [](type x) { return xsimd::exp(x); });
+  }
+  static type exp2(type v) {
+    return tamed(v, [](type x) { return xsimd::exp2(x); });
+  }
+  static type erf(type v) {
+    return tamed(v, [](type x) { return xsimd::erf(x); });
+  }
+
+  /// f(v) for xsimd's exponentials, which convert to integers what no integer holds: NaN (as padded lanes may be) and
+  /// numbers beyond 2^63. All of them are 0, 1 or infinite long before 2000.
+  template <class F>
+  static type tamed(type v, F f) {
+    const auto ordered = v == v;
+    const type x = xsimd::select(ordered, v, type(T(0)));
+    return xsimd::select(ordered, f(xsimd::min(type(T(2000)), xsimd::max(type(T(-2000)), x))), v);
+  }
   template <int Bits>
   static type shift_bits(type v) {
     return xsimd::bitwise_cast<type>(xsimd::bitwise_cast<xsimd::batch<std::int32_t>>(v) << Bits);

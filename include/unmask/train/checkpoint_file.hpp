@@ -64,6 +64,7 @@ class checkpoint_writer {
 
   void put(std::span<const std::byte> bytes) {
     sum_.add(bytes);
+    if (bytes.empty()) return;  // an empty span may have no address, which fwrite does not allow
     if (status_ && std::fwrite(bytes.data(), 1, bytes.size(), file_) != bytes.size()) status_ = not_writable(path_);
   }
   template <class Number>
