@@ -109,7 +109,7 @@ struct shape {
 };
 
 /// One mask for all images of the batch, as a camera has.
-void infer(bool once, const unmask::io::weights& w, const std::string& input_path, const std::string& mask_path,
+void infer(bool once, unmask::io::weights w, const std::string& input_path, const std::string& mask_path,
            shape s, const std::string& output_path) {
   const index_t bands = w.config.bands, image = s.height * s.width * bands;
   std::vector<float> input(static_cast<std::size_t>(s.batch * image)), output(input.size());
@@ -118,6 +118,7 @@ void infer(bool once, const unmask::io::weights& w, const std::string& input_pat
   read(mask_path, mask.data(), mask.size());
   auto network = valid(unmask::session<float, unmask::cpu>::create({.threads = s.threads}, w.config, w.parameters,
                                                                    s.height, s.width, mask.view(), s.batch));
+  w.parameters = std::vector<float>();  // the session has its own
   const auto run = [&] {
     network.run(unmask::array_view<float, 4>(output.data(), s.batch, s.height, s.width, bands),
                 unmask::array_view<const float, 4>(input.data(), s.batch, s.height, s.width, bands));
@@ -130,11 +131,13 @@ void infer(bool once, const unmask::io::weights& w, const std::string& input_pat
     serve(run);
 }
 
-trainer make_trainer(const unmask::io::weights& w, shape s) {
+/// Takes the parameters out of `w`.
+trainer make_trainer(unmask::io::weights& w, shape s) {
   unmask::train::trainer_options options{.batch = s.batch, .height = s.height, .width = s.width, .drop_path = 0};
   options.schedule = {.peak = 4e-4, .floor = 4e-4};
   auto t = valid(trainer::create({.threads = s.threads}, w.config, options));
   if (auto ok = t.start_from(w.parameters); !ok) fail(ok.error().message());
+  w.parameters = std::vector<float>();
   return t;
 }
 
@@ -151,23 +154,22 @@ unmask::train::batch<float> read_batch(char** paths, shape s, index_t bands, ind
   return samples;
 }
 
-void train(const unmask::io::weights& w, char** paths, shape s, const std::string& output_path) {
+void train(unmask::io::weights w, char** paths, shape s, const std::string& output_path) {
   trainer t = make_trainer(w, s);
   const auto samples = read_batch(paths, s, w.config.bands);
   const unmask::train::loss_spec spec{.kind = unmask::train::stage::mask_aware};
   t.step(samples, spec);
-  std::vector<float> gradients(t.gradients().size());
-  float* to = gradients.data();
+  std::ofstream file(output_path, std::ios::binary);
   for (const unmask::parameter& p : t.manifest().entries) {
-    unmask::export_parameter(p, t.gradients().data(), to);
-    to += p.size;
+    std::vector<float> gradient(static_cast<std::size_t>(p.size));
+    unmask::export_parameter(p, t.gradients().data(), gradient.data());
+    file.write(reinterpret_cast<const char*>(gradient.data()), p.size * static_cast<std::streamsize>(sizeof(float)));
   }
-  write(output_path, gradients.data(), static_cast<index_t>(gradients.size()));
-  gradients = {};
+  if (!file.flush()) fail(output_path + ": cannot write");
   serve([&] { t.step(samples, spec); });
 }
 
-void follow(const unmask::io::weights& w, char** paths, shape s, const std::string& output_path, index_t steps,
+void follow(unmask::io::weights w, char** paths, shape s, const std::string& output_path, index_t steps,
             unmask::train::stage kind, index_t batches) {
   trainer t = make_trainer(w, s);
   std::vector<unmask::train::batch<float>> samples;
