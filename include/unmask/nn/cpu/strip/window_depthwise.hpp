@@ -7,27 +7,9 @@
 /// A channel is an M x M plane with one column of zeros between its rows and zero rows around, [M + 2][M + 1] numbers:
 /// on it every tap is an unaligned load at a fixed distance, for any M and any number of lanes.
 
-#include "../../../core/arena.hpp"
-#include "../../../simd/math.hpp"
-#include "product.hpp"
+#include "window_depthwise_rows.hpp"
 
 namespace unmask::inline UNMASK_ABI::strip {
-
-template <class T>
-struct window_planes {
-  T *in, *hidden, *slope, *dout;  ///< planes; the last two training only
-
-  void carve(arena& a, index_t side, bool training) {
-    for (T** p : {&in, &hidden}) *p = a.take<T>(size(side));
-    if (!training) return;
-    for (T** p : {&slope, &dout}) *p = a.take<T>(size(side));
-  }
-  /// With room for a pack past both ends.
-  static index_t size(index_t side) { return plane(side) + 2 * first(side) + 2 * simd::pack<T>::lanes; }
-  static index_t plane(index_t side) { return padded<T>(side * (side + 1)); }
-  /// Pixel (0, 0): behind a row of zeros.
-  static index_t first(index_t side) { return side + 2; }
-};
 
 namespace detail {
 
@@ -107,6 +89,8 @@ template <class T>
 void positional_forward(rows<T> y, std::type_identity_t<rows<const T>> v, const T* first, const T* second, index_t side,
                         index_t c, const window_planes<T>& w) {
   using P = simd::pack<T>;
+  if constexpr (P::lanes > 1)
+    if (side == P::lanes) return detail::positional_forward_by_rows<T>(y, v, first, second, c, w);
   const detail::plane_walk<T> walk{side};
   for (index_t k = 0; k < c; ++k) {
     walk.load(w.in, v.from(k).data, v.stride);
@@ -128,6 +112,9 @@ void positional_backward(rows<T> dv, T* dfirst, T* dsecond, std::type_identity_t
                          std::type_identity_t<rows<const T>> v, const T* first, const T* second, index_t side,
                          index_t c, const window_planes<T>& w) {
   using P = simd::pack<T>;
+  if constexpr (P::lanes > 1)
+    if (side == P::lanes)
+      return detail::positional_backward_by_rows<T>(dv, dfirst, dsecond, dy, v, first, second, c, w);
   const detail::plane_walk<T> walk{side};
   for (index_t k = 0; k < c; ++k) {
     walk.load(w.in, v.from(k).data, v.stride);
