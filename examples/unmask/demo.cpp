@@ -116,12 +116,12 @@ result<> demo(const context& c, const demo_options& o) {
   const std::vector<float> parameters(net->inference_parameters().begin(), net->inference_parameters().end());
   auto network = run_network(c, s, {t.network, parameters, {}});
   if (!network) return network.error();
-  const auto aux = view_auxiliary(c, t.network, parameters, s, truth, loss->aware);
+  const auto aux = view_auxiliary(c, {t.network, parameters, {}}, s, truth, loss->aware);
   if (!aux) return aux.error();
   report_builder report("unmask demo", wavelengths, s);
   report.input.subtitle =
       "One coded snapshot of a generated scene, and the hyperspectral cube a network recovers from it.";
-  report.add({"HM input", network_input(c, s), 0, 0});
+  report.add({"HM input", network_input(c, s, initial_estimate::hm), 0, 0});
   report.add(run_gap_tv(c, s));
   report.add(std::move(*network));
   if (auto ok = report.compare(truth); !ok) return ok;

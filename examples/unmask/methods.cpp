@@ -18,10 +18,16 @@ double reprojection_error(const context& c, const tensor<float, 3>& cube, const 
   return energy > 0 ? std::sqrt(difference / energy) : 0;
 }
 
-tensor<float, 3> network_input(const context& c, const snapshot& s) {
+tensor<float, 3> network_input(const context& c, const snapshot& s, initial_estimate initial) {
   tensor<float, 3> x({s.geometry.height, s.geometry.width, s.geometry.bands});
-  unmask::optics::cassi_input(c.backend(), x.view(), s.measurement.view(), s.mask.view(), s.geometry.step);
+  unmask::optics::estimate_initially(c.backend(), initial, x.view(), s.measurement.view(), s.mask.view(),
+                                     s.geometry.step);
   return x;
+}
+
+result<initial_estimate> initial_of(const unmask::io::weights& w) {
+  const auto word = w.description.find("initial");
+  return word == w.description.end() ? initial_estimate::hm : unmask::optics::initial_by_name(word->second);
 }
 
 estimate run_gap_tv(const context& c, const snapshot& s, bool camera) {
@@ -44,6 +50,8 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   if (w.config.bands != s.geometry.bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
                                         " bands, the measurement has " + std::to_string(s.geometry.bands));
+  const auto initial = initial_of(w);
+  if (!initial) return initial.error();
   estimate e{"S2-Transformer", {}, 0, 0};
   {
     auto network =
@@ -51,8 +59,8 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
                                                     s.geometry.height, s.geometry.width, s.mask.view());
     if (!network) return network.error();
     w.parameters = std::vector<float>();
-    e.cube = network_input(c, s);
     const auto start = std::chrono::steady_clock::now();
+    e.cube = network_input(c, s, *initial);
     network->run(e.cube.view(), e.cube.view());
     e.seconds = seconds_since(start);
   }  // the session's memory goes before that of the file comes
@@ -66,8 +74,11 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
 double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w) {
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
+  const auto initial = initial_of(w);
+  const bool gap_tv = initial && *initial != initial_estimate::hm;
   return static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads)) +
-         std::max(0., cube - parameters);  // the cube comes when the parameters have gone
+         // the cube, and GAP-TV's memory with it, come when the parameters have gone
+         std::max(0., cube + (gap_tv ? static_cast<double>(unmask::optics::gap_tv::bytes(g)) : 0) - parameters);
 }
 
 double gap_tv_bytes(const unmask::optics::cassi_geometry& g) {

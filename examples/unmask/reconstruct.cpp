@@ -94,6 +94,12 @@ class reconstruction {
 
   result<> by_tiles(const snapshot_files& files, double used) {
     if (auto ok = check_tiled(o_, weights_.has_value()); !ok) return ok;
+    const auto initial = initial_of(*weights_);
+    if (!initial) return initial.error();
+    if (*initial != initial_estimate::hm)
+      return error(errc::bad_argument, o_.weights + ": starts from " + std::string(initial_name(*initial)) +
+                                           ", which needs the whole image; --tile and --memory-limit work with "
+                                           "weights that start from hm");
     const auto plan = plan_tiles(c_, files, weights_->config, o_.tile, used);
     if (!plan) return plan.error();
     const auto top = largest_value(files.measurement);

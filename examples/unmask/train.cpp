@@ -82,10 +82,10 @@ result<> write_run_report(const context& c, const train_config& config, const un
   if (!loss) return loss.error();
   auto e = run_network(c, shot, weights);
   if (!e) return e.error();
-  const auto aux = view_auxiliary(c, weights.config, weights.parameters, shot, s.cube, loss->aware);
+  const auto aux = view_auxiliary(c, weights, shot, s.cube, loss->aware);
   if (!aux) return aux.error();
   report_builder report("Training: " + s.name, s.wavelengths, shot);
-  report.add({"HM input", network_input(c, shot), 0, 0});
+  report.add({"HM input", network_input(c, shot, initial_estimate::hm), 0, 0});
   report.add(run_gap_tv(c, shot));
   report.add(std::move(*e));
   if (auto ok = report.compare(s.cube); !ok) return ok;
@@ -153,7 +153,7 @@ result<> train(const context& c, const train_options& o) {
     return error(errc::wrong_shape, config.from + ": weights are for " + std::to_string(from->config.bands) +
                                         " bands, the scenes have " + std::to_string(bands));
   config.network.bands = bands;
-  const auto source = unmask::train::sample_source::create(cubes(data->training), data->masks, *samples);
+  auto source = source_of(config, *data, *samples);
   if (!source) return source.error();
   const auto validation = validation_of(config, *data);
   if (!validation) return validation.error();
@@ -169,15 +169,14 @@ result<> train(const context& c, const train_options& o) {
   auto log = run_log::open(run / "log.jsonl", net->state().step);
   if (!log) return log.error();
   run_observer observer(*log, *net, config, *data, *plan, run);
-  const auto end = unmask::train::fit(*net, *source,
-                                      {.plan = *plan,
-                                       .loss = *loss,
-                                       .checkpoint = run.checkpoint(),
-                                       .checkpoint_every = config.checkpoint_every,
-                                       .validation = *validation ? &**validation : nullptr,
-                                       .validate_every = config.validate_every,
-                                       .patience = config.patience},
-                                      observer);
+  const unmask::train::fit_options options{.plan = *plan,
+                                           .loss = *loss,
+                                           .checkpoint = run.checkpoint(),
+                                           .checkpoint_every = config.checkpoint_every,
+                                           .validation = *validation ? &**validation : nullptr,
+                                           .validate_every = config.validate_every,
+                                           .patience = config.patience};
+  const auto end = std::visit([&](auto& s) { return unmask::train::fit(*net, s, options, observer); }, *source);
   if (!end) return end.error();
   if (!observer.status) return observer.status;
   if (*end == unmask::train::fit_end::stopped) {

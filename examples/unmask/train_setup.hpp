@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <unmask/io/weights.hpp>
+#include <variant>
 
+#include "methods.hpp"
 #include "scene_files.hpp"
 #include "train_config.hpp"
 
@@ -124,12 +126,31 @@ inline std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
   return list;
 }
 
+using sample_source = std::variant<unmask::train::sample_source, unmask::train::estimated_source>;
+
+inline result<sample_source> source_of(const train_config& config, const training_data& data,
+                                       const unmask::train::sample_options& samples) {
+  const auto initial = unmask::optics::initial_by_name(config.initial);
+  if (!initial) return initial.error();
+  const auto either = [](auto made) -> result<sample_source> {
+    if (!made) return made.error();
+    return sample_source(std::move(*made));
+  };
+  if (*initial == initial_estimate::hm)
+    return either(unmask::train::sample_source::create(cubes(data.training), data.masks, samples));
+  return either(unmask::train::estimated_source::create(cubes(data.training), data.masks, samples,
+                                                        {*initial, config.fields, config.steps_per_field}));
+}
+
 inline result<std::optional<unmask::train::validation_set>> validation_of(const train_config& config,
                                                                           const training_data& data) {
   if (data.validation.empty()) return std::optional<unmask::train::validation_set>();
   unmask::optics::noise_model noise;
   if (config.noisy_validation) noise = *noise_of(config);
-  auto set = unmask::train::validation_set::create(cubes(data.validation), data.masks.front(), config.step, noise);
+  const auto initial = unmask::optics::initial_by_name(config.initial);
+  if (!initial) return initial.error();
+  auto set = unmask::train::validation_set::create(cubes(data.validation), data.masks.front(), config.step, noise, 1,
+                                                   *initial);
   if (!set) return set.error();
   return std::optional(std::move(*set));
 }
@@ -144,11 +165,9 @@ inline std::map<std::string, std::string> description(const train_config& config
   recipe.erase("data");
   recipe["mask"] = masks;
   recipe["from"] = fs::path(config.from).filename().string();
-  std::map<std::string, std::string> d{{"wavelengths", nm},
-                                       {"step", std::to_string(config.step)},
-                                       {"recipe", recipe.dump()},
-                                       {"steps", std::to_string(steps)},
-                                       {"mask", masks}};
+  std::map<std::string, std::string> d{
+      {"wavelengths", nm},       {"step", std::to_string(config.step)}, {"initial", config.initial},
+      {"recipe", recipe.dump()}, {"steps", std::to_string(steps)},      {"mask", masks}};
   if (std::isfinite(psnr)) d["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
   return d;
 }

@@ -91,6 +91,32 @@ class sample_source {
     }
   }
 
+  /// What the sensor holds of a crop, y [H, W + step (C - 1)], with mask [H, W] and truth [H, W, C]. Light of columns
+  /// beside the crop is in it.
+  template <class T>
+  void measure(const sample_choice& c, out<T, 2> y, out<T, 2> crop_mask, out<T, 3> truth) const {
+    const index_t W = options_.width, C = bands(), before = c.column - c.lit_begin;
+    tensor<T, 2> mask({options_.height, c.lit_width()});
+    copy_mask<T>(c, mask.view());
+    for (index_t h = 0; h < options_.height; ++h) std::copy_n(&mask(h, before), W, &crop_mask(h, 0));
+    std::fill(y.begin(), y.end(), T(0));
+    for (int k = 0; k < c.pieces; ++k) {
+      const sample_piece& p = c.parts[static_cast<std::size_t>(k)];
+      for (index_t h = p.top; h < p.top + p.height; ++h) {
+        auto [x, stride] = spectra(p, h - p.top);
+        for (index_t w = p.left - before; w < p.left - before + p.width; ++w, x += stride) {
+          add_light(&y(h, 0), y.extent(1), w, mask(h, w + before), x);
+          if (w >= 0 && w < W) std::transform(x, x + C, &truth(h, w, 0), [](float v) { return static_cast<T>(v); });
+        }
+      }
+    }
+    optics::noise_model noise = options_.noise;
+    noise.full_scale *= static_cast<double>(C) / 2;
+    // Without noise the division by full scale would still round.
+    if (c.noisy && (noise.shot != optics::shot_noise::none || noise.read_sigma > 0))
+      optics::add_noise(ref{}, y, noise, c.noise_seed);
+  }
+
  private:
   sample_source() = default;
 
@@ -109,28 +135,10 @@ class sample_source {
   template <class T>
   void fill_sample(batch<T>& to, index_t b, const sample_choice& c) const {
     const index_t H = options_.height, W = options_.width, C = bands(), s = options_.step;
-    const index_t before = c.column - c.lit_begin;
-    tensor<T, 2> mask({H, c.lit_width()}), y({H, W + s * (C - 1)});
-    copy_mask<T>(c, mask.view());
-    for (index_t h = 0; h < H; ++h) std::copy_n(&mask(h, before), W, &to.mask(b, h, 0));
-    for (int k = 0; k < c.pieces; ++k) {
-      const sample_piece& p = c.parts[static_cast<std::size_t>(k)];
-      for (index_t h = p.top; h < p.top + p.height; ++h) {
-        auto [x, stride] = spectra(p, h - p.top);
-        for (index_t w = p.left - before; w < p.left - before + p.width; ++w, x += stride) {
-          add_light(&y(h, 0), y.extent(1), w, mask(h, w + before), x);
-          if (w >= 0 && w < W)
-            std::transform(x, x + C, &to.truth(b, h, w, 0), [](float v) { return static_cast<T>(v); });
-        }
-      }
-    }
-    optics::noise_model noise = options_.noise;
-    noise.full_scale *= static_cast<double>(C) / 2;
-    // Without noise the division by full scale would still round.
-    if (c.noisy && (noise.shot != optics::shot_noise::none || noise.read_sigma > 0))
-      optics::add_noise(ref{}, y.view(), noise, c.noise_seed);
-    const array_view<T, 3> input(&to.input(b, 0, 0, 0), H, W, C);
-    optics::cassi_input(ref{}, input, y.view(), array_view<const T, 2>(&to.mask(b, 0, 0), H, W), s);
+    tensor<T, 2> y({H, W + s * (C - 1)});
+    const array_view<T, 2> mask(&to.mask(b, 0, 0), H, W);
+    measure<T>(c, y.view(), mask, array_view<T, 3>(&to.truth(b, 0, 0, 0), H, W, C));
+    optics::cassi_input(ref{}, array_view<T, 3>(&to.input(b, 0, 0, 0), H, W, C), y.view(), mask, s);
   }
 
   /// Adds what of the spectrum x at column w, of the crop or beside it, lands in its row y of n columns.

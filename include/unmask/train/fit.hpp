@@ -47,10 +47,10 @@ enum class fit_end { finished, stopped, patience };
 /// nothing, so only another sample can help, and ten did not.
 inline constexpr int hopeless_steps = 10;
 
+/// `source`: a sample_source or an estimated_source.
 /// Errors: options, a source that does not fit the trainer, a checkpoint that cannot be written, a diverged loss.
-template <class T, class Backend, class Observer>
-result<fit_end> fit(trainer<T, Backend>& net, const sample_source& source, const fit_options& options,
-                    Observer&& observer) {
+template <class T, class Backend, class Source, class Observer>
+result<fit_end> fit(trainer<T, Backend>& net, Source&& source, const fit_options& options, Observer&& observer) {
   if (auto ok = check(options); !ok) return ok.error();
   const sample_options& samples = source.options();
   const trainer_options& planned = net.options();

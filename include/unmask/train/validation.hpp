@@ -17,6 +17,7 @@
 #include "../metrics/quality.hpp"
 #include "../models/session.hpp"
 #include "../optics/cassi.hpp"
+#include "../optics/initial_estimate.hpp"
 #include "../optics/noise.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
@@ -31,7 +32,7 @@ struct validation_report {
 class validation_set {
  public:
   struct scene {
-    tensor<float, 3> truth, input;  ///< [H, W, C]; the network's input HM
+    tensor<float, 3> truth, input;  ///< [H, W, C]; what the network starts from
     tensor<float, 2> mask;          ///< [H, W]
     metrics::region hidden, open;
   };
@@ -39,7 +40,8 @@ class validation_set {
   /// Scenes [H, W, C] of one C, mask [H, W]; the common part at the top left is measured. The noise's full scale is in
   /// units of the network's input, y 2 / C. Errors name the scene.
   static result<validation_set> create(const std::vector<tensor<float, 3>>& scenes, const tensor<float, 2>& mask,
-                                       index_t step, const optics::noise_model& noise = {}, std::uint64_t seed = 1) {
+                                       index_t step, const optics::noise_model& noise = {}, std::uint64_t seed = 1,
+                                       optics::initial_estimate initial = optics::initial_estimate::hm) {
     validation_set set;
     if (scenes.empty()) return error(errc::bad_argument, "validation: found no scene, expected at least one");
     if (auto ok = optics::check_noise(noise); !ok) return ok.error();
@@ -64,7 +66,7 @@ class validation_set {
       scaled.full_scale *= static_cast<double>(C) / 2;
       if (noise.shot != optics::shot_noise::none || noise.read_sigma > 0)
         optics::add_noise(ref{}, y.view(), scaled, seed + i);
-      optics::cassi_input(ref{}, s.input.view(), y.view(), s.mask.view(), step);
+      optics::estimate_initially(ref{}, initial, s.input.view(), y.view(), s.mask.view(), step);
       for (float m : s.mask) {
         s.hidden.push_back(m < .5f);
         s.open.push_back(!(m < .5f));

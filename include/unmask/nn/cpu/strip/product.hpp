@@ -23,8 +23,8 @@ struct register_tile {
   static constexpr index_t s = width<T>, lanes = P::lanes;
 
   /// x [K][S], w [K][ldw]; start(r, half) and done(r, half, sum).
-  template <int H, class Start, class Done>
-  [[gnu::always_inline]] static void combine(const T* x, const T* w, index_t ldw, index_t k, Start start, Done done) {
+  template <int H, class Depth, class Start, class Done>
+  [[gnu::always_inline]] static void combine(const T* x, const T* w, index_t ldw, Depth k, Start start, Done done) {
     type sum[H][2];
 #pragma GCC unroll 8
     for (int r = 0; r < H; ++r) {
@@ -32,7 +32,7 @@ struct register_tile {
       sum[r][1] = start(r, 1);
     }
     for (index_t p = 0; p < k; ++p, x += s, w += ldw) {
-      const type x0 = P::load(x), x1 = P::load(x + lanes);
+      const type x0 = P::held(P::load(x)), x1 = P::held(P::load(x + lanes));
 #pragma GCC unroll 8
       for (int r = 0; r < H; ++r) {
         const type one = P::all(w[r]);

@@ -18,6 +18,14 @@ struct head_shape {
 
 namespace detail {
 
+/// f(depth): the widths of heads that are worth a loop of known length.
+template <class F>
+void with_depth(index_t depth, F&& f) {
+  if (depth == 10) return f(std::integral_constant<index_t, 10>{});
+  if (depth == 8) return f(std::integral_constant<index_t, 8>{});
+  f(depth);
+}
+
 /// y[d][t] = scale_t sum over keys of a[d][key] p[key][t] for one strip of t; p [keys][S].
 template <bool Add, class T, class Scale>
 void apply(T* y, const T* a, const T* p, head_shape h, Scale scale) {
@@ -56,8 +64,8 @@ void turn_scores(T* turned, const T* p, index_t strips) {
 }  // namespace detail
 
 /// p [keys][S] = P for query strip `i`. bias, shift [keys][S] belong to that strip; shift may be null.
-template <class T>
-void head_scores(T* p, const T* q, const T* k, const T* bias, const T* shift, head_shape h, index_t i) {
+template <class T, class Depth>
+void head_scores(Depth depth, T* p, const T* q, const T* k, const T* bias, const T* shift, head_shape h, index_t i) {
   using tile = register_tile<T>;
   using P = simd::pack<T>;
   constexpr index_t s = tile::s, lanes = tile::lanes;
@@ -76,9 +84,9 @@ void head_scores(T* p, const T* q, const T* k, const T* bias, const T* shift, he
       const T* key = k + strip * h.stride + j;
       const T* query = q + i * h.stride;
       if (shift)
-        tile::template combine<keys>(query, key, s, h.depth, shifted, store);
+        tile::template combine<keys>(query, key, s, depth, shifted, store);
       else
-        tile::template combine<keys>(query, key, s, h.depth, start, store);
+        tile::template combine<keys>(query, key, s, depth, start, store);
     }
   auto s0 = P::all(T(0)), s1 = s0;
   for (index_t j = 0; j < n; j += 2) {
@@ -101,7 +109,9 @@ void head_forward(T* y, index_t stride_y, const T* q, const T* k, const T* v, co
   constexpr index_t s = width<T>;
   const index_t n = h.strips * s;
   for (index_t i = 0; i < h.strips; ++i) {
-    head_scores(p, q, k, bias + i * n * s, shift ? shift + i * n * s : nullptr, h, i);
+    detail::with_depth(h.depth, [&](auto depth) {
+      head_scores(depth, p, q, k, bias + i * n * s, shift ? shift + i * n * s : nullptr, h, i);
+    });
     detail::apply<false>(y + i * stride_y, v, p, h,
                          [&](int half, auto sum) { return sum * P::load(p + n * s + half * P::lanes); });
   }
@@ -129,7 +139,9 @@ void head_backward(T* y, T* dq, T* dk, T* dv, T* dbias, const T* dy, index_t str
     T *p = w.p + i * n * s, *ds = w.ds + i * n * s, *db = dbias + i * n * s;
     const T* g = dy + i * stride_y;
     T inverse[s];
-    head_scores(w.turned, q, k, bias + i * n * s, shift ? shift + i * n * s : nullptr, h, i);
+    detail::with_depth(h.depth, [&](auto depth) {
+      head_scores(depth, w.turned, q, k, bias + i * n * s, shift ? shift + i * n * s : nullptr, h, i);
+    });
     std::copy_n(w.turned + n * s, s, inverse);
     const auto i0 = P::load(inverse), i1 = P::load(inverse + lanes);
     for (index_t j = 0; j < n; ++j) {

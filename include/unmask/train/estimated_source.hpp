@@ -1,0 +1,114 @@
+#pragma once
+
+/// Training samples whose input is an estimate of a whole field, such as GAP-TV, that takes a second: the last fields
+/// are kept, every few steps a new one takes the place of the oldest, and crops are cut from all of them. As with
+/// `sample_source`, a batch is a pure function of (seed, step number): after a resumed start all fields are made again.
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "../optics/initial_estimate.hpp"
+#include "dataset.hpp"
+
+namespace unmask::inline UNMASK_ABI::train {
+
+struct field_options {
+  optics::initial_estimate initial = optics::initial_estimate::gap_tv;
+  index_t fields = 32;           ///< kept at a time
+  index_t steps_per_field = 16;  ///< steps after which the oldest one is replaced
+};
+
+class estimated_source {
+ public:
+  /// As `sample_source::create`; a field has the common size of all scenes and masks.
+  static result<estimated_source> create(std::vector<tensor<float, 3>> scenes, std::vector<tensor<float, 2>> masks,
+                                         const sample_options& options, const field_options& fields) {
+    if (fields.fields < 1 || fields.steps_per_field < 1)
+      return error(errc::bad_argument, "samples: fields " + std::to_string(fields.fields) + ", steps_per_field " +
+                                           std::to_string(fields.steps_per_field) + ", expected at least 1 of each");
+    if (auto ok = check(options); !ok) return ok.error();
+    sample_options whole = options;
+    whole.batch = 1;
+    whole.height = whole.width = optics::detail::largest_extent;
+    const auto include = [&](index_t h, index_t w) {
+      whole.height = std::min(whole.height, h);
+      whole.width = std::min(whole.width, w);
+    };
+    for (const auto& x : scenes) include(x.extent(0), x.extent(1));
+    for (const auto& m : masks) include(m.extent(0), m.extent(1));
+    // a scene smaller than the crop is then refused by its name
+    whole.height = std::max(whole.height, options.height);
+    whole.width = std::max(whole.width, options.width);
+    auto source = sample_source::create(std::move(scenes), std::move(masks), whole);
+    if (!source) return source.error();
+    return estimated_source(std::move(*source), options, fields);
+  }
+
+  const sample_options& options() const { return options_; }
+  index_t bands() const { return whole_.bands(); }
+
+  template <class T>
+  batch<T> make_batch() const {
+    return {options_.batch, options_.height, options_.width, bands()};
+  }
+
+  /// Fills a batch of make_batch's size with the samples of a step; makes the fields it needs first.
+  template <class T, class Backend>
+  void fill(const Backend& backend, batch<T>& to, std::uint64_t seed, index_t step) {
+    const index_t first = step / fields_.steps_per_field;
+    for (index_t number = first; number < first + fields_.fields; ++number) prepare(backend, seed, number);
+    parallel_for(backend, options_.batch, [&](index_t b, int) {
+      unmask::random draw(seed ^ 0x6669656c64637221u, static_cast<std::uint64_t>(step * options_.batch + b));
+      copy_crop(to, b, pool_[static_cast<std::size_t>(draw.below(fields_.fields))].whole, draw);
+    });
+  }
+
+ private:
+  struct field {
+    index_t number = -1;
+    std::uint64_t seed = 0;
+    batch<float> whole;
+  };
+
+  estimated_source(sample_source whole, const sample_options& options, const field_options& fields)
+      : whole_(std::move(whole)), options_(options), fields_(fields), pool_(static_cast<std::size_t>(fields.fields)) {}
+
+  template <class Backend>
+  void prepare(const Backend& backend, std::uint64_t seed, index_t number) {
+    field& f = pool_[static_cast<std::size_t>(number % fields_.fields)];
+    if (f.number == number && f.seed == seed) return;
+    if (f.number < 0) f.whole = whole_.template make_batch<float>();
+    const index_t H = whole_.options().height, W = whole_.options().width, C = bands(), s = options_.step;
+    tensor<float, 2> y({H, W + s * (C - 1)});
+    const array_view<float, 2> mask(f.whole.mask.data(), H, W);
+    const array_view<float, 3> truth(f.whole.truth.data(), H, W, C), input(f.whole.input.data(), H, W, C);
+    whole_.template measure<float>(whole_.choose(seed, number, 0), y.view(), mask, truth);
+    optics::estimate_initially(backend, fields_.initial, input, y.view(), mask, s);
+    f.number = number;
+    f.seed = seed;
+  }
+
+  /// Upside down for half of the samples: optics do not mind, and neither does the estimate.
+  template <class T>
+  void copy_crop(batch<T>& to, index_t b, const batch<float>& from, unmask::random& draw) const {
+    const index_t H = options_.height, W = options_.width, rows = from.mask.extent(1), columns = from.mask.extent(2);
+    const index_t row = draw.below(rows - H + 1), column = draw.below(columns - W + 1);
+    const bool flip = options_.symmetries && draw.below(2) == 1;
+    const auto cast = [](float v) { return static_cast<T>(v); };
+    for (index_t h = 0; h < H; ++h) {
+      const index_t i = row + (flip ? H - 1 - h : h), n = W * bands();
+      std::transform(&from.mask(0, i, column), &from.mask(0, i, column) + W, &to.mask(b, h, 0), cast);
+      std::transform(&from.truth(0, i, column, 0), &from.truth(0, i, column, 0) + n, &to.truth(b, h, 0, 0), cast);
+      std::transform(&from.input(0, i, column, 0), &from.input(0, i, column, 0) + n, &to.input(b, h, 0, 0), cast);
+    }
+  }
+
+  sample_source whole_;
+  sample_options options_;
+  field_options fields_;
+  std::vector<field> pool_;
+};
+
+}  // namespace unmask::inline UNMASK_ABI::train
