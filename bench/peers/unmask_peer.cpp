@@ -109,8 +109,8 @@ struct shape {
 };
 
 /// One mask for all images of the batch, as a camera has.
-void infer(bool once, unmask::io::weights w, const std::string& input_path, const std::string& mask_path,
-           shape s, const std::string& output_path) {
+void infer(bool once, unmask::io::weights w, const std::string& input_path, const std::string& mask_path, shape s,
+           const std::string& output_path) {
   const index_t bands = w.config.bands, image = s.height * s.width * bands;
   std::vector<float> input(static_cast<std::size_t>(s.batch * image)), output(input.size());
   unmask::tensor<float, 2> mask({s.height, s.width});

@@ -56,8 +56,9 @@ class s2_network {
                             c_.bands);
   }
 
-  /// Once after each `forward`, with the same arguments. dparameters accumulates; dpins has a view for each stage (empty data:
-  /// zero) or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty views.
+  /// Once after each `forward`, with the same arguments. dparameters accumulates; dpins has a view for each stage
+  /// (empty data: zero) or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty
+  /// views.
   void backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy,
                 std::span<const array_view<const T, 4>> dpins, in<T, 4> /*x*/, in<T, 3> mask, const T* parameters,
                 const T* keep = nullptr);

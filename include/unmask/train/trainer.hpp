@@ -34,6 +34,7 @@ struct trainer_options {
   index_t batch = 4, height = 64, width = 64;  ///< of the batches it will get
   std::uint64_t seed = 1;                      ///< initial weights, stochastic depth, samples
   double drop_path = .1;                       ///< stochastic depth of the last block
+  bool last_zero = false;  ///< the last convolution starts at zero: an untrained network returns what it gets
   adamw_options optimiser{};
   cosine_schedule schedule{};
 };
@@ -158,6 +159,8 @@ class trainer {
     arena memory(block_.data(), block_.bytes());
     carve(memory);
     initialise(state_.parameters.data(), manifest_, options.seed);
+    for (const parameter& p : manifest_.entries)
+      if (options.last_zero && p.name.starts_with("conv_last.")) std::fill_n(state_.parameters.data() + p.offset, p.size, T(0));
     std::copy_n(state_.parameters.begin(), state_.average.size(), state_.average.begin());
   }
 

@@ -55,8 +55,8 @@ struct kernel<op::mask_convolutions, cpu> {
         add_row(sums, dz + row * s.width * c, image, row % s.height, s);
         if (dmask)
           for (index_t w = 0; w < s.width; ++w)
-            dmask[row * s.width + w] += mask_gradient(dz + row / s.height * s.height * s.width * c, folded,
-                                                      row % s.height, w, s);
+            dmask[row * s.width + w] +=
+                mask_gradient(dz + row / s.height * s.height * s.width * c, folded, row % s.height, w, s);
       }
     });
     for (index_t chunk = 1; chunk < chunk_count(rows); ++chunk)
