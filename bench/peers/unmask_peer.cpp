@@ -134,6 +134,7 @@ void infer(bool once, unmask::io::weights w, const std::string& input_path, cons
 /// Takes the parameters out of `w`.
 trainer make_trainer(unmask::io::weights& w, shape s) {
   unmask::train::trainer_options options{.batch = s.batch, .height = s.height, .width = s.width, .drop_path = 0};
+  options.frugal = s.height * s.width >= 256 * 256;  // there memory is what people lack
   options.schedule = {.peak = 4e-4, .floor = 4e-4};
   auto t = valid(trainer::create({.threads = s.threads}, w.config, options));
   if (auto ok = t.start_from(w.parameters); !ok) fail(ok.error().message());

@@ -25,11 +25,6 @@ tensor<float, 3> network_input(const context& c, const snapshot& s, initial_esti
   return x;
 }
 
-result<initial_estimate> initial_of(const unmask::io::weights& w) {
-  const auto word = w.description.find("initial");
-  return word == w.description.end() ? initial_estimate::hm : unmask::optics::initial_by_name(word->second);
-}
-
 estimate run_gap_tv(const context& c, const snapshot& s, bool camera) {
   const auto start = std::chrono::steady_clock::now();
   const auto options = camera ? unmask::optics::camera_gap_tv() : unmask::optics::gap_tv_options();
@@ -50,7 +45,7 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   if (w.config.bands != s.geometry.bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
                                         " bands, the measurement has " + std::to_string(s.geometry.bands));
-  const auto initial = initial_of(w);
+  const auto initial = described_initial(w.description);
   if (!initial) return initial.error();
   estimate e{"S2-Transformer", {}, 0, 0};
   {
@@ -74,7 +69,7 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
 double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w) {
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
-  const auto initial = initial_of(w);
+  const auto initial = described_initial(w.description);
   const bool gap_tv = initial && *initial != initial_estimate::hm;
   return static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads)) +
          // the cube, and GAP-TV's memory with it, come when the parameters have gone

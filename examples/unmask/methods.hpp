@@ -28,14 +28,12 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
 
 double reprojection_error(const context&, const tensor<float, 3>& cube, const snapshot&);
 
+using unmask::optics::described_initial;
 using unmask::optics::initial_estimate;
 using unmask::optics::initial_name;
 
 /// What a network starts from.
 tensor<float, 3> network_input(const context&, const snapshot&, initial_estimate);
-
-/// The same by the weights' description; without the word it is HM. Errors: a word that nobody knows.
-result<initial_estimate> initial_of(const unmask::io::weights&);
 
 /// The training-free baseline. `camera`: the calmer settings for real snapshots.
 estimate run_gap_tv(const context&, const snapshot&, bool camera = false);

@@ -7,6 +7,7 @@
 
 #include "memory.hpp"
 #include "methods.hpp"
+#include "models.hpp"
 #include "reports.hpp"
 #include "tiles.hpp"
 
@@ -41,12 +42,12 @@ class reconstruction {
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
 
   result<> run() {
-    const bool network = o_.method.empty() ? !o_.weights.empty() : o_.method == "s2";
-    if (network && o_.weights.empty())
-      return error(errc::bad_argument, "--method s2 needs --weights FILE (unmask train makes one)");
     index_t bands = o_.bands;
+    const auto weights = choose_weights();
+    if (!weights) return weights.error();
+    const bool network = !weights->empty();
     if (network) {
-      auto read = unmask::io::read_weights(o_.weights, c_.backend());
+      auto read = unmask::io::read_weights(*weights, c_.backend());
       if (!read) return read.error();
       weights_ = std::move(*read);
       if (bands == 0) bands = weights_->config.bands;
@@ -66,6 +67,28 @@ class reconstruction {
   }
 
  private:
+  /// The file of the network; empty for GAP-TV. What nobody chose is said.
+  result<std::string> choose_weights() const {
+    if (o_.method == "gap-tv") return std::string();
+    if (!o_.weights.empty()) return o_.weights;
+    const auto files = snapshot_files::open(o_.measurement, o_.mask, o_.bands, o_.step);
+    if (!files) return files.error();
+    const auto& g = files->geometry;
+    const auto general = model_path(general_model);
+    if (general && g.bands == 28 && g.step == 2) {
+      c_.say("network: %s, which comes with the program (--weights takes another, --method gap-tv none)\n",
+             general->c_str());
+      return *general;
+    }
+    if (o_.method == "s2")
+      return error(errc::bad_argument, "--method s2 needs --weights FILE (unmask train makes one): no network for " +
+                                           std::to_string(g.bands) + " bands and step " + std::to_string(g.step) +
+                                           " comes with the program");
+    c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n", g.bands,
+           g.step);
+    return std::string();
+  }
+
   result<> at_once(snapshot_files files, double planned) {
     auto y = files.measurement.read();
     if (!y) return y.error();
@@ -94,12 +117,12 @@ class reconstruction {
 
   result<> by_tiles(const snapshot_files& files, double used) {
     if (auto ok = check_tiled(o_, weights_.has_value()); !ok) return ok;
-    const auto initial = initial_of(*weights_);
+    const auto initial = described_initial(weights_->description);
     if (!initial) return initial.error();
     if (*initial != initial_estimate::hm)
-      return error(errc::bad_argument, o_.weights + ": starts from " + std::string(initial_name(*initial)) +
-                                           ", which needs the whole image; --tile and --memory-limit work with "
-                                           "weights that start from hm");
+      return error(errc::bad_argument, "--tile and --memory-limit: the network starts from " +
+                                           std::string(initial_name(*initial)) +
+                                           ", which needs the whole image; give --weights that start from hm");
     const auto plan = plan_tiles(c_, files, weights_->config, o_.tile, used);
     if (!plan) return plan.error();
     const auto top = largest_value(files.measurement);
@@ -199,9 +222,11 @@ void add_reconstruct(CLI::App& app, context& c) {
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes")->required();
   command->add_option("--out", o->out, "HDF5 file with cube and wavelengths")->required();
   command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
-  command->add_option("--method", o->method, "s2 (the network, needs --weights) or gap-tv (needs no training)")
+  command->add_option("--method", o->method, "s2 (a network) or gap-tv (needs no training)")
       ->check(CLI::IsMember({"s2", "gap-tv"}));
-  command->add_option("--weights", o->weights, "safetensors file of `unmask train`");
+  command->add_option(
+      "--weights", o->weights,
+      "safetensors file of `unmask train` (default for 28 bands and step 2: the network that comes with the program)");
   command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
       ->check(CLI::Range(1, 4096));
   command

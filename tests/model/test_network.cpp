@@ -59,6 +59,29 @@ TEST_CASE_TEMPLATE("equal bits for 1, 2 and 3 threads, and no heap", T, float, d
   }
 }
 
+TEST_CASE("frugal training gives the bits of training, in less memory where blocks are fused") {
+  for (int layout = 0; layout < arrangements; ++layout) {
+    INFO("arrangement ", layout);
+    const s2_config c = tiny_config(layout);
+    network_case<float, cpu> usual(cpu{.threads = 2}, c, {2, 9, 5}, s2_mode::training, true);
+    network_case<float, cpu> frugal(cpu{.threads = 2}, c, {2, 9, 5}, s2_mode::frugal_training, true);
+    for (auto* n : {&usual, &frugal}) {
+      n->forward();
+      n->backward();
+    }
+    CHECK(frugal.y == usual.y);
+    CHECK(frugal.dx == usual.dx);
+    CHECK(frugal.dmask == usual.dmask);
+    CHECK(frugal.gradients == usual.gradients);
+    CHECK(frugal.memory.bytes() <= usual.memory.bytes());
+  }
+  s2_config c = small_config();
+  c.scope = spectral_scope::window;
+  const network_case<float, cpu> usual(cpu{}, c, {1, 32, 32}, s2_mode::training);
+  const network_case<float, cpu> frugal(cpu{}, c, {1, 32, 32}, s2_mode::frugal_training);
+  CHECK(frugal.memory.bytes() + 3 * 32 * 32 * 30 * sizeof(float) <= usual.memory.bytes());
+}
+
 TEST_CASE("inference gives the bits of training") {
   for (int layout = 0; layout < arrangements; ++layout) {
     INFO("arrangement ", layout);

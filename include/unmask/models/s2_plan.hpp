@@ -15,7 +15,11 @@ struct s2_sizes {
   index_t batch = 1, height = 0, width = 0;  ///< unpadded
 };
 
-enum class s2_mode { inference, training };
+enum class s2_mode {
+  inference,
+  training,
+  frugal_training,  ///< keeps one image a block instead of two and computes the other again: the same bits
+};
 
 template <class T, class Backend>
 struct s2_plan {
@@ -51,7 +55,7 @@ struct s2_plan {
     ends_.resize(static_cast<std::size_t>(c_.stages) + 1);
   }
 
-  bool training() const { return mode_ == s2_mode::training; }
+  bool training() const { return mode_ != s2_mode::inference; }
   T* stage_input(std::size_t i) const { return ends_[i]; }
   T* stage_output(std::size_t i) const { return ends_[i + 1]; }
   T* last_stage() const { return ends_.back(); }
@@ -84,13 +88,20 @@ struct s2_plan {
  private:
   void carve_training(arena& a, index_t wide, index_t narrow) {
     for (T*& end : ends_) end = a.take<T>(wide);
+    bool some_again = false;
+    for (block_memory& b : blocks) {
+      b.images.again = mode_ == s2_mode::frugal_training && block_kernel::template repeats<T>(b.shape);
+      some_again = some_again || b.images.again;
+    }
+    T* const shared = some_again ? a.take<T>(wide) : nullptr;
+    const auto last_extra = [&](bool again) { return again ? shared : a.take<T>(wide); };
     for (std::size_t k = 0; k < blocks.size(); ++k) {
       block_images<T>& m = blocks[k].images;
       m.x = starts(k) ? ends_[stage_of_[k]] : blocks[k - 1].images.y;
       m.y = a.take<T>(wide);
       const index_t extra = block_kernel::template extra_images<T>(blocks[k].shape, true);
-      m.a = extra > 0 ? a.take<T>(wide) : nullptr;
-      m.b = extra > 1 ? a.take<T>(wide) : nullptr;
+      m.a = extra > 0 ? last_extra(m.again && extra == 1) : nullptr;
+      m.b = extra > 1 ? last_extra(m.again) : nullptr;
     }
     for (T*& p : pins) p = a.take<T>(narrow);
     // what only the forward pass and the first convolutions of the backward pass read makes room for gradients

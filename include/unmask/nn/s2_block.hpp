@@ -150,6 +150,7 @@ struct s2_block {};
 template <class T>
 struct block_images {
   T *x = nullptr, *y = nullptr, *a = nullptr, *b = nullptr;
+  bool again = false;  ///< the last of a and b belongs to all blocks: backward has to compute it again
 };
 
 /// A block as a plan sees it: how much it keeps, what it prepares from weights and mask, forward and backward. This one
@@ -172,6 +173,11 @@ struct composed_block {
   template <class T>
   static index_t extra_images(const s2_block& l, bool) {
     return l.branches();
+  }
+  /// Whether it can do without the last of them until backward.
+  template <class T>
+  static bool repeats(const s2_block&) {
+    return false;
   }
   template <class T>
   static void prepare(const Backend&, const prepared<T>&, const s2_block&, const T*, const block_params<const T>&,

@@ -5,6 +5,7 @@
 /// most of it already, and the network learns what is left.
 
 #include <array>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,12 @@ inline result<initial_estimate> initial_by_name(std::string_view name) {
   for (std::size_t i = 0; i < initial_names.size(); ++i)
     if (name == initial_names[i]) return static_cast<initial_estimate>(i);
   return error(errc::bad_argument, "initial: '" + std::string(name) + "' is not one of hm, gap-tv, gap-tv-camera");
+}
+
+/// What a weights file's description says under "initial"; hm where it says nothing.
+inline result<initial_estimate> described_initial(const std::map<std::string, std::string>& description) {
+  const auto word = description.find("initial");
+  return word == description.end() ? initial_estimate::hm : initial_by_name(word->second);
 }
 
 /// x [H, W, C] from y [H, W + step (C - 1)] and the mask [H, W]. GAP-TV takes memory of its own, `gap_tv::bytes`.

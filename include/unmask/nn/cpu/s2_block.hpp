@@ -52,6 +52,10 @@ struct kernel<op::s2_block, cpu> {
     return training ? strip::attention_step::count(l) : 0;
   }
   template <class T>
+  static bool repeats(const s2_block& l) {
+    return fuses<T>(l, true);
+  }
+  template <class T>
   static void prepare(const cpu& be, const prepared<T>& w, const s2_block& l, const T* mask,
                       const block_params<const T>& p, index_t batch, const scratch<T>& s) {
     if (w.fused) strip::prepare(be, w.weights, l, mask, p, batch, s.fused);
@@ -70,6 +74,10 @@ struct kernel<op::s2_block, cpu> {
                        const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
                        const prepared<T>& w, const scratch<T>& s) {
     const T* const before[] = {m.x, m.a, m.b};
+    if (m.again) {
+      T* const after[] = {m.b ? nullptr : m.a, m.b};
+      strip::block_forward<cpu, T>(be, l, nullptr, after, m.x, mask, keep, p, batch, w.weights, s.fused);
+    }
     if (w.fused)
       strip::block_backward<cpu, T>(be, l, d, dmask, dp, before, mask, keep, p, batch, w.weights, s.fused);
     else

@@ -74,7 +74,7 @@ void window_embeddings(const window_memory<T>& w, const s2_block& l, const block
                 w.places, c);
 }
 
-/// y = block(x), y may be x. after[i]: the image after attention step i, or null.
+/// y = block(x), y may be x, or null: no further than the attention steps. after[i]: the image after step i, or null.
 template <class Backend, class T>
 void block_forward(const Backend& be, const s2_block& l, T* y, T* const* after, const T* x, const T* mask,
                    const T* keep, const block_params<const T>& p, index_t batch, const block_weights<T>& b,
@@ -98,6 +98,7 @@ void block_forward(const Backend& be, const s2_block& l, T* y, T* const* after, 
       add_step(w, l, s);
       if (after[step]) to_rows(row(after[step] + i * image), w.x, n, c);
     }
+    if (!y) return;
     feed_forward(w, l, b, kept(2, i));
     to_rows(row(y + i * image), w.x, n, c);
   };

@@ -1,0 +1,155 @@
+/// What a network starts from, and the network that comes with the program.
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <unmask/io/weights.hpp>
+
+#include "program.hpp"
+
+namespace {
+
+using nlohmann::json;
+
+/// A training from GAP-TV on scenes of 32 x 32, and a snapshot of one of them.
+struct starting_files {
+  scratch_folder folder;
+  sample_files files;
+  std::string shot;
+
+  explicit starting_files(unmask::index_t bands) : files(folder, 32, bands) {
+    fs::create_directories(folder / "data");
+    fs::copy(folder / "scene.h5", folder / "data/a.h5");
+    fs::copy(folder / "scene.h5", folder / "data/b.h5");
+    const json config = {{"network",
+                          {{"channels", 8},
+                           {"depths", {1}},
+                           {"heads", {2}},
+                           {"spectral_head_width", 4},
+                           {"hidden", 16},
+                           {"window", 4},
+                           {"pad_multiple", 4}}},
+                         {"bands", "native"},
+                         {"stages", "me:4,ma:8"},
+                         {"batch", 2},
+                         {"crop", 16},
+                         {"initial", "gap-tv"},
+                         {"last_zero", true},
+                         {"fields", 2},
+                         {"steps_per_field", 3},
+                         {"average", 0},
+                         {"random_masks", .5},
+                         {"noise", "camera"},
+                         {"noisy", .5},
+                         {"validate_every", 6},
+                         {"validation", {"b"}}};
+    write_text(folder / "config.json", config.dump());
+    shot = " --measurement " + folder / "shot.h5" + " --mask " + folder / "mask.h5";
+    REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
+                                    folder / "shot.h5")
+                .code == 0);
+  }
+  outcome train(const std::string& name, const std::string& more = "", int threads = 2) const {
+    return run_program(folder,
+                       "train --data " + folder / "data" + " --mask " + folder / "mask.h5" + " --config " +
+                           folder / "config.json" + " --out " + folder / name + " " + more,
+                       threads);
+  }
+};
+
+double largest_difference(const std::string& a, const std::string& b) {
+  const auto x = unmask::io::read_cube({a, "cube"}), y = unmask::io::read_cube({b, "cube"});
+  REQUIRE(x);
+  REQUIRE(y);
+  double worst = 0;
+  for (unmask::index_t i = 0; i < x->cube.size(); ++i) {
+    const double d = std::abs(static_cast<double>(x->cube.data()[i]) - static_cast<double>(y->cube.data()[i]));
+    if (!(d <= worst)) worst = d;
+  }
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("a network that starts from GAP-TV: the same bits on any threads, and the weights know") {
+  const starting_files t(4);
+  for (const auto& [name, threads] : {std::pair{"one", 1}, std::pair{"two", 2}}) {
+    const auto r = t.train(name, "", threads);
+    CHECK_MESSAGE(r.code == 0, r.err);
+  }
+  CHECK(read_text(t.folder / "one/weights.safetensors") == read_text(t.folder / "two/weights.safetensors"));
+  const auto weights = unmask::io::read_weights(t.folder / "one/weights.safetensors");
+  REQUIRE(weights);
+  CHECK(weights->description.at("initial") == "gap-tv");
+  const auto r = run_program(t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "one/weights.safetensors" +
+                                           " --tile 16 --out " + t.folder / "tiles.h5");
+  CHECK(r.code == 2);
+  CHECK(r.lines() == 1);
+  CHECK(r.err.find("gap-tv") != std::string::npos);
+  CHECK_FALSE(fs::exists(t.folder / "tiles.h5"));
+}
+
+TEST_CASE("with last_zero an untrained network returns what it starts from") {
+  const starting_files t(4);
+  // Adam's first step is as large as the rate, whatever the gradient.
+  auto r = t.train("run", "--set learning_rate=1e-12 --set validation=[] --stages plain:1");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  r = run_program(t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "run/weights.safetensors" + " --out " +
+                                t.folder / "network.h5");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  CHECK(run_program(t.folder, "reconstruct" + t.shot + " --method gap-tv --out " + t.folder / "gap.h5").code == 0);
+  CHECK(largest_difference(t.folder / "network.h5", t.folder / "gap.h5") <= 1e-6);
+}
+
+TEST_CASE("wrong words about the start are refused in one line") {
+  const starting_files t(4);
+  for (const auto& [setting, what] :
+       {std::pair{"initial=gap", "'gap'"}, std::pair{"fields=0", "fields 0"}, std::pair{"initial=7", "'initial'"}}) {
+    const auto r = t.train("bad", std::string("--set ") + setting);
+    CHECK(r.code == 2);
+    CHECK(r.lines() == 1);
+    CHECK_MESSAGE(r.err.find(what) != std::string::npos, r.err);
+    CHECK_FALSE(fs::exists(t.folder / "bad"));
+  }
+  const auto run = t.train("run", "--stages plain:1");
+  CHECK_MESSAGE(run.code == 0, run.err);
+  auto weights = unmask::io::read_weights(t.folder / "run/weights.safetensors").value();
+  weights.description["initial"] = "guess";
+  REQUIRE(
+      unmask::io::write_weights(t.folder / "odd.safetensors", weights.config, weights.parameters, weights.description));
+  const auto r = run_program(
+      t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "odd.safetensors" + " --out " + t.folder / "x.h5");
+  CHECK(r.code == 2);
+  CHECK(r.lines() == 1);
+  CHECK(r.err.find("'guess'") != std::string::npos);
+  CHECK_FALSE(fs::exists(t.folder / "x.h5"));
+}
+
+TEST_CASE("reconstruct takes the network that comes with the program") {
+  const starting_files t(28);
+  auto r = t.train("run", "--stages plain:1");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  fs::create_directories(t.folder / "models");
+  fs::copy(t.folder / "run/weights.safetensors", t.folder / "models/general.safetensors");
+  const std::string models = "UNMASK_MODELS='" + t.folder / "models" + "' ";
+  r = run_program(t.folder, "reconstruct" + t.shot + " --out " + t.folder / "default.h5", 2, models);
+  CHECK_MESSAGE(r.code == 0, r.err);
+  CHECK(r.out.find("models/general.safetensors") != std::string::npos);
+  CHECK(run_program(t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "run/weights.safetensors" +
+                                  " --out " + t.folder / "given.h5")
+            .code == 0);
+  CHECK(largest_difference(t.folder / "default.h5", t.folder / "given.h5") <= 0);
+  r = run_program(t.folder, "reconstruct" + t.shot + " --method gap-tv --out " + t.folder / "gap.h5", 2, models);
+  CHECK(r.code == 0);
+  CHECK(r.out.find("general") == std::string::npos);
+}
+
+TEST_CASE("where no network comes with the program GAP-TV is taken, and it says so") {
+  const starting_files four(4);
+  auto r = run_program(four.folder, "reconstruct" + four.shot + " --out " + four.folder / "cube.h5");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  CHECK(r.out.find("no network for 4 bands and step 2") != std::string::npos);
+  r = run_program(four.folder, "reconstruct" + four.shot + " --method s2 --out " + four.folder / "s2.h5");
+  CHECK(r.code == 2);
+  CHECK(r.lines() == 1);
+  CHECK(r.err.find("--weights") != std::string::npos);
+}
