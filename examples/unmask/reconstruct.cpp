@@ -74,6 +74,13 @@ class reconstruction {
     const auto files = snapshot_files::open(o_.measurement, o_.mask, o_.bands, o_.step);
     if (!files) return files.error();
     const auto& g = files->geometry;
+    const auto how = files->expose(o_.exposure, o_.measurement, 1);
+    if (!how) return how.error();
+    if (how->camera && o_.method.empty()) {
+      c_.say(
+          "a camera's snapshot: GAP-TV (the network that comes with the program learnt simulated ones; --method s2)\n");
+      return std::string();
+    }
     const auto general = model_path(general_model);
     if (general && g.bands == 28 && g.step == 2) {
       c_.say("network: %s, which comes with the program (--weights takes another, --method gap-tv none)\n",
@@ -84,8 +91,9 @@ class reconstruction {
       return error(errc::bad_argument, "--method s2 needs --weights FILE (unmask train makes one): no network for " +
                                            std::to_string(g.bands) + " bands and step " + std::to_string(g.step) +
                                            " comes with the program");
-    c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n", g.bands,
-           g.step);
+    if (o_.tile.side == 0 && o_.tile.memory_limit == 0)  // else the refusal is the one line
+      c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n", g.bands,
+             g.step);
     return std::string();
   }
 
