@@ -76,11 +76,11 @@ snapshot photograph(const context& c, const tensor<float, 3>& cube, const tensor
 }
 
 void print_table(const context& c, const report_builder& report) {
-  c.say("\n%-16s | %24s | %24s\n", "", "all pixels", "hidden (mask < 0.5)");
-  c.say("%-16s | %8s %6s %8s | %8s %6s %8s\n", report.input.scores.definition.c_str(), "PSNR dB", "SSIM", "SAM deg",
+  c.say("\n%-18s | %24s | %24s\n", "", "all pixels", "hidden (mask < 0.5)");
+  c.say("%-18s | %8s %6s %8s | %8s %6s %8s\n", report.input.scores.definition.c_str(), "PSNR dB", "SSIM", "SAM deg",
         "PSNR dB", "SSIM", "SAM deg");
   for (const auto& row : report.input.scores.rows)
-    c.say("%-16s | %8.2f %6.3f %8.2f | %8.2f %6.3f %8.2f\n", row.name.c_str(), row.values[0], row.values[1],
+    c.say("%-18s | %8.2f %6.3f %8.2f | %8.2f %6.3f %8.2f\n", row.name.c_str(), row.values[0], row.values[1],
           row.values[2], row.values[3], row.values[4], row.values[5]);
 }
 
@@ -152,8 +152,8 @@ result<> demo(const context& c, const demo_options& o) {
   if (general) {
     auto before = run_network(c, s, *general);
     if (!before) return before.error();
-    before->name = "as it comes";
-    network->name = "after learning";
+    before->name = "S2 as it comes";
+    network->name = "S2 after learning";
     report.add(std::move(*before));
   }
   report.add(std::move(*network));
