@@ -29,12 +29,12 @@ int main(int argc, char** argv) {
       backend, weights->config, std::span<const float>(weights->parameters), height, width, mask.view());
   if (!session) return std::fprintf(stderr, "%s\n", session.error().message().c_str()), 2;
 
-  const auto initial = unmask::optics::described_initial(weights->description);  // what this network starts from
+  const auto initial = unmask::optics::described_initial(weights->description, bands);  // what this network starts from
   if (!initial) return std::fprintf(stderr, "%s\n", initial.error().message().c_str()), 2;
 
   unmask::tensor<float, 3> input(truth.extents()), cube(truth.extents());
   unmask::optics::estimate_initially(backend, *initial, input.view(), measurement.view(), mask.view(), step);
-  session->run(cube.view(), input.view());  // for every snapshot: no heap, no errors
+  session->run(cube.view(), input.view());  // no heap, no errors; the line before takes what the initial estimate needs
 
   const auto before = unmask::metrics::psnr(truth.view(), input.view()),
              after = unmask::metrics::psnr(truth.view(), cube.view());

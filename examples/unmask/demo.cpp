@@ -96,9 +96,7 @@ result<> demo(const context& c, const demo_options& o) {
     general = std::move(*read);
     t.network = general->config;
     t.from = general_model;
-    const auto initial = described_initial(general->description);
-    if (!initial) return initial.error();
-    t.initial = initial_name(*initial);
+    if (auto ok = start_as(t, *general); !ok) return ok;
     t.learning_rate = 3e-4;
   }
   const auto wavelengths = unmask::optics::benchmark_wavelength_list();
@@ -113,7 +111,9 @@ result<> demo(const context& c, const demo_options& o) {
   const auto truth = unmask::scenes::generate(o.size, o.size, wavelengths, c.seed);
   const auto samples = sample_options_of(t);
   if (!samples) return samples.error();
-  auto source = source_of(t, data, *samples);
+  const auto initial = initial_of(t, static_cast<index_t>(wavelengths.size()));
+  if (!initial) return initial.error();
+  auto source = source_of(t, data, *samples, *initial);
   if (!source) return source.error();
 
   const auto steps = std::visit([&](auto& s) { return affordable_steps(c, t, s, o); }, *source);
@@ -138,8 +138,8 @@ result<> demo(const context& c, const demo_options& o) {
   c.say("3/4 reconstructing a scene it never saw\n");
   const snapshot s = photograph(c, truth, mask, t.noise);
   const std::vector<float> parameters(net->inference_parameters().begin(), net->inference_parameters().end());
-  const unmask::io::weights learned{
-      t.network, parameters, {{"initial", t.initial}, {"recipe", to_json(t).dump()}, {"data", "generated scenes"}}};
+  unmask::io::weights learned{t.network, parameters, {{"recipe", to_json(t).dump()}, {"data", "generated scenes"}}};
+  describe_initial(learned.description, *initial);
   auto network = run_network(c, s, learned);
   if (!network) return network.error();
   const auto aux = view_auxiliary(c, learned, s, truth, loss->aware);
@@ -147,7 +147,7 @@ result<> demo(const context& c, const demo_options& o) {
   report_builder report("unmask demo", wavelengths, s);
   report.input.subtitle =
       "One coded snapshot of a generated scene, and the hyperspectral cube a network recovers from it.";
-  report.add({"HM input", network_input(c, s, initial_estimate::hm), 0, 0});
+  report.add({"HM input", network_input(c, s), 0, 0});
   report.add(run_gap_tv(c, s));
   if (general) {
     auto before = run_network(c, s, *general);

@@ -1,10 +1,26 @@
 #include "methods.hpp"
 
 #include <cmath>
-#include <unmask/optics/gap_tv.hpp>
 #include <unmask/train/progress.hpp>
 
 namespace program {
+
+namespace {
+
+std::string shown_name(initial_kind kind) {
+  switch (kind) {
+    case initial_kind::hm:
+      return "HM input";
+    case initial_kind::gap_tv:
+    case initial_kind::gap_tv_camera:
+      return "GAP-TV";
+    case initial_kind::spectral_tv:
+      return "spectral TV";
+  }
+  return "";
+}
+
+}  // namespace
 
 double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s) {
   tensor<float, 2> again(s.measurement.extents());
@@ -18,24 +34,22 @@ double reprojection_error(const context& c, const tensor<float, 3>& cube, const 
   return energy > 0 ? std::sqrt(difference / energy) : 0;
 }
 
-tensor<float, 3> network_input(const context& c, const snapshot& s, initial_estimate initial) {
+tensor<float, 3> network_input(const context& c, const snapshot& s, const initial_estimate& initial) {
   tensor<float, 3> x({s.geometry.height, s.geometry.width, s.geometry.bands});
+  const std::string name = shown_name(initial.kind);
+  unmask::train::progress bar(initial_steps(initial.kind), 0, {.label = name.c_str()});
   unmask::optics::estimate_initially(c.backend(), initial, x.view(), s.measurement.view(), s.mask.view(),
-                                     s.geometry.step);
+                                     s.geometry.step, [&](index_t k, float residual) {
+                                       char text[64];
+                                       std::snprintf(text, sizeof text, "residual %.4f", static_cast<double>(residual));
+                                       bar.update(k, text);
+                                     });
   return x;
 }
 
-estimate run_gap_tv(const context& c, const snapshot& s, bool camera) {
+estimate run_initial(const context& c, const snapshot& s, const initial_estimate& initial) {
   const auto start = std::chrono::steady_clock::now();
-  const auto options = camera ? unmask::optics::camera_gap_tv() : unmask::optics::gap_tv_options();
-  estimate e{"GAP-TV", tensor<float, 3>({s.geometry.height, s.geometry.width, s.geometry.bands}), 0, 0};
-  unmask::optics::gap_tv solver(s.geometry, options);
-  unmask::train::progress bar(options.iterations, 0, {.label = "GAP-TV"});
-  solver.run(c.backend(), e.cube.view(), s.measurement.view(), s.mask.view(), [&](index_t k, float residual) {
-    char text[64];
-    std::snprintf(text, sizeof text, "residual %.4f", static_cast<double>(residual));
-    bar.update(k, text);
-  });
+  estimate e{shown_name(initial.kind), network_input(c, s, initial), 0, 0};
   e.seconds = seconds_since(start);
   e.reprojection = reprojection_error(c, e.cube, s);
   return e;
@@ -45,7 +59,7 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   if (w.config.bands != s.geometry.bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
                                         " bands, the measurement has " + std::to_string(s.geometry.bands));
-  const auto initial = described_initial(w.description);
+  const auto initial = described_initial(w.description, w.config.bands);
   if (!initial) return initial.error();
   estimate e{"S2-Transformer", {}, 0, 0};
   {
@@ -69,15 +83,15 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
 double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w) {
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
-  const auto initial = described_initial(w.description);
-  const bool gap_tv = initial && *initial != initial_estimate::hm;
+  const auto initial = described_initial(w.description, w.config.bands);
   return static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads)) +
-         // the cube, and GAP-TV's memory with it, come when the parameters have gone
-         std::max(0., cube + (gap_tv ? static_cast<double>(unmask::optics::gap_tv::bytes(g)) : 0) - parameters);
+         // the cube, and the initial estimate's memory with it, come when the parameters have gone
+         std::max(0., (initial ? initial_bytes(g, *initial) : cube) - parameters);
 }
 
-double gap_tv_bytes(const unmask::optics::cassi_geometry& g) {
-  return static_cast<double>(unmask::optics::gap_tv::bytes(g)) + static_cast<double>(g.cube_size()) * sizeof(float);
+double initial_bytes(const unmask::optics::cassi_geometry& g, const initial_estimate& initial) {
+  return static_cast<double>(unmask::optics::initial_bytes(initial, g)) +
+         static_cast<double>(g.cube_size()) * sizeof(float);
 }
 
 }  // namespace program

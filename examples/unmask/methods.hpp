@@ -28,21 +28,28 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
 
 double reprojection_error(const context&, const tensor<float, 3>& cube, const snapshot&);
 
+using unmask::optics::describe_initial;
 using unmask::optics::described_initial;
 using unmask::optics::initial_estimate;
+using unmask::optics::initial_kind;
 using unmask::optics::initial_name;
 
 /// What a network starts from.
-tensor<float, 3> network_input(const context&, const snapshot&, initial_estimate);
+tensor<float, 3> network_input(const context&, const snapshot&, const initial_estimate& = {});
 
-/// The training-free baseline. `camera`: the calmer settings for real snapshots.
-estimate run_gap_tv(const context&, const snapshot&, bool camera = false);
+/// The same as a result of its own: HM, GAP-TV (the training-free baseline) or spectral TV.
+estimate run_initial(const context&, const snapshot&, const initial_estimate&);
+
+/// GAP-TV. `camera`: the calmer settings for real snapshots.
+inline estimate run_gap_tv(const context& c, const snapshot& s, bool camera = false) {
+  return run_initial(c, s, {camera ? initial_kind::gap_tv_camera : initial_kind::gap_tv, {}});
+}
 
 /// `weights` are given back as soon as the session has its own copy.
 result<estimate> run_network(const context&, const snapshot&, unmask::io::weights weights);
 
 /// Bytes that each takes beside the snapshot and the weights.
 double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&);
-double gap_tv_bytes(const unmask::optics::cassi_geometry&);
+double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&);
 
 }  // namespace program

@@ -1,4 +1,4 @@
-/// unmask reconstruct: a cube from one snapshot, by the network or by GAP-TV.
+/// unmask reconstruct: a cube from one snapshot, by a network, by spectral TV or by GAP-TV.
 
 #include <unmask/io/cube.hpp>
 #include <unmask/io/hdf5_writer.hpp>
@@ -8,20 +8,12 @@
 #include "memory.hpp"
 #include "methods.hpp"
 #include "models.hpp"
+#include "reconstruct_options.hpp"
 #include "reports.hpp"
-#include "tiles.hpp"
 
 namespace program {
 
 namespace {
-
-struct reconstruct_options {
-  std::string measurement, mask, method, weights, out, report, truth;
-  exposure_choice exposure;
-  tile_choice tile;
-  index_t step = 2, bands = 0;
-  bool rotate = false;
-};
 
 /// The measurement's own wavelengths, those the weights were trained for, or the benchmark's for 28 bands.
 std::vector<double> wavelengths_of(const std::string& path, index_t bands) {
@@ -32,7 +24,9 @@ std::vector<double> wavelengths_of(const std::string& path, index_t bands) {
 
 /// The report shows the whole cube; everything else works by tiles.
 result<> check_tiled(const reconstruct_options& o, bool network) {
-  if (!network) return error(errc::bad_argument, "--tile and --memory-limit need --method s2: GAP-TV has no tiles");
+  if (!network)
+    return error(errc::bad_argument,
+                 "--tile and --memory-limit need --method s2: GAP-TV and spectral TV have no tiles");
   if (!o.report.empty()) return error(errc::bad_argument, "--report needs the whole cube in memory, not tiles of it");
   return {};
 }
@@ -42,59 +36,68 @@ class reconstruction {
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
 
   result<> run() {
-    index_t bands = o_.bands;
-    const auto weights = choose_weights();
-    if (!weights) return weights.error();
-    const bool network = !weights->empty();
-    if (network) {
-      auto read = unmask::io::read_weights(*weights, c_.backend());
-      if (!read) return read.error();
-      weights_ = std::move(*read);
-      if (bands == 0) bands = weights_->config.bands;
-      if (bands != weights_->config.bands)
-        return error(errc::bad_argument, "--band-count " + std::to_string(bands) + ": the weights are for " +
-                                             std::to_string(weights_->config.bands) + " bands");
+    if (o_.method != "gap-tv")
+      if (auto ok = find_weights(); !ok) return ok;
+    if (!files_)
+      if (auto ok = open_files(weights_ ? weights_->config.bands : o_.bands); !ok) return ok;
+    const auto& g = files_->geometry;
+    if (weights_ && o_.bands != 0 && o_.bands != weights_->config.bands)
+      return error(errc::bad_argument, "--band-count " + std::to_string(o_.bands) + ": the weights are for " +
+                                           std::to_string(weights_->config.bands) + " bands");
+    if (weights_) {
+      auto initial = described_initial(weights_->description, weights_->config.bands);
+      if (!initial) return initial.error();
+      initial_ = std::move(*initial);
     }
-    auto files = snapshot_files::open(o_.measurement, o_.mask, bands, o_.step);
-    if (!files) return files.error();
-    const auto& g = files->geometry;
+    if (o_.method == "spectral-tv") {
+      if (!weights_ || initial_.kind != initial_kind::spectral_tv)
+        return error(errc::bad_argument, "--method spectral-tv: no weights that know these spectra (--weights)");
+      weights_.reset();
+    } else if (!weights_) {
+      initial_.kind = initial_kind::gap_tv;
+    }
     give_back_freed_memory();
     const double used = memory_in_use().now,
                  planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
-                 whole = used + planes + (network ? network_bytes(c_, g, *weights_) : gap_tv_bytes(g));
+                 whole = used + planes + (weights_ ? network_bytes(c_, g, *weights_) : initial_bytes(g, initial_));
     const bool tiled = o_.tile.side > 0 || (o_.tile.memory_limit > 0 && whole > o_.tile.memory_limit);
-    return tiled ? by_tiles(*files, used) : at_once(std::move(*files), whole);
+    return tiled ? by_tiles(*files_, used) : at_once(std::move(*files_), whole);
   }
 
  private:
-  /// The file of the network; empty for GAP-TV. What nobody chose is said.
-  result<std::string> choose_weights() const {
-    if (o_.method == "gap-tv") return std::string();
-    if (!o_.weights.empty()) return o_.weights;
-    const auto files = snapshot_files::open(o_.measurement, o_.mask, o_.bands, o_.step);
+  result<> open_files(index_t bands) {
+    auto files = snapshot_files::open(o_.measurement, o_.mask, bands, o_.step);
     if (!files) return files.error();
-    const auto& g = files->geometry;
-    const auto how = files->expose(o_.exposure, o_.measurement, 1);
-    if (!how) return how.error();
-    if (how->camera && o_.method.empty()) {
-      c_.say(
-          "a camera's snapshot: GAP-TV (the network that comes with the program learnt simulated ones; --method s2)\n");
-      return std::string();
+    files_ = std::move(*files);
+    return {};
+  }
+
+  /// The network that was asked for, or the one that comes with the program; none where that does not fit. What nobody
+  /// chose is said.
+  result<> find_weights() {
+    std::string path = o_.weights;
+    if (path.empty()) {
+      if (auto ok = open_files(o_.bands); !ok) return ok;
+      const auto& g = files_->geometry;
+      const auto general = g.bands == 28 && g.step == 2 ? model_path(general_model) : std::nullopt;
+      if (!general && !o_.method.empty())
+        return error(errc::bad_argument, "--method " + o_.method + " needs --weights FILE (unmask train makes one): " +
+                                             "no network for " + std::to_string(g.bands) + " bands and step " +
+                                             std::to_string(g.step) + " comes with the program");
+      if (!general) {
+        if (o_.tile.side == 0 && o_.tile.memory_limit == 0)  // else the refusal is the one line
+          c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n",
+                 g.bands, g.step);
+        return {};
+      }
+      path = *general;
+      c_.say("%s: %s, which comes with the program (--weights takes another, --method gap-tv none)\n",
+             o_.method == "spectral-tv" ? "spectra" : "network", path.c_str());
     }
-    const auto general = model_path(general_model);
-    if (general && g.bands == 28 && g.step == 2) {
-      c_.say("network: %s, which comes with the program (--weights takes another, --method gap-tv none)\n",
-             general->c_str());
-      return *general;
-    }
-    if (o_.method == "s2")
-      return error(errc::bad_argument, "--method s2 needs --weights FILE (unmask train makes one): no network for " +
-                                           std::to_string(g.bands) + " bands and step " + std::to_string(g.step) +
-                                           " comes with the program");
-    if (o_.tile.side == 0 && o_.tile.memory_limit == 0)  // else the refusal is the one line
-      c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n", g.bands,
-             g.step);
-    return std::string();
+    auto read = unmask::io::read_weights(path, c_.backend());
+    if (!read) return read.error();
+    weights_ = std::move(*read);
+    return {};
   }
 
   result<> at_once(snapshot_files files, double planned) {
@@ -109,7 +112,8 @@ class reconstruction {
     const auto wavelengths = wavelengths_of(path(), files.geometry.bands);
     const snapshot s{std::move(*y), std::move(*mask), files.geometry};
     const bool network = weights_.has_value();
-    auto e = network ? run_network(c_, s, std::move(*weights_)) : result<estimate>(run_gap_tv(c_, s, how->camera));
+    if (how->camera && initial_.kind == initial_kind::gap_tv) initial_.kind = initial_kind::gap_tv_camera;
+    auto e = network ? run_network(c_, s, std::move(*weights_)) : result<estimate>(run_initial(c_, s, initial_));
     if (!e) return e.error();
     if (auto saved = unmask::io::write_cube(
             o_.out, e->cube.view(), wavelengths,
@@ -118,18 +122,16 @@ class reconstruction {
       return saved;
     conclude(files, e->name, e->seconds, e->reprojection);
     if (!o_.report.empty())
-      if (auto ok = report(s, *how, wavelengths, std::move(*e), network); !ok) return ok;
+      if (auto ok = report(s, *how, wavelengths, std::move(*e)); !ok) return ok;
     c_.print(summary_);
     return {};
   }
 
   result<> by_tiles(const snapshot_files& files, double used) {
     if (auto ok = check_tiled(o_, weights_.has_value()); !ok) return ok;
-    const auto initial = described_initial(weights_->description);
-    if (!initial) return initial.error();
-    if (*initial != initial_estimate::hm)
+    if (initial_.kind != initial_kind::hm)
       return error(errc::bad_argument, "--tile and --memory-limit: the network starts from " +
-                                           std::string(initial_name(*initial)) +
+                                           std::string(initial_name(initial_.kind)) +
                                            ", which needs the whole image; give --weights that start from hm");
     const auto plan = plan_tiles(c_, files, weights_->config, o_.tile, used);
     if (!plan) return plan.error();
@@ -193,13 +195,13 @@ class reconstruction {
                      {"bands", g.bands}});
   }
 
-  result<> report(const snapshot& s, const exposure& how, const std::vector<double>& wavelengths, estimate e,
-                  bool network) {
+  result<> report(const snapshot& s, const exposure& how, const std::vector<double>& wavelengths, estimate e) {
     report_builder page("Reconstruction of " + std::filesystem::path(path()).filename().string(), wavelengths, s);
     page.input.rotate180 = o_.rotate;
     page.fact("Exposure", how.text);
+    const bool baseline = e.name == "GAP-TV";
     page.add(std::move(e));
-    if (network) page.add(run_gap_tv(c_, s, how.camera));  // the training-free baseline beside it
+    if (!baseline) page.add(run_gap_tv(c_, s, how.camera));
     if (!o_.truth.empty()) {
       auto truth = unmask::io::read_cube(unmask::io::parse_source(o_.truth));
       if (!truth) return truth.error();
@@ -215,7 +217,9 @@ class reconstruction {
 
   const context& c_;
   const reconstruct_options& o_;
-  std::optional<unmask::io::weights> weights_;
+  std::optional<snapshot_files> files_;
+  std::optional<unmask::io::weights> weights_;  ///< none: the initial estimate is the result
+  initial_estimate initial_;
   nlohmann::json summary_;
 };
 
@@ -226,43 +230,7 @@ void add_reconstruct(CLI::App& app, context& c) {
   auto* command = add_command(
       app, "reconstruct", "a cube from one coded snapshot",
       "unmask reconstruct --measurement snapshot.h5 --mask mask.mat --weights weights.safetensors --out cube.h5");
-  command->add_option("--measurement", o->measurement, "snapshot [H, W + step (bands - 1)]")->required();
-  command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes")->required();
-  command->add_option("--out", o->out, "HDF5 file with cube and wavelengths")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
-  command->add_option("--method", o->method, "s2 (a network) or gap-tv (needs no training)")
-      ->check(CLI::IsMember({"s2", "gap-tv"}));
-  command->add_option(
-      "--weights", o->weights,
-      "safetensors file of `unmask train` (default for 28 bands and step 2: the network that comes with the program)");
-  command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
-      ->check(CLI::Range(1, 4096));
-  command
-      ->add_option("--exposure", o->exposure.mode,
-                   "auto: as stored if the file says its unit, else camera; camera: clip at 0, divide by the maximum, "
-                   "times --full-scale; none")
-      ->check(CLI::IsMember({"auto", "camera", "none"}))
-      ->capture_default_str();
-  command
-      ->add_option("--full-scale", o->exposure.full_scale, "of a camera's measurement, in units of the network's input")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--report", o->report, "also write an HTML report (GAP-TV beside the network)");
-  command->add_option("--truth", o->truth, "true cube, for the report's numbers");
-  command->add_flag("--rotate180", o->rotate, "show pictures rotated (some cameras store snapshots upside down)");
-  command
-      ->add_option("--tile", o->tile.side,
-                   "pixels of a tile's side: reconstruct and write tile by tile, in memory that does not grow with the "
-                   "image (strips of that height where the mask embedding spans rows)")
-      ->check(CLI::Range(1, 65536));
-  command->add_option("--halo", o->tile.halo, "pixels that a tile reads on each side beyond its own")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
-  command
-      ->add_option_function<double>(
-          "--memory-limit", [o](double megabytes) { o->tile.memory_limit = megabytes * 1e6; },
-          "MB of the whole process: tiles where more is planned")
-      ->check(CLI::PositiveNumber);
+  add_options(command, o);
   command->callback([&c, o] { c.run = [&c, o] { return reconstruction(c, *o).run(); }; });
 }
 

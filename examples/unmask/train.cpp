@@ -85,7 +85,7 @@ result<> write_run_report(const context& c, const train_config& config, const un
   const auto aux = view_auxiliary(c, weights, shot, s.cube, loss->aware);
   if (!aux) return aux.error();
   report_builder report("Training: " + s.name, s.wavelengths, shot);
-  report.add({"HM input", network_input(c, shot, initial_estimate::hm), 0, 0});
+  report.add({"HM input", network_input(c, shot), 0, 0});
   report.add(run_gap_tv(c, shot));
   report.add(std::move(*e));
   if (auto ok = report.compare(s.cube); !ok) return ok;
@@ -153,9 +153,12 @@ result<> train(const context& c, const train_options& o) {
     return error(errc::wrong_shape, config.from + ": weights are for " + std::to_string(from->config.bands) +
                                         " bands, the scenes have " + std::to_string(bands));
   config.network.bands = bands;
-  auto source = source_of(config, *data, *samples);
+  if (auto ok = learn_spread(config, data->training); !ok) return ok;
+  const auto initial = initial_of(config, bands);
+  if (!initial) return initial.error();
+  auto source = source_of(config, *data, *samples, *initial);
   if (!source) return source.error();
-  const auto validation = validation_of(config, *data);
+  const auto validation = validation_of(c, config, *data, *initial);
   if (!validation) return validation.error();
   auto net = trainer::create(c.backend(), config.network, trainer_options_of(config, plan->steps()));
   if (!net) return net.error();

@@ -24,8 +24,9 @@ struct train_config {
   index_t step = 2, batch = 4, crop = 64;
   bool symmetries = true, move_mask = true;
   double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0;
-  std::string initial = "hm";                 ///< what the network starts from
-  index_t fields = 32, steps_per_field = 16;  ///< of an initial estimate that takes a second
+  std::string initial = "hm", spread;         ///< what the network starts from; spectral TV's, learnt if empty
+  index_t spread_rank = 8;                    ///< directions that are learnt
+  index_t fields = 32, steps_per_field = 16;  ///< of an initial estimate that takes seconds
   std::string noise = "none";
   double read_sigma = 0, photons = 1e4, quantum_efficiency = .4, bit_depth = 2048, noisy = 1;
   bool noisy_validation = false;
@@ -52,7 +53,8 @@ void each_member(Config& c, Visit&& visit) {
   visit("step", c.step), visit("batch", c.batch), visit("crop", c.crop), visit("symmetries", c.symmetries);
   visit("move_mask", c.move_mask), visit("mosaics", c.mosaics), visit("random_masks", c.random_masks);
   visit("grey_masks", c.grey_masks), visit("open_share", c.open_share), visit("open_spread", c.open_spread);
-  visit("initial", c.initial), visit("fields", c.fields), visit("steps_per_field", c.steps_per_field);
+  visit("initial", c.initial), visit("spread", c.spread), visit("spread_rank", c.spread_rank);
+  visit("fields", c.fields), visit("steps_per_field", c.steps_per_field);
   visit("noise", c.noise), visit("read_sigma", c.read_sigma), visit("photons", c.photons);
   visit("quantum_efficiency", c.quantum_efficiency), visit("bit_depth", c.bit_depth), visit("noisy", c.noisy);
   visit("noisy_validation", c.noisy_validation);

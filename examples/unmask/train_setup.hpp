@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <unmask/io/weights.hpp>
+#include <unmask/optics/learn_spectra.hpp>
 #include <variant>
 
 #include "methods.hpp"
@@ -49,6 +50,17 @@ inline std::string difference(const nlohmann::json& a, const nlohmann::json& b) 
   return "";
 }
 
+/// The initial estimate that a network was trained on.
+inline result<> start_as(train_config& config, const unmask::io::weights& weights) {
+  const auto initial = described_initial(weights.description, weights.config.bands);
+  if (!initial) return initial.error();
+  std::map<std::string, std::string> words;
+  describe_initial(words, *initial);
+  config.initial = words["initial"];
+  config.spread = words["spread"];
+  return {};
+}
+
 /// File, then options, over the defaults. A resumed run has its own configuration, which they may repeat. Relative
 /// paths become absolute, so that a run can be resumed from anywhere.
 inline result<train_setup> configure(const context& c, const train_options& o, const run_folder& run) {
@@ -78,6 +90,7 @@ inline result<train_setup> configure(const context& c, const train_options& o, c
     auto read = unmask::io::read_weights(config.from);
     if (!read) return read.error();
     config.network = read->config;
+    if (auto ok = start_as(config, *read); !ok) return ok.error();
     setup.from = std::move(*read);
   }
   if (auto ok = apply(config, file, o.config); !ok) return ok.error();
@@ -126,31 +139,43 @@ inline std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
   return list;
 }
 
+/// Once for a run, whose configuration keeps what is learnt here.
+inline result<> learn_spread(train_config& config, const std::vector<scene>& scenes) {
+  if (config.initial != initial_name(initial_kind::spectral_tv) || !config.spread.empty()) return {};
+  auto spread = unmask::optics::learn_spread(cubes(scenes), config.spread_rank);
+  if (!spread) return spread.error();
+  std::map<std::string, std::string> words;
+  describe_initial(words, {initial_kind::spectral_tv, std::move(*spread)});
+  config.spread = words["spread"];
+  return {};
+}
+
+inline result<initial_estimate> initial_of(const train_config& config, index_t bands) {
+  return described_initial({{"initial", config.initial}, {"spread", config.spread}}, bands);
+}
+
 using sample_source = std::variant<unmask::train::sample_source, unmask::train::estimated_source>;
 
 inline result<sample_source> source_of(const train_config& config, const training_data& data,
-                                       const unmask::train::sample_options& samples) {
-  const auto initial = unmask::optics::initial_by_name(config.initial);
-  if (!initial) return initial.error();
+                                       const unmask::train::sample_options& samples, const initial_estimate& initial) {
   const auto either = [](auto made) -> result<sample_source> {
     if (!made) return made.error();
     return sample_source(std::move(*made));
   };
-  if (*initial == initial_estimate::hm)
+  if (initial.kind == initial_kind::hm)
     return either(unmask::train::sample_source::create(cubes(data.training), data.masks, samples));
   return either(unmask::train::estimated_source::create(cubes(data.training), data.masks, samples,
-                                                        {*initial, config.fields, config.steps_per_field}));
+                                                        {initial, config.fields, config.steps_per_field}));
 }
 
-inline result<std::optional<unmask::train::validation_set>> validation_of(const train_config& config,
-                                                                          const training_data& data) {
+inline result<std::optional<unmask::train::validation_set>> validation_of(const context& c, const train_config& config,
+                                                                          const training_data& data,
+                                                                          const initial_estimate& initial) {
   if (data.validation.empty()) return std::optional<unmask::train::validation_set>();
   unmask::optics::noise_model noise;
   if (config.noisy_validation) noise = *noise_of(config);
-  const auto initial = unmask::optics::initial_by_name(config.initial);
-  if (!initial) return initial.error();
   auto set = unmask::train::validation_set::create(cubes(data.validation), data.masks.front(), config.step, noise, 1,
-                                                   *initial);
+                                                   initial, c.backend());
   if (!set) return set.error();
   return std::optional(std::move(*set));
 }
@@ -163,11 +188,16 @@ inline std::map<std::string, std::string> description(const train_config& config
   for (const auto& mask : config.mask) masks += (masks.empty() ? "" : ", ") + fs::path(mask).filename().string();
   for (double w : data.training.front().wavelengths) nm += (nm.empty() ? "" : " ") + std::to_string(w).substr(0, 5);
   recipe.erase("data");
+  recipe.erase("spread");
   recipe["mask"] = masks;
   recipe["from"] = fs::path(config.from).filename().string();
-  std::map<std::string, std::string> d{
-      {"wavelengths", nm},       {"step", std::to_string(config.step)}, {"initial", config.initial},
-      {"recipe", recipe.dump()}, {"steps", std::to_string(steps)},      {"mask", masks}};
+  std::map<std::string, std::string> d{{"wavelengths", nm},
+                                       {"step", std::to_string(config.step)},
+                                       {"recipe", recipe.dump()},
+                                       {"steps", std::to_string(steps)},
+                                       {"mask", masks}};
+  d["initial"] = config.initial;
+  if (!config.spread.empty()) d["spread"] = config.spread;
   if (std::isfinite(psnr)) d["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
   return d;
 }

@@ -69,7 +69,7 @@ struct auxiliary_view {
 inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::io::weights& weights, const snapshot& s,
                                              const tensor<float, 3>& truth,
                                              const unmask::train::mask_aware_options& aware) {
-  const auto initial = described_initial(weights.description);
+  const auto initial = described_initial(weights.description, weights.config.bands);
   if (!initial) return initial.error();
   const unmask::s2_config& config = weights.config;
   const index_t H = s.geometry.height, W = s.geometry.width, C = s.geometry.bands, Hp = config.padded(H),

@@ -1,7 +1,6 @@
 /// What a network starts from, and the network that comes with the program.
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <unmask/io/weights.hpp>
 
 #include "program.hpp"
@@ -20,14 +19,7 @@ struct starting_files {
     fs::create_directories(folder / "data");
     fs::copy(folder / "scene.h5", folder / "data/a.h5");
     fs::copy(folder / "scene.h5", folder / "data/b.h5");
-    const json config = {{"network",
-                          {{"channels", 8},
-                           {"depths", {1}},
-                           {"heads", {2}},
-                           {"spectral_head_width", 4},
-                           {"hidden", 16},
-                           {"window", 4},
-                           {"pad_multiple", 4}}},
+    const json config = {{"network", tiny_network()},
                          {"bands", "native"},
                          {"stages", "me:4,ma:8"},
                          {"batch", 2},
@@ -80,6 +72,7 @@ TEST_CASE("a network that starts from GAP-TV: the same bits on any threads, and 
   const auto weights = unmask::io::read_weights(t.folder / "one/weights.safetensors");
   REQUIRE(weights);
   CHECK(weights->description.at("initial") == "gap-tv");
+  CHECK_FALSE(weights->description.contains("spread"));
   const auto r = run_program(t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "one/weights.safetensors" +
                                            " --tile 16 --out " + t.folder / "tiles.h5");
   CHECK(r.code == 2);
@@ -90,14 +83,41 @@ TEST_CASE("a network that starts from GAP-TV: the same bits on any threads, and 
 
 TEST_CASE("with last_zero an untrained network returns what it starts from") {
   const starting_files t(4);
-  // Adam's first step is as large as the rate, whatever the gradient.
-  auto r = t.train("run", "--set learning_rate=1e-12 --set validation=[] --stages plain:1");
+  for (const std::string initial : {"gap-tv", "spectral-tv"}) {
+    // Adam's first step is as large as the rate, whatever the gradient.
+    auto r =
+        t.train(initial, "--set learning_rate=1e-12 --set validation=[] --stages plain:1 --set initial=" + initial);
+    CHECK_MESSAGE(r.code == 0, r.err);
+    const std::string with = "reconstruct" + t.shot + " --weights " + t.folder / (initial + "/weights.safetensors");
+    r = run_program(t.folder, with + " --out " + t.folder / "network.h5");
+    CHECK_MESSAGE(r.code == 0, r.err);
+    r = run_program(t.folder, with + " --method " + initial + " --out " + t.folder / "start.h5");
+    CHECK_MESSAGE(r.code == 0, r.err);
+    CHECK(largest_difference(t.folder / "network.h5", t.folder / "start.h5") <= 1e-6);
+  }
+}
+
+TEST_CASE("spectral TV's spectra are learnt once and stay with run and weights") {
+  const starting_files t(4);
+  const std::string spectral = "--set initial=spectral-tv --set spread_rank=3 ";
+  auto r = t.train("run", spectral);
   CHECK_MESSAGE(r.code == 0, r.err);
-  r = run_program(t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "run/weights.safetensors" + " --out " +
-                                t.folder / "network.h5");
+  const auto spread = [&](const std::string& name) {
+    return unmask::io::read_weights(t.folder / (name + "/weights.safetensors")).value().description.at("spread");
+  };
+  CHECK(spread("run").substr(0, 4) == "3 4 ");
+  CHECK(json::parse(read_text(t.folder / "run/config.json"))["spread"] == spread("run"));
+  // other scenes do not change what the weights were trained on
+  fs::remove(t.folder / "data/a.h5");
+  const sample_files other(t.folder, 32, 4, 9);
+  fs::copy(t.folder / "scene.h5", t.folder / "data/a.h5");
+  const std::string config = t.folder / "config.json";
+  auto keys = json::parse(read_text(config));
+  for (const char* key : {"network", "initial"}) keys.erase(key);
+  write_text(config, keys.dump());
+  r = t.train("fine", "--stages plain:1 --from " + t.folder / "run/weights.safetensors");
   CHECK_MESSAGE(r.code == 0, r.err);
-  CHECK(run_program(t.folder, "reconstruct" + t.shot + " --method gap-tv --out " + t.folder / "gap.h5").code == 0);
-  CHECK(largest_difference(t.folder / "network.h5", t.folder / "gap.h5") <= 1e-6);
+  CHECK(spread("fine") == spread("run"));
 }
 
 TEST_CASE("wrong words about the start are refused in one line") {
@@ -113,15 +133,23 @@ TEST_CASE("wrong words about the start are refused in one line") {
   const auto run = t.train("run", "--stages plain:1");
   CHECK_MESSAGE(run.code == 0, run.err);
   auto weights = unmask::io::read_weights(t.folder / "run/weights.safetensors").value();
+  const auto refused = [&](const std::string& more, const char* what) {
+    REQUIRE(unmask::io::write_weights(t.folder / "odd.safetensors", weights.config, weights.parameters,
+                                      weights.description));
+    const auto r = run_program(t.folder, "reconstruct" + t.shot + more + " --weights " + t.folder / "odd.safetensors" +
+                                             " --out " + t.folder / "x.h5");
+    CHECK(r.code == 2);
+    CHECK(r.lines() == 1);
+    CHECK_MESSAGE(r.err.find(what) != std::string::npos, r.err);
+    CHECK_FALSE(fs::exists(t.folder / "x.h5"));
+  };
+  refused(" --method spectral-tv", "no weights that know these spectra");
   weights.description["initial"] = "guess";
-  REQUIRE(
-      unmask::io::write_weights(t.folder / "odd.safetensors", weights.config, weights.parameters, weights.description));
-  const auto r = run_program(
-      t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "odd.safetensors" + " --out " + t.folder / "x.h5");
-  CHECK(r.code == 2);
-  CHECK(r.lines() == 1);
-  CHECK(r.err.find("'guess'") != std::string::npos);
-  CHECK_FALSE(fs::exists(t.folder / "x.h5"));
+  refused("", "'guess'");
+  weights.description["initial"] = "spectral-tv";
+  refused("", "without a 'spread'");
+  weights.description["spread"] = "1 28 .5";
+  refused("", "[1 x 28]");
 }
 
 TEST_CASE("reconstruct takes the network that comes with the program") {

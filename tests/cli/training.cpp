@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <random>
 #include <unmask/io/safetensors.hpp>
 
@@ -23,14 +22,7 @@ struct training_files {
     fs::create_directories(folder / "data");
     fs::copy(folder / "scene.h5", folder / "data/a.h5");
     fs::copy(folder / "scene.h5", folder / "data/b.h5");
-    json config = {{"network",
-                    {{"channels", 8},
-                     {"depths", {1}},
-                     {"heads", {2}},
-                     {"spectral_head_width", 4},
-                     {"hidden", 16},
-                     {"window", 4},
-                     {"pad_multiple", 4}}},
+    json config = {{"network", tiny_network()},
                    {"bands", "native"},
                    {"stages", "me:6,ma:14"},
                    {"batch", 2},

@@ -30,7 +30,7 @@ const std::map<std::string, layer> table = {
     {"nn/cpu", {{"core", "parallel", "simd", "nn", "nn/cpu/strip"}, {"Eigen"}}},
     {"nn/cpu/strip", {{"core", "parallel", "simd", "nn", "nn/cpu"}, {}}},
     {"models", {{"core", "parallel", "nn"}, {}}},
-    {"optics", {{"core", "parallel"}, {}}},
+    {"optics", {{"core", "parallel", "simd"}, {"Eigen"}}},
     {"metrics", {{"core"}, {}}},
     {"scenes", {{"core"}, {}}},
     {"train", {{"core", "parallel", "nn", "models", "optics", "metrics"}, {"unistd.h"}}},

@@ -1,8 +1,5 @@
-#include <unmask/core/random.hpp>
 #include <unmask/metrics/quality.hpp>
 #include <unmask/optics/gap_tv.hpp>
-#include <unmask/optics/spectral.hpp>
-#include <unmask/scenes/generate.hpp>
 
 #include <doctest/doctest.h>
 
@@ -10,27 +7,9 @@
 #include <cmath>
 #include <vector>
 
+#include "snapshot.hpp"
+
 using namespace unmask;
-
-namespace {
-
-struct snapshot {
-  tensor<float, 3> truth;
-  tensor<float, 2> mask, y;
-  optics::cassi_geometry g;
-};
-
-snapshot take(index_t height, index_t width, std::uint64_t seed) {
-  snapshot s{scenes::generate(height, width, optics::benchmark_wavelength_list(), seed),
-             scenes::grey_mask(height, width, seed),
-             {},
-             {height, width, 28, 2}};
-  s.y = tensor<float, 2>({height, s.g.measurement_width()});
-  optics::cassi_forward(ref{}, s.y.view(), s.truth.view(), s.mask.view(), s.g.step);
-  return s;
-}
-
-}  // namespace
 
 TEST_CASE("gap-tv: better than the shifted-back input, and the residual falls") {
   const snapshot s = take(64, 64, 2);

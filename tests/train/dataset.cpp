@@ -6,35 +6,23 @@
 #include <set>
 #include <vector>
 
+#include "tiny_training.hpp"
 #include "unmask/train/dataset.hpp"
 
 using namespace unmask;
 using unmask::index_t;
 namespace ut = unmask::train;
+using tiny_training::uniform;
 
 namespace {
 
-tensor<float, 3> scene(index_t h, index_t w, index_t c, std::uint64_t seed) {
-  tensor<float, 3> t({h, w, c});
-  unmask::random draw(seed);
-  for (float& v : t) v = static_cast<float>(draw.uniform());
-  return t;
-}
-
-tensor<float, 2> grey_mask(index_t h, index_t w, std::uint64_t seed) {
-  tensor<float, 2> t({h, w});
-  unmask::random draw(seed);
-  for (float& v : t) v = static_cast<float>(draw.uniform());
-  return t;
-}
-
 ut::sample_source source(const ut::sample_options& options) {
   std::vector<tensor<float, 3>> scenes;
-  scenes.push_back(scene(24, 40, 5, 1));
-  scenes.push_back(scene(31, 17, 5, 2));
+  scenes.push_back(uniform(1, 24, 40, 5));
+  scenes.push_back(uniform(2, 31, 17, 5));
   std::vector<tensor<float, 2>> masks;
-  masks.push_back(grey_mask(24, 40, 3));
-  masks.push_back(grey_mask(50, 45, 4));
+  masks.push_back(uniform(3, 24, 40));
+  masks.push_back(uniform(4, 50, 45));
   return ut::sample_source::create(std::move(scenes), std::move(masks), options).value();
 }
 
@@ -220,7 +208,7 @@ TEST_CASE("dataset: every symmetry, scene, mask and place is drawn, and truth is
   }
   // A scene narrower than the crop is high is never transposed.
   std::vector<tensor<float, 3>> tall;
-  tall.push_back(scene(32, 8, 3, 1));
+  tall.push_back(uniform(1, 32, 8, 3));
   const auto long_scene =
       ut::sample_source::create(std::move(tall), {}, {.batch = 8, .height = 16, .width = 8, .random_masks = 1}).value();
   for (index_t i = 0; i < 8; ++i) CHECK_FALSE(long_scene.choose(1, 0, i).parts[0].transposed);

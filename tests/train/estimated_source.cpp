@@ -9,32 +9,21 @@
 using namespace unmask;
 using unmask::index_t;
 namespace ut = unmask::train;
+using tiny_training::uniform;
 
 namespace {
 
 constexpr index_t bands = 4, side = 24;
 
-tensor<float, 3> scene(index_t h, index_t w, std::uint64_t seed) {
-  tensor<float, 3> t({h, w, bands});
-  unmask::random draw(seed);
-  for (float& v : t) v = static_cast<float>(draw.uniform());
-  return t;
-}
-tensor<float, 2> mask(index_t h, index_t w, std::uint64_t seed) {
-  tensor<float, 2> t({h, w});
-  unmask::random draw(seed);
-  for (float& v : t) v = static_cast<float>(draw.uniform());
-  return t;
-}
-
-result<ut::estimated_source> source(ut::sample_options options, const ut::field_options& fields, index_t height = side) {
+result<ut::estimated_source> source(ut::sample_options options, const ut::field_options& fields,
+                                    index_t height = side) {
   options.batch = 3;
   options.height = options.width = 8;
   std::vector<tensor<float, 3>> scenes;
-  scenes.push_back(scene(height, side, 1));
-  scenes.push_back(scene(side + 6, side, 2));
+  scenes.push_back(uniform(1, height, side, bands));
+  scenes.push_back(uniform(2, side + 6, side, bands));
   std::vector<tensor<float, 2>> masks;
-  masks.push_back(mask(side, side + 5, 3));
+  masks.push_back(uniform(3, side, side + 5));
   return ut::estimated_source::create(std::move(scenes), std::move(masks), options, fields);
 }
 
@@ -68,10 +57,13 @@ TEST_CASE("estimated samples: a batch depends on seed and step only") {
 
 TEST_CASE("estimated samples: the input is a crop of the whole field's estimate") {
   // One scene, no symmetry, one field of the scene's size: the only freedom is where the crop lies.
-  const tensor<float, 3> x = scene(side, side, 5);
-  const tensor<float, 2> m = mask(side, side, 6);
+  const tensor<float, 3> x = uniform(5, side, side, bands);
+  const tensor<float, 2> m = uniform(6, side, side);
   const ut::sample_options options{.batch = 4, .height = 8, .width = 8, .symmetries = false};
-  for (const auto initial : {optics::initial_estimate::hm, optics::initial_estimate::gap_tv}) {
+  tensor<float, 2> spread({2, bands}, .5f);
+  spread(1, 0) = spread(1, 1) = -.5f;
+  for (const auto kind : {optics::initial_kind::hm, optics::initial_kind::gap_tv, optics::initial_kind::spectral_tv}) {
+    const optics::initial_estimate initial{kind, spread};
     auto s = ut::estimated_source::create({x}, {m}, options, {.initial = initial, .fields = 1}).value();
     tensor<float, 2> y({side, side + 2 * (bands - 1)});
     tensor<float, 3> whole(x.extents());
@@ -105,11 +97,4 @@ TEST_CASE("estimated samples: what does not fit is refused by name") {
   CHECK(message(source({.mosaics = 2}, {})).find("mosaics") != std::string::npos);
   CHECK(message(source({}, {}, 5)).find("scene 0 is [5 x 24]") != std::string::npos);
   CHECK(message(ut::estimated_source::create({}, {}, {}, {})).find("no scene") != std::string::npos);
-}
-
-TEST_CASE("initial estimates have names") {
-  for (const auto kind : {optics::initial_estimate::hm, optics::initial_estimate::gap_tv,
-                          optics::initial_estimate::gap_tv_camera})
-    CHECK(optics::initial_by_name(optics::initial_name(kind)).value() == kind);
-  CHECK_FALSE(bool(optics::initial_by_name("gap")));
 }

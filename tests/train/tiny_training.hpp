@@ -44,6 +44,15 @@ inline tensor<float, 3> scene(index_t h, index_t w, index_t bands, double phase)
   return t;
 }
 
+/// Uniform noise: a scene [h, w, c] or a grey mask [h, w].
+template <class... Extent>
+auto uniform(std::uint64_t seed, Extent... extents) {
+  tensor<float, sizeof...(Extent)> t({static_cast<index_t>(extents)...});
+  unmask::random draw(seed);
+  for (float& v : t) v = static_cast<float>(draw.uniform());
+  return t;
+}
+
 inline tensor<float, 2> binary_mask(index_t h, index_t w) {
   tensor<float, 2> t({h, w});
   unmask::random draw(5);

@@ -1,8 +1,9 @@
 #pragma once
 
-/// Training samples whose input is an estimate of a whole field, such as GAP-TV, that takes a second: the last fields
-/// are kept, every few steps a new one takes the place of the oldest, and crops are cut from all of them. As with
-/// `sample_source`, a batch is a pure function of (seed, step number): after a resumed start all fields are made again.
+/// Training samples whose input is an estimate of a whole field, such as spectral TV, that takes seconds: the last
+/// fields are kept, every few steps a new one takes the place of the oldest, and crops are cut from all of them. As
+/// with `sample_source`, a batch is a pure function of (seed, step number): after a resumed start all fields are made
+/// again.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace unmask::inline UNMASK_ABI::train {
 
 struct field_options {
-  optics::initial_estimate initial = optics::initial_estimate::gap_tv;
+  optics::initial_estimate initial{optics::initial_kind::gap_tv, {}};
   index_t fields = 32;           ///< kept at a time
   index_t steps_per_field = 16;  ///< steps after which the oldest one is replaced
 };

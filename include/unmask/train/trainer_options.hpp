@@ -17,7 +17,7 @@ struct trainer_options {
   index_t batch = 4, height = 64, width = 64;  ///< of the batches it will get
   std::uint64_t seed = 1;                      ///< initial weights, stochastic depth, samples
   double drop_path = .1;                       ///< stochastic depth of the last block
-  bool frugal = false;     ///< the same bits in 0.6 of the memory (windowed attention), a sixth slower
+  bool frugal = false;     ///< the same bits in 0.6 of the memory (windowed attention), and more time
   bool last_zero = false;  ///< the last convolution starts at zero: an untrained network returns what it gets
   adamw_options optimiser{};
   cosine_schedule schedule{};

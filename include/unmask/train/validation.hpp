@@ -39,9 +39,10 @@ class validation_set {
 
   /// Scenes [H, W, C] of one C, mask [H, W]; the common part at the top left is measured. The noise's full scale is in
   /// units of the network's input, y 2 / C. Errors name the scene.
+  template <class Backend = ref>
   static result<validation_set> create(const std::vector<tensor<float, 3>>& scenes, const tensor<float, 2>& mask,
                                        index_t step, const optics::noise_model& noise = {}, std::uint64_t seed = 1,
-                                       optics::initial_estimate initial = optics::initial_estimate::hm) {
+                                       const optics::initial_estimate& initial = {}, const Backend& be = {}) {
     validation_set set;
     if (scenes.empty()) return error(errc::bad_argument, "validation: found no scene, expected at least one");
     if (auto ok = optics::check_noise(noise); !ok) return ok.error();
@@ -61,12 +62,12 @@ class validation_set {
         std::copy_n(&mask(h, 0), W, &s.mask(h, 0));
       }
       tensor<float, 2> y({H, W + step * (C - 1)});
-      optics::cassi_forward(ref{}, y.view(), s.truth.view(), s.mask.view(), step);
+      optics::cassi_forward(be, y.view(), s.truth.view(), s.mask.view(), step);
       optics::noise_model scaled = noise;
       scaled.full_scale *= static_cast<double>(C) / 2;
       if (noise.shot != optics::shot_noise::none || noise.read_sigma > 0)
-        optics::add_noise(ref{}, y.view(), scaled, seed + i);
-      optics::estimate_initially(ref{}, initial, s.input.view(), y.view(), s.mask.view(), step);
+        optics::add_noise(be, y.view(), scaled, seed + i);
+      optics::estimate_initially(be, initial, s.input.view(), y.view(), s.mask.view(), step);
       for (float m : s.mask) {
         s.hidden.push_back(m < .5f);
         s.open.push_back(!(m < .5f));

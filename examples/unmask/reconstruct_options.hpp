@@ -1,0 +1,60 @@
+#pragma once
+
+/// What `unmask reconstruct` can be told.
+
+#include "snapshot_files.hpp"
+#include "tiles.hpp"
+
+namespace program {
+
+struct reconstruct_options {
+  std::string measurement, mask, method, weights, out, report, truth;
+  exposure_choice exposure;
+  tile_choice tile;
+  index_t step = 2, bands = 0;
+  bool rotate = false;
+};
+
+inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_options>& o) {
+  command->add_option("--measurement", o->measurement, "snapshot [H, W + step (bands - 1)]")->required();
+  command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes")->required();
+  command->add_option("--out", o->out, "HDF5 file with cube and wavelengths")->required();
+  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
+  command
+      ->add_option("--method", o->method,
+                   "s2 (a network), spectral-tv (what it starts from) or gap-tv (needs no training)")
+      ->check(CLI::IsMember({"s2", "spectral-tv", "gap-tv"}));
+  command->add_option(
+      "--weights", o->weights,
+      "safetensors file of `unmask train` (default for 28 bands and step 2: the network that comes with the program)");
+  command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
+      ->check(CLI::Range(1, 4096));
+  command
+      ->add_option("--exposure", o->exposure.mode,
+                   "auto: as stored if the file says its unit, else camera; camera: clip at 0, divide by the maximum, "
+                   "times --full-scale; none")
+      ->check(CLI::IsMember({"auto", "camera", "none"}))
+      ->capture_default_str();
+  command
+      ->add_option("--full-scale", o->exposure.full_scale, "of a camera's measurement, in units of the network's input")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--report", o->report, "also write an HTML report (GAP-TV beside the network)");
+  command->add_option("--truth", o->truth, "true cube, for the report's numbers");
+  command->add_flag("--rotate180", o->rotate, "show pictures rotated (some cameras store snapshots upside down)");
+  command
+      ->add_option("--tile", o->tile.side,
+                   "pixels of a tile's side: reconstruct and write tile by tile, in memory that does not grow with the "
+                   "image (strips of that height where the mask embedding spans rows)")
+      ->check(CLI::Range(1, 65536));
+  command->add_option("--halo", o->tile.halo, "pixels that a tile reads on each side beyond its own")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+  command
+      ->add_option_function<double>(
+          "--memory-limit", [o](double megabytes) { o->tile.memory_limit = megabytes * 1e6; },
+          "MB of the whole process: tiles where more is planned")
+      ->check(CLI::PositiveNumber);
+}
+
+}  // namespace program

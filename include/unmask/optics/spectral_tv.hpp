@@ -1,0 +1,226 @@
+#pragma once
+
+/// Reconstruction from one snapshot by total variation in a metric learnt from spectra. GAP-TV counts an edge alike in
+/// whatever bands it is; but real spectra differ in few ways, so most of what 28 bands could do at an edge does not
+/// happen, and knowing that tells which band the light of a pixel belongs to:
+///
+///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda sum over pixels of sqrt(|grad z|^2 + s^2)
+///
+/// The columns of L [C, K] are the principal directions of spectral differences between neighbouring pixels, each times
+/// its deviation (learn_spectra.hpp): |grad z| is the Mahalanobis length of grad x, in the K directions that matter.
+/// Lambda and s fall from stage to stage; each stage is a weighted least-squares problem (lagged diffusivity: Vogel and
+/// Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at what the noise asks for,
+/// which A x - y tells: one setting serves clean and noisy measurements.
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <cstdio>
+#include <type_traits>
+#include <utility>
+
+#include "../core/result.hpp"
+#include "../parallel/parallel_for.hpp"
+#include "spectral_tv_rows.hpp"
+
+namespace unmask::inline UNMASK_ABI::optics {
+
+/// Weights and s are relative to the scene's mean level, which the measurement tells: the scale of y does not matter.
+struct spectral_tv_options {
+  index_t stages = 12;
+  index_t iterations = 80;     ///< conjugate-gradient steps in each stage
+  float first_weight = .3f;    ///< lambda of the first stage
+  float last_weight = .001f;   ///< lambda of the last third of the stages, if there is no noise
+  float noise_weight = .35f;   ///< lambda is at least this times the mean square of A x - y
+  float first_softness = .3f;  ///< s of the first stage
+  float last_softness = .02f;  ///< s of the last
+};
+
+inline result<> check_spectral_tv(const spectral_tv_options& o) {
+  const auto refuse = [](const char* name, double found, const char* expected) {
+    char text[128];
+    std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);
+    return error(errc::bad_argument, text);
+  };
+  if (o.stages < 1) return refuse("stages", static_cast<double>(o.stages), "at least 1");
+  if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
+  if (!(o.noise_weight >= 0 && o.noise_weight <= 1e6f))
+    return refuse("noise weight", static_cast<double>(o.noise_weight), "a number in [0, 1e6]");
+  for (const auto& [name, value] :
+       {std::pair{"first weight", o.first_weight}, std::pair{"last weight", o.last_weight},
+        std::pair{"first softness", o.first_softness}, std::pair{"last softness", o.last_softness}})
+    if (!(value > 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in (0, 1e6]");
+  return {};
+}
+
+/// A plan for one geometry and one L: one allocation when it is made, none in `run`.
+class spectral_tv {
+ public:
+  /// `g` comes from `check_cassi`, `options` have passed `check_spectral_tv`; spread [K, C] is the transpose of L.
+  spectral_tv(const cassi_geometry& g, in<float, 2> spread, const spectral_tv_options& options = {})
+      : options_(options), block_(bytes(g, spread.extent(0))), rows_(g, spread.extent(0)) {
+    assert(spread.extent(1) == g.bands);
+    arena memory(block_.data(), block_.bytes());
+    carve(memory);
+    for (index_t k = 0; k < rows_.rank; ++k)
+      for (index_t c = 0; c < g.bands; ++c) {
+        rows_.spread[k * g.bands + c] = rows_.turned[c * rows_.rank + k] = spread(k, c);
+        rows_.energy[k] += spread(k, c) * spread(k, c);
+      }
+  }
+
+  /// The size of that allocation: about 16 K + 24 bytes a pixel of the scene.
+  static std::size_t bytes(const cassi_geometry& g, index_t rank) {
+    arena measure;
+    spectral_tv(g, rank, measure);
+    return measure.peak();
+  }
+
+  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x) and the mask [H, W].
+  /// Every stage ends with `progress(stage from 1, |A x - y| / |y|)`; where that returns a bool, false stops.
+  /// Returns the residual of the result. An all-dark measurement gives zeros; a NaN in it spreads.
+  template <class Backend, class Progress>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress);
+
+  template <class Backend>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask) {
+    return run(be, x, y, mask, [](index_t, float) {});
+  }
+
+ private:
+  using pack = detail::spectral_tv_rows::pack;
+
+  spectral_tv(const cassi_geometry& g, index_t rank, arena& measure) : rows_(g, rank) { carve(measure); }
+
+  void carve(arena& memory) {
+    rows_.carve(memory);
+    sums_ = memory.take<double>(rows_.geometry.height);
+  }
+
+  /// Equal bits for any number of threads: one sum a row, added in order.
+  template <class Backend, class Row>
+  double sum_rows(const Backend& be, Row&& row) {
+    const index_t H = rows_.geometry.height;
+    parallel_for(be, H, [&](index_t h, int) { sums_[h] = row(h); });
+    double sum = 0;
+    for (index_t h = 0; h < H; ++h) sum += sums_[h];
+    return sum;
+  }
+
+  template <class Backend>
+  void descend(const Backend& be, const float* mask, float lambda);
+  double compare(index_t h, const float* y, const float* mask, float level);
+
+  spectral_tv_options options_;
+  memory_block block_;
+  detail::spectral_tv_rows rows_;
+  double* sums_ = nullptr;  // [H]
+};
+
+/// Conjugate gradients from z, where the negative gradient is r.
+template <class Backend>
+void spectral_tv::descend(const Backend& be, const float* mask, float lambda) {
+  auto& a = rows_;
+  const index_t H = a.geometry.height, V = a.geometry.measurement_width(), row = a.row;
+  double energy = sum_rows(be, [&](index_t h) { return a.precondition(h, mask, lambda); });
+  parallel_for(be, H, [&](index_t h, int) { std::copy_n(a.q + h * row, row, a.p + h * row); });
+  for (index_t i = 0; i < options_.iterations; ++i) {
+    const double curvature = sum_rows(be, [&](index_t h) {
+      std::fill_n(a.line + h * V, V, 0.f);
+      a.measure(h, a.p, mask);
+      auto sum = pack::all(0.f);
+      a.gradient(h, a.p, mask, lambda, [&](index_t at, auto access, auto gradient) {
+        access.store(a.q + at, gradient);
+        sum = pack::fma(access.load(a.p + at), gradient, sum);
+      });
+      return static_cast<double>(pack::sum(sum));
+    });
+    if (!(curvature > 0 && energy > 0)) return;  // solved to the last bit
+    const auto length = pack::all(static_cast<float>(energy / curvature));
+    const double before = energy;
+    energy = sum_rows(be, [&](index_t h) {
+      simd::each_pack<float>(row, [&](index_t j, auto access) {
+        const index_t at = h * row + j;
+        access.store(a.z + at, pack::fma(length, access.load(a.p + at), access.load(a.z + at)));
+        access.store(a.r + at, pack::fnma(length, access.load(a.q + at), access.load(a.r + at)));
+      });
+      return a.precondition(h, mask, lambda);
+    });
+    const auto turn = pack::all(static_cast<float>(energy / before));
+    parallel_for(be, H, [&](index_t h, int) {
+      simd::each_pack<float>(row, [&](index_t j, auto access) {
+        const index_t at = h * row + j;
+        access.store(a.p + at, pack::fma(turn, access.load(a.p + at), access.load(a.q + at)));
+      });
+    });
+  }
+}
+
+/// line = A L z - y / level; returns the sum of its squares.
+inline double spectral_tv::compare(index_t h, const float* y, const float* mask, float level) {
+  const index_t V = rows_.geometry.measurement_width();
+  float* line = rows_.line + h * V;
+  std::transform(y + h * V, y + (h + 1) * V, line, [&](float v) { return -v / level; });
+  rows_.measure(h, rows_.z, mask);
+  double sum = 0;
+  for (index_t v = 0; v < V; ++v) sum += static_cast<double>(line[v]) * static_cast<double>(line[v]);
+  return sum;
+}
+
+template <class Backend, class Progress>
+float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress) {
+  auto& a = rows_;
+  const index_t H = a.geometry.height, W = a.geometry.width, C = a.geometry.bands, row = a.row;
+  assert(x.size() == a.geometry.cube_size() && mask.size() == H * W);
+  double light = 0, passed = 0, squares = 0;
+  for (float m : mask) passed += static_cast<double>(m);
+  for (float v : y) {
+    light += static_cast<double>(v);
+    squares += static_cast<double>(v) * static_cast<double>(v);
+  }
+  std::fill_n(x.data(), x.size(), 0.f);
+  if (light <= 0 || passed <= 0) return squares > 0 ? 1.f : 0.f;
+  const auto level = static_cast<float>(light / (passed * static_cast<double>(C)));
+  squares /= static_cast<double>(level) * static_cast<double>(level);
+  const auto missing = [&] {
+    return sum_rows(be, [&](index_t h) { return compare(h, y.data(), mask.data(), level); });
+  };
+  // 1 at part 0, then geometrically down to `last` / `first` at part 1
+  const auto between = [](float first, float last, float part) { return first * std::pow(last / first, part); };
+
+  std::fill_n(a.z, H * row, 0.f);
+  double residual = missing();
+  for (index_t stage = 0; stage < options_.stages; ++stage) {
+    const float part = static_cast<float>(stage) / static_cast<float>(std::max<index_t>(options_.stages - 1, 1));
+    const float softness = between(options_.first_softness, options_.last_softness, part);
+    // z = 0 explains nothing, and that is no noise
+    const double noise = stage == 0 ? 0 : residual / static_cast<double>(y.size());
+    const float lambda = std::max(options_.noise_weight * static_cast<float>(noise),
+                                  between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
+    parallel_for(be, H, [&](index_t h, int) { a.weigh(h, softness); });
+    parallel_for(be, H, [&](index_t h, int) { a.sum_weights(h); });
+    parallel_for(be, H, [&](index_t h, int) {
+      a.gradient(h, a.z, mask.data(), lambda,
+                 [&](index_t at, auto access, auto gradient) { access.store(a.r + at, pack::all(0.f) - gradient); });
+    });
+    descend(be, mask.data(), lambda);
+    residual = missing();
+    const auto relative = static_cast<float>(std::sqrt(residual / squares));
+    if constexpr (std::is_same_v<std::invoke_result_t<Progress&, index_t, float>, bool>) {
+      if (!progress(stage + 1, relative)) break;
+    } else {
+      progress(stage + 1, relative);
+    }
+  }
+  parallel_for(be, H, [&](index_t h, int) {
+    for (index_t w = 0; w < W; ++w)
+      for (index_t c = 0; c < C; ++c) {
+        float sum = 0;
+        for (index_t k = 0; k < a.rank; ++k) sum += a.turned[c * a.rank + k] * a.z[h * row + k * W + w];
+        x(h, w, c) = sum < 0 ? 0 : sum * level;
+      }
+  });
+  return static_cast<float>(std::sqrt(residual / squares));
+}
+
+}  // namespace unmask::inline UNMASK_ABI::optics
