@@ -16,7 +16,7 @@ namespace {
 
 tensor<float, 2> generated_spread(index_t rank) {
   std::vector<tensor<float, 3>> scenes;
-  for (std::uint64_t seed : {11, 12, 13}) scenes.push_back(take(48, 48, seed).truth);
+  for (std::uint64_t seed : {11u, 12u, 13u}) scenes.push_back(take(48, 48, seed).truth);
   return optics::learn_spread(scenes, rank).value();
 }
 
