@@ -94,4 +94,9 @@ double initial_bytes(const unmask::optics::cassi_geometry& g, const initial_esti
          static_cast<double>(g.cube_size()) * sizeof(float);
 }
 
+double writing_bytes(const unmask::optics::cassi_geometry& g) {
+  constexpr double deflated = .8, caches = 2e6;  // CAVE and real scenes: .74 to .8 of the cube
+  return static_cast<double>(g.cube_size()) * sizeof(float) * (1 + 2 * deflated) + caches;
+}
+
 }  // namespace program

@@ -52,4 +52,7 @@ result<estimate> run_network(const context&, const snapshot&, unmask::io::weight
 double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&);
 double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&);
 
+/// The cube, the file that HDF5 builds of it in memory and the copy that goes to the disk, when all else has gone.
+double writing_bytes(const unmask::optics::cassi_geometry&);
+
 }  // namespace program

@@ -59,7 +59,8 @@ class reconstruction {
     give_back_freed_memory();
     const double used = memory_in_use().now,
                  planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
-                 whole = used + planes + (weights_ ? network_bytes(c_, g, *weights_) : initial_bytes(g, initial_));
+                 solving = weights_ ? network_bytes(c_, g, *weights_) : initial_bytes(g, initial_),
+                 whole = used + planes + std::max(solving, writing_bytes(g));
     const bool tiled = o_.tile.side > 0 || (o_.tile.memory_limit > 0 && whole > o_.tile.memory_limit);
     return tiled ? by_tiles(*files_, used) : at_once(std::move(*files_), whole);
   }

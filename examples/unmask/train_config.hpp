@@ -22,7 +22,7 @@ struct train_config {
 
   // samples
   index_t step = 2, batch = 4, crop = 64;
-  bool symmetries = true, move_mask = true;
+  bool symmetries = true, halved = false, move_mask = true;
   double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0;
   std::string initial = "hm", spread;         ///< what the network starts from; spectral TV's, learnt if empty
   index_t spread_rank = 8;                    ///< directions that are learnt
@@ -51,7 +51,8 @@ void each_member(Config& c, Visit&& visit) {
   visit("data", c.data), visit("from", c.from), visit("mask", c.mask), visit("validation", c.validation);
   visit("bands", c.bands), visit("stages", c.stages), visit("seed", c.seed);
   visit("step", c.step), visit("batch", c.batch), visit("crop", c.crop), visit("symmetries", c.symmetries);
-  visit("move_mask", c.move_mask), visit("mosaics", c.mosaics), visit("random_masks", c.random_masks);
+  visit("halved", c.halved), visit("move_mask", c.move_mask), visit("mosaics", c.mosaics),
+      visit("random_masks", c.random_masks);
   visit("grey_masks", c.grey_masks), visit("open_share", c.open_share), visit("open_spread", c.open_spread);
   visit("initial", c.initial), visit("spread", c.spread), visit("spread_rank", c.spread_rank);
   visit("fields", c.fields), visit("steps_per_field", c.steps_per_field);

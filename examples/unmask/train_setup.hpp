@@ -7,6 +7,7 @@
 #include <unmask/optics/learn_spectra.hpp>
 #include <variant>
 
+#include "halved.hpp"
 #include "methods.hpp"
 #include "scene_files.hpp"
 #include "train_config.hpp"
@@ -162,9 +163,12 @@ inline result<sample_source> source_of(const train_config& config, const trainin
     if (!made) return made.error();
     return sample_source(std::move(*made));
   };
+  auto scenes = cubes(data.training);
+  if (config.halved)
+    for (const auto& s : data.training) scenes.push_back(halved(s.cube));
   if (initial.kind == initial_kind::hm)
-    return either(unmask::train::sample_source::create(cubes(data.training), data.masks, samples));
-  return either(unmask::train::estimated_source::create(cubes(data.training), data.masks, samples,
+    return either(unmask::train::sample_source::create(std::move(scenes), data.masks, samples));
+  return either(unmask::train::estimated_source::create(std::move(scenes), data.masks, samples,
                                                         {initial, config.fields, config.steps_per_field}));
 }
 

@@ -28,6 +28,7 @@ struct training_files {
                    {"batch", 2},
                    {"crop", 16},
                    {"mosaics", .5},
+                   {"halved", true},
                    {"random_masks", .5},
                    {"grey_masks", .5},
                    {"noise", "camera"},

@@ -4,13 +4,18 @@
 /// whatever bands it is; but real spectra differ in few ways, so most of what 28 bands could do at an edge does not
 /// happen, and knowing that tells which band the light of a pixel belongs to:
 ///
-///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda sum over pixels of sqrt(|grad z|^2 + s^2)
+///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda / 2 sum of w_ij |z_i - z_j|^2
+///   w_ij = (2 mean |z_i - z_j|^2 + s^2)^(p/2 - 1)
 ///
-/// The columns of L [C, K] are the principal directions of spectral differences between neighbouring pixels, each times
-/// its deviation (learn_spectra.hpp): |grad z| is the Mahalanobis length of grad x, in the K directions that matter.
-/// Lambda and s fall from stage to stage; each stage is a weighted least-squares problem (lagged diffusivity: Vogel and
-/// Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at what the noise asks for,
-/// which A x - y tells: one setting serves clean and noisy measurements.
+/// over neighbours i, j. The columns of L [C, K] are the principal directions of spectral differences between
+/// neighbouring pixels, each times its deviation (learn_spectra.hpp): |z_i - z_j| is the Mahalanobis length of
+/// x_i - x_j, in the K directions that matter. Rows and columns are weighed apart, so an edge stays smooth along
+/// itself; with p < 1 (total variation has 1) it stays sharp; and the mean is over 3 x 3 pixels, because a hidden
+/// pixel's own differences are only what the last weights let them be.
+///
+/// Lambda and s fall from stage to stage; each stage is a least-squares problem with the last weights (lagged
+/// diffusivity: Vogel and Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at
+/// what the noise asks for, which A x - y tells: one setting serves clean and noisy measurements.
 
 #include <algorithm>
 #include <cassert>
@@ -34,6 +39,7 @@ struct spectral_tv_options {
   float noise_weight = .35f;   ///< lambda is at least this times the mean square of A x - y
   float first_softness = .3f;  ///< s of the first stage
   float last_softness = .02f;  ///< s of the last
+  float power = .7f;           ///< p: 1 is total variation, 2 would blur edges
 };
 
 inline result<> check_spectral_tv(const spectral_tv_options& o) {
@@ -46,6 +52,7 @@ inline result<> check_spectral_tv(const spectral_tv_options& o) {
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
   if (!(o.noise_weight >= 0 && o.noise_weight <= 1e6f))
     return refuse("noise weight", static_cast<double>(o.noise_weight), "a number in [0, 1e6]");
+  if (!(o.power >= .1f && o.power <= 2)) return refuse("power", static_cast<double>(o.power), "a number in [0.1, 2]");
   for (const auto& [name, value] :
        {std::pair{"first weight", o.first_weight}, std::pair{"last weight", o.last_weight},
         std::pair{"first softness", o.first_softness}, std::pair{"last softness", o.last_softness}})
@@ -197,7 +204,8 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
     const double noise = stage == 0 ? 0 : residual / static_cast<double>(y.size());
     const float lambda = std::max(options_.noise_weight * static_cast<float>(noise),
                                   between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
-    parallel_for(be, H, [&](index_t h, int) { a.weigh(h, softness); });
+    parallel_for(be, H, [&](index_t h, int) { a.differ(h); });
+    parallel_for(be, H, [&](index_t h, int) { a.weigh(h, softness, options_.power); });
     parallel_for(be, H, [&](index_t h, int) { a.sum_weights(h); });
     parallel_for(be, H, [&](index_t h, int) {
       a.gradient(h, a.z, mask.data(), lambda,

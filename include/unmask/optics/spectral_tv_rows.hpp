@@ -3,6 +3,7 @@
 /// The memory of `spectral_tv` and what it does to one row of an image. Images of K planes lie as [H, K, W]: a row of
 /// all planes is one piece, and dispersion moves light only along it.
 
+#include <algorithm>
 #include <cmath>
 
 #include "../core/arena.hpp"
@@ -27,7 +28,10 @@ struct spectral_tv_rows {
     const index_t H = geometry.height, W = geometry.width, C = geometry.bands;
     // A row more above and below, and a register beside: neighbours outside the image are read, and weigh nothing.
     constexpr index_t beside = 16;
-    const auto framed = [&](index_t n) { return memory.take<float>((H + 2) * n + 2 * beside) + beside + n; };
+    const auto framed = [&](index_t n) {
+      float* whole = memory.take<float>((H + 2) * n + 2 * beside);
+      return whole ? whole + beside + n : whole;  // null while the arena only counts
+    };
     z = framed(row);
     p = framed(row);
     across = framed(W);
@@ -69,30 +73,40 @@ struct spectral_tv_rows {
     });
   }
 
-  /// Weights of row h's differences, 1 / sqrt(|grad z|^2 + softness^2), 0 over the edge.
-  void weigh(index_t h, float softness) {
+  /// r, q (rows of [H, W] in their first plane) = |difference to the right|^2, |difference to below|^2; 0 over the
+  /// edge.
+  void differ(index_t h) {
     const index_t W = geometry.width;
-    const float* from = z + h * row;
-    const float inside = h + 1 < geometry.height ? 1.f : 0.f;
+    const auto below_counts = pack::all(h + 1 < geometry.height ? 1.f : 0.f);
     simd::each_pack<float>(W, [&](index_t i, auto access) {
-      auto sum = pack::all(softness * softness);
+      auto right = pack::all(0.f), below = right;
       for (index_t k = 0; k < rank; ++k) {
-        const float* at = from + k * W + i;
-        const auto right = access.load(at + 1) - access.load(at), below = access.load(at + row) - access.load(at);
-        sum = pack::fma(right, right, pack::fma(below, below * pack::all(inside), sum));
+        const float* at = z + h * row + k * W + i;
+        const auto here = access.load(at), across_step = access.load(at + 1) - here,
+                   down_step = access.load(at + row) - here;
+        right = pack::fma(across_step, across_step, right);
+        below = pack::fma(down_step, down_step, below);
       }
-      const auto weight = pack::all(1.f) / pack::sqrt(sum);
-      access.store(across + h * W + i, weight);
-      access.store(down + h * W + i, weight * pack::all(inside));
+      access.store(r + h * row + i, right);
+      access.store(q + h * row + i, below * below_counts);
     });
-    // What lies to the right of the last column is another plane's first.
-    float sum = softness * softness;
-    for (index_t k = 0; k < rank; ++k) {
-      const float below = inside * (from[k * W + W - 1 + row] - from[k * W + W - 1]);
-      sum += below * below;
+    r[h * row + W - 1] = 0;  // what lies to the right of the last column is another plane's first
+  }
+
+  /// After all rows differ: the weights of row h's differences, 0 over the edge. Squares are averaged with 1 2 1 along
+  /// rows and columns, because a hidden pixel's own differences are only as large as the last weights let them be.
+  void weigh(index_t h, float softness, float power) {
+    const index_t H = geometry.height, W = geometry.width;
+    const index_t above = std::max<index_t>(h - 1, 0) * row, here = h * row, below = std::min(h + 1, H - 1) * row;
+    const auto weight = [&](const float* squares, index_t w) {
+      const auto column = [&](index_t i) { return squares[above + i] + 2 * squares[here + i] + squares[below + i]; };
+      const float sum = column(std::max<index_t>(w - 1, 0)) + 2 * column(w) + column(std::min(w + 1, W - 1));
+      return std::pow(sum / 8 + softness * softness, power / 2 - 1);
+    };
+    for (index_t w = 0; w < W; ++w) {
+      across[h * W + w] = w + 1 < W ? weight(r, w) : 0;
+      down[h * W + w] = h + 1 < H ? weight(q, w) : 0;
     }
-    across[h * W + W - 1] = 0;
-    down[h * W + W - 1] = inside / std::sqrt(sum);
   }
 
   /// After all rows have weights: the sum of the four of each pixel.
