@@ -5,6 +5,7 @@ set(unmask_openmp_links OpenMP::OpenMP_CXX)
 set(unmask_weights_links nlohmann_json::nlohmann_json)
 set(unmask_io_links unmask::weights unmask_external::hdf5 ZLIB::ZLIB)
 set(unmask_render_links PNG::PNG)
+set(unmask_cuda_links CUDA::cudart CUDA::cublas)
 
 # Debian packages, for messages.
 set(unmask_core_packages "Eigen 3.4 and xsimd (Debian: libeigen3-dev libxsimd-dev)")
@@ -13,6 +14,7 @@ set(unmask_weights_packages "nlohmann_json (Debian: nlohmann-json3-dev)")
 set(unmask_io_packages
   "HDF5, zlib and nlohmann_json (Debian: libhdf5-dev zlib1g-dev nlohmann-json3-dev)")
 set(unmask_render_packages "libpng (Debian: libpng-dev)")
+set(unmask_cuda_packages "the CUDA toolkit, 12 or newer")
 
 # An imported target for a C library or a set of headers whose own CMake package is missing or cannot be used:
 # matio has none; FindHDF5 stops in a project without the C language, and links curl and crypto; the target of
@@ -73,9 +75,11 @@ macro(unmask_find_component component)
     find_package(ZLIB QUIET)
   elseif("${component}" STREQUAL "render")
     find_package(PNG QUIET)
+  elseif("${component}" STREQUAL "cuda")
+    find_package(CUDAToolkit 12 QUIET)
   else()
     set(unmask_${component}_links unmask::${component})
-    set(unmask_${component}_packages "a component of that name (there are: openmp weights io render)")
+    set(unmask_${component}_packages "a component of that name (there are: openmp weights io render cuda)")
   endif()
   unmask_settle(${component})
 endmacro()

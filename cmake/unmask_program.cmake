@@ -1,10 +1,10 @@
 # How our own programs are compiled; a consumer of the library sees none of it.
 
 add_library(unmask_warnings INTERFACE)
-target_compile_options(unmask_warnings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
-  $<$<BOOL:${UNMASK_WERROR}>:-Werror>)
+target_compile_options(unmask_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wconversion
+  -Wshadow $<$<BOOL:${UNMASK_WERROR}>:-Werror>>)
 add_library(unmask_native INTERFACE)
-target_compile_options(unmask_native INTERFACE $<$<BOOL:${UNMASK_NATIVE}>:-march=native>)
+target_compile_options(unmask_native INTERFACE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${UNMASK_NATIVE}>>:-march=native>)
 
 if(UNMASK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(UNMASK_CCACHE_PROGRAM ccache)

@@ -24,7 +24,8 @@ struct context {
   int threads = 1;
   std::uint64_t seed = 1;
   bool json = false;
-  std::function<result<>()> run;  ///< the chosen command, after parsing
+  std::string device = "cpu", products = "full";  ///< device.hpp
+  std::function<result<>()> run;                  ///< the chosen command, after parsing
 
   unmask::cpu backend() const { return {.threads = threads}; }
 
@@ -43,8 +44,8 @@ struct context {
   }
 };
 
-/// Exit codes: 1 a run that failed (nowhere to write, a training that diverged), 2 input or arguments that are wrong.
-inline int exit_code(const error& e) { return e.code() == errc::not_writable ? 1 : 2; }
+/// Exit codes: 1 a run that failed (nowhere to write, no device), 2 input or arguments that are wrong.
+inline int exit_code(const error& e) { return e.code() == errc::not_writable || e.code() == errc::device ? 1 : 2; }
 
 /// A subcommand with an example under its help.
 inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what,

@@ -1,5 +1,7 @@
 #include "methods.hpp"
 
+#include "device.hpp"
+
 #include <cmath>
 #include <unmask/train/progress.hpp>
 
@@ -62,7 +64,13 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   const auto initial = described_initial(w.description, w.config.bands);
   if (!initial) return initial.error();
   estimate e{"S2-Transformer", {}, 0, 0};
-  {
+  if (c.device == "cuda") {
+    if (auto ok = check_cuda(); !ok) return ok.error();
+    const auto start = std::chrono::steady_clock::now();
+    e.cube = network_input(c, s, *initial);
+    if (auto ok = reconstruct_on_cuda(c, w.config, w.parameters, e.cube, s.mask); !ok) return ok.error();
+    e.seconds = seconds_since(start);
+  } else {
     auto network =
         unmask::session<float, unmask::cpu>::create(c.backend(), w.config, std::span<const float>(w.parameters),
                                                     s.geometry.height, s.geometry.width, s.mask.view());
@@ -84,7 +92,12 @@ double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, 
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
   const auto initial = described_initial(w.description, w.config.bands);
-  return static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads)) +
+  // what a device's session takes is the device's
+  const double session =
+      c.device == "cuda"
+          ? parameters
+          : static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads));
+  return session +
          // the cube, and the initial estimate's memory with it, come when the parameters have gone
          std::max(0., (initial ? initial_bytes(g, *initial) : cube) - parameters);
 }

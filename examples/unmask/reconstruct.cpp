@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "device.hpp"
 #include "memory.hpp"
 #include "methods.hpp"
 #include "models.hpp"
@@ -23,7 +24,9 @@ std::vector<double> wavelengths_of(const std::string& path, index_t bands) {
 }
 
 /// The report shows the whole cube; everything else works by tiles.
-result<> check_tiled(const reconstruct_options& o, bool network) {
+result<> check_tiled(const context& c, const reconstruct_options& o, bool network) {
+  if (c.device == "cuda")
+    return error(errc::bad_argument, "--tile and --memory-limit are for --device cpu: a device takes the whole image");
   if (!network)
     return error(errc::bad_argument,
                  "--tile and --memory-limit need --method s2: GAP-TV and spectral TV have no tiles");
@@ -36,6 +39,8 @@ class reconstruction {
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
 
   result<> run() {
+    if (c_.device == "cuda")
+      if (auto ok = check_cuda(); !ok) return ok;
     if (o_.method != "gap-tv")
       if (auto ok = find_weights(); !ok) return ok;
     if (!files_)
@@ -129,7 +134,7 @@ class reconstruction {
   }
 
   result<> by_tiles(const snapshot_files& files, double used) {
-    if (auto ok = check_tiled(o_, weights_.has_value()); !ok) return ok;
+    if (auto ok = check_tiled(c_, o_, weights_.has_value()); !ok) return ok;
     if (initial_.kind != initial_kind::hm)
       return error(errc::bad_argument, "--tile and --memory-limit: the network starts from " +
                                            std::string(initial_name(initial_.kind)) +
@@ -232,6 +237,7 @@ void add_reconstruct(CLI::App& app, context& c) {
       app, "reconstruct", "a cube from one coded snapshot",
       "unmask reconstruct --measurement snapshot.h5 --mask mask.mat --weights weights.safetensors --out cube.h5");
   add_options(command, o);
+  add_device(command, c);
   command->callback([&c, o] { c.run = [&c, o] { return reconstruction(c, *o).run(); }; });
 }
 

@@ -39,7 +39,7 @@ class run_log {
     log.file_.reset(std::fopen(path.c_str(), "a"));
     if (!log.file_) return log.not_writable();
     std::setvbuf(log.file_.get(), nullptr, _IOLBF, 1 << 12);
-    return log;
+    return result<run_log>(std::move(log));
   }
 
   void add(const unmask::train::step_report& r, unmask::train::stage s) {

@@ -2,194 +2,10 @@
 /// last.ckpt (and the one before), best.safetensors, loss.svg and psnr.svg; at the end weights.safetensors and
 /// report.html.
 
-#include "reports.hpp"
-#include "train_setup.hpp"
-#include "training.hpp"
+#include "device.hpp"
+#include "train_run.hpp"
 
 namespace program {
-
-namespace {
-
-/// Log, best weights and curves while `fit` runs. The first file that cannot be written ends the training.
-struct run_observer : training_observer {
-  run_log& log;
-  const trainer& net;
-  const train_config& config;
-  const training_data& data;
-  const unmask::train::stage_plan& plan;
-  const run_folder& run;
-  result<> status{};
-
-  run_observer(run_log& l, const trainer& n, const train_config& c, const training_data& d,
-               const unmask::train::stage_plan& p, const run_folder& r)
-      : training_observer(p.steps(), n.state().step), log(l), net(n), config(c), data(d), plan(p), run(r) {}
-
-  bool on_step(const unmask::train::step_report& r, unmask::train::stage s) {
-    log.add(r, s);
-    note(log.status());
-    return training_observer::on_step(r, s) && status;
-  }
-  void on_validation(index_t step, const unmask::train::validation_report& r, bool best) {
-    training_observer::on_validation(step, r, best);
-    log.add(step, r, best);
-    if (best)
-      note(unmask::io::write_weights(run / "best.safetensors", net.config(), net.inference_parameters(),
-                                     description(config, data, step, r.psnr)));
-  }
-  void on_checkpoint(index_t, const std::string&) {
-    note(write_curves(run.path, net.state().losses, plan, log.validations()));
-  }
-  void note(const result<>& r) {
-    if (status) status = r;
-  }
-};
-
-/// The folder, the stored configuration and a checkpoint of step 0: a disk that cannot hold the run is found before the
-/// first step, and a training that is killed at any later moment can be resumed.
-result<> begin_run(const run_folder& run, const train_config& config, trainer& net) {
-  std::error_code failure;
-  fs::create_directories(run.path, failure);
-  if (failure) return error(errc::not_writable, run.path + ": cannot make the folder (" + failure.message() + ")");
-  for (const char* name : {"last.ckpt", "last.ckpt.previous", "best.safetensors", "weights.safetensors", "log.jsonl",
-                           "loss.svg", "psnr.svg", "report.html"})
-    fs::remove(run / name, failure);
-  if (auto ok = unmask::io::write_file(run / "config.json", to_json(config).dump(2) + "\n"); !ok) return ok;
-  return unmask::train::save_checkpoint(run.checkpoint(), net.state());
-}
-
-result<> continue_run(const context& c, const run_folder& run, trainer& net) {
-  const auto resumed = unmask::train::resume_checkpoint(run.checkpoint(), net.state());
-  // Killed between the two files of begin_run: nothing was learned yet.
-  if (!resumed && resumed.error().code() == errc::not_found && !fs::exists(run / "log.jsonl"))
-    return unmask::train::save_checkpoint(run.checkpoint(), net.state());
-  if (!resumed) return resumed.error();
-  if (!resumed->warning.empty()) std::fprintf(stderr, "unmask: %s\n", resumed->warning.c_str());
-  c.say("resumed at step %td from %s\n", net.state().step, resumed->path.c_str());
-  return {};
-}
-
-result<> write_run_report(const context& c, const train_config& config, const unmask::io::weights& weights,
-                          const trainer& net, const unmask::train::stage_plan& plan, const run_log& log,
-                          const training_data& data, const run_folder& run) {
-  const scene& s = data.validation.empty() ? data.training.front() : data.validation.front();
-  const auto mask = mask_for(data.masks.front(), s.cube.extent(0), s.cube.extent(1), config.mask.front());
-  if (!mask) return mask.error();
-  const auto g = unmask::optics::check_cassi(s.cube.extents(), mask->extents(), config.step);
-  if (!g) return g.error();
-  snapshot shot{tensor<float, 2>({g->height, g->measurement_width()}), *mask, *g};
-  unmask::optics::cassi_forward(c.backend(), shot.measurement.view(), s.cube.view(), mask->view(), config.step);
-  const auto loss = loss_of(config);
-  if (!loss) return loss.error();
-  auto e = run_network(c, shot, weights);
-  if (!e) return e.error();
-  const auto aux = view_auxiliary(c, weights, shot, s.cube, loss->aware);
-  if (!aux) return aux.error();
-  report_builder report("Training: " + s.name, s.wavelengths, shot);
-  report.add({"HM input", network_input(c, shot), 0, 0});
-  report.add(run_gap_tv(c, shot));
-  report.add(std::move(*e));
-  if (auto ok = report.compare(s.cube); !ok) return ok;
-  add_training(report, net.state().losses, plan, *aux);
-  c.say("auxiliary output against F': PSNR %.2f dB\n", aux->psnr);
-  for (const auto& [name, q] : report.qualities)
-    c.say("%-16s PSNR %.2f dB, SSIM %.3f, SAM %.2f deg (%s, %s)\n", name.c_str(), q.all.psnr, q.all.ssim, q.all.sam,
-          s.name.c_str(), report.input.scores.definition.c_str());
-  if (!log.validations().empty()) report.fact("Best validation", std::to_string(net.state().best_psnr) + " dB");
-  return report.write(run / "report.html");
-}
-
-/// What ships: the best by validation, or the last where there was none; then the page about it.
-result<> finish_run(const context& c, const train_config& config, const trainer& net,
-                    const unmask::train::stage_plan& plan, const run_log& log, const training_data& data,
-                    const run_folder& run) {
-  const auto& state = net.state();
-  const std::string path = run / "weights.safetensors", best = run / "best.safetensors";
-  unmask::io::weights weights{net.config(), {}, {}};
-  if (state.best_step >= 0) {
-    auto read = unmask::io::read_weights(best);
-    if (!read) return read.error();
-    weights = std::move(*read);
-  } else {
-    weights.parameters.assign(net.inference_parameters().begin(), net.inference_parameters().end());
-    weights.description = description(config, data, state.step, state.best_psnr);
-  }
-  if (auto ok = unmask::io::write_weights(path, weights.config, weights.parameters, weights.description); !ok)
-    return ok;
-  if (auto ok = write_curves(run.path, state.losses, plan, log.validations()); !ok) return ok;
-  c.say("%s written\n", path.c_str());
-  if (auto ok = write_run_report(c, config, weights, net, plan, log, data, run); !ok) return ok;
-  nlohmann::json j{{"out", run.path}, {"steps", state.step}, {"weights", path}, {"psnr", nullptr}};
-  for (const auto& v : log.validations())
-    if (v.step == state.best_step) {
-      j["psnr"] = v.psnr;
-      j["best_step"] = v.step;
-      if (v.hidden) j["hidden"] = *v.hidden;
-      if (v.open) j["open"] = *v.open;
-    }
-  j["seconds"] = log.seconds();
-  c.print(j);
-  return {};
-}
-
-result<> train(const context& c, const train_options& o) {
-  const run_folder run{o.out};
-  if (!o.resume && !o.force && fs::exists(run.checkpoint()))
-    return error(errc::bad_argument,
-                 o.out + ": holds a training already (--resume continues it, --force starts afresh)");
-  auto setup = configure(c, o, run);
-  if (!setup) return setup.error();
-  train_config& config = setup->config;
-  const auto& from = setup->from;
-  const auto plan = unmask::train::parse_stages(config.stages);
-  if (!plan) return plan.error();
-  const auto loss = loss_of(config);
-  if (!loss) return loss.error();
-  const auto samples = sample_options_of(config);
-  if (!samples) return samples.error();
-  const auto data = read_data(config);
-  if (!data) return data.error();
-  const auto bands = static_cast<int>(data->training.front().cube.extent(2));
-  if (from && bands != from->config.bands)
-    return error(errc::wrong_shape, config.from + ": weights are for " + std::to_string(from->config.bands) +
-                                        " bands, the scenes have " + std::to_string(bands));
-  config.network.bands = bands;
-  if (auto ok = learn_spread(config, data->training); !ok) return ok;
-  const auto initial = initial_of(config, bands);
-  if (!initial) return initial.error();
-  auto source = source_of(config, *data, *samples, *initial);
-  if (!source) return source.error();
-  const auto validation = validation_of(c, config, *data, *initial);
-  if (!validation) return validation.error();
-  auto net = trainer::create(c.backend(), config.network, trainer_options_of(config, plan->steps()));
-  if (!net) return net.error();
-  if (from)
-    if (auto ok = net->start_from(from->parameters); !ok) return ok;
-  if (auto ok = o.resume ? continue_run(c, run, *net) : begin_run(run, config, *net); !ok) return ok;
-  c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", data->training.size(),
-        data->validation.size(), net->parameters().size(), static_cast<double>(net->bytes()) / 1e6, plan->steps(),
-        config.stages.c_str());
-
-  auto log = run_log::open(run / "log.jsonl", net->state().step);
-  if (!log) return log.error();
-  run_observer observer(*log, *net, config, *data, *plan, run);
-  const unmask::train::fit_options options{.plan = *plan,
-                                           .loss = *loss,
-                                           .checkpoint = run.checkpoint(),
-                                           .checkpoint_every = config.checkpoint_every,
-                                           .validation = *validation ? &**validation : nullptr,
-                                           .validate_every = config.validate_every,
-                                           .patience = config.patience};
-  const auto end = std::visit([&](auto& s) { return unmask::train::fit(*net, s, options, observer); }, *source);
-  if (!end) return end.error();
-  if (!observer.status) return observer.status;
-  if (*end == unmask::train::fit_end::stopped) {
-    c.say("stopped at step %td; `--resume` continues\n", net->state().step);
-    return {};
-  }
-  return finish_run(c, config, *net, *plan, *log, *data, run);
-}
-
-}  // namespace
 
 void add_train(CLI::App& app, context& c) {
   auto o = std::make_shared<train_options>();
@@ -211,9 +27,10 @@ void add_train(CLI::App& app, context& c) {
   command->add_option("--from", o->from, "weights to start from, with a fresh optimiser");
   command->add_flag("--resume", o->resume, "continue the training in --out; it keeps its configuration");
   command->add_flag("--force", o->force, "start afresh in a folder that holds a training");
+  add_device(command, c);
   command->callback([&app, &c, o] {
     o->seed_given = app.count("--seed") > 0;
-    c.run = [&c, o] { return train(c, *o); };
+    c.run = [&c, o] { return c.device == "cuda" ? train_on_cuda(c, *o) : train_on(c.backend(), c, *o); };
   });
 }
 

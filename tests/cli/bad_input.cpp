@@ -90,6 +90,20 @@ TEST_CASE("an output that cannot be written leaves what was there and is exit co
   CHECK(r.lines() == 1);
 }
 
+TEST_CASE("a device that is not there is one line and exit code 1") {
+  const scratch_folder folder;
+  const sample_files files(folder);
+  const std::string mask = " --mask " + folder / "mask.h5", cuda = " --device cuda --out " + folder / "none";
+  for (const std::string& command : {"reconstruct --measurement " + folder / "scene.h5", "train --data " + folder / "."}) {
+    const auto r = run_program(folder, command + mask + cuda, 2, "CUDA_VISIBLE_DEVICES= ");
+    INFO(r.err);
+    CHECK(r.code == 1);
+    CHECK(r.lines() == 1);
+    CHECK(r.err.find("--device cuda") != std::string::npos);
+    CHECK_FALSE(fs::exists(folder / "none"));
+  }
+}
+
 TEST_CASE("training refuses bad configurations by key") {
   const scratch_folder folder;
   const sample_files files(folder);

@@ -20,15 +20,21 @@ struct layer {
   names libraries;  ///< first part of <...>, or the whole header name; the standard library is free
 };
 
-/// "" is the umbrella: everything that needs no library beyond Eigen and xsimd.
+/// "" is the umbrella: everything that needs no library beyond Eigen and xsimd; and that of cuda, for nvcc.
 const std::map<std::string, layer> table = {
-    {"", {{"core", "parallel", "simd", "nn", "nn/cpu", "models", "optics", "metrics", "scenes", "train"}, {}}},
+    {"",
+     {{"core", "parallel", "simd", "nn", "nn/cpu", "models", "optics", "metrics", "scenes", "train", "cuda", "nn/cuda",
+       "train/cuda"},
+      {}}},
     {"core", {{}, {}}},
     {"parallel", {{"core"}, {"omp.h"}}},
     {"simd", {{"core"}, {"xsimd"}}},
     {"nn", {{"core", "parallel"}, {}}},
     {"nn/cpu", {{"core", "parallel", "simd", "nn", "nn/cpu/strip"}, {"Eigen"}}},
     {"nn/cpu/strip", {{"core", "parallel", "simd", "nn", "nn/cpu"}, {}}},
+    {"cuda", {{"core"}, {"cuda_runtime.h", "cublas_v2.h"}}},
+    {"nn/cuda", {{"core", "nn", "cuda"}, {}}},
+    {"train/cuda", {{"core", "nn", "train", "cuda", "nn/cuda"}, {}}},
     {"models", {{"core", "parallel", "nn"}, {}}},
     {"optics", {{"core", "parallel", "simd"}, {"Eigen"}}},
     {"metrics", {{"core"}, {}}},

@@ -1,8 +1,11 @@
-/// golden_check DIR: compares this library with stored inputs, parameters, outputs and gradients of the released
-/// network. Reads every *.h5 of the folder and prints one line a file: the worst norm-wise relative error of output,
-/// pins, input gradient, mask gradient and all parameter gradients, for ref<double>, cpu<double> and cpu<float>. Exit
-/// code 1 where one is above its bound (or not a number), 2 where a file cannot be read.
+/// golden_check DIR [PART ...]: compares this library with stored inputs, parameters, outputs and gradients of the
+/// released network. Reads every *.h5 of the folder (whose name holds one of the parts, where there are any) and prints
+/// one line a file: the worst norm-wise relative error of output, pins, input gradient, mask gradient and all parameter
+/// gradients, for ref<double>, cpu<double> and cpu<float>; compiled for cuda: cuda<double> and cuda<float>. Exit code 1
+/// where one is above its bound (or not a number), 2 where a file cannot be read.
 
+#include "../nn/tested_backend.hpp"
+// a kernel's emulator comes before what includes its launcher
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
@@ -101,20 +104,29 @@ worst_error run(const golden_case& g, Backend be) {
 
 int main(int argc, char** argv) {
   namespace fs = std::filesystem;
-  if (argc != 2 || !fs::is_directory(argv[1])) {
-    std::fprintf(stderr, "golden_check: expected one argument, a folder of golden *.h5 files\n");
+  if (argc < 2 || !fs::is_directory(argv[1])) {
+    std::fprintf(stderr,
+                 "golden_check: expected a folder of golden *.h5 files and, if not all, parts of their names\n");
     return 2;
   }
   std::vector<fs::path> files;
+  const auto wanted = [&](const std::string& name) {
+    return argc == 2 ||
+           std::any_of(argv + 2, argv + argc, [&](const char* part) { return name.find(part) != name.npos; });
+  };
   for (const auto& entry : fs::directory_iterator(argv[1]))
-    if (entry.path().extension() == ".h5") files.push_back(entry.path());
+    if (entry.path().extension() == ".h5" && wanted(entry.path().filename().string())) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   if (files.empty()) {
     std::fprintf(stderr, "golden_check: %s: no *.h5 files\n", argv[1]);
     return 2;
   }
   int failed = 0;
-  std::printf("%-42s %10s %10s %10s   worst of cpu<float>\n", "file", "ref<f64>", "cpu<f64>", "cpu<f32>");
+  constexpr bool device = unmask_test::on_device<unmask_test::tested_backend>;
+  const char* const name = device ? "cuda" : "cpu";
+  const unmask_test::tested_backend be = unmask_test::tested_variants()[1].be;
+  std::printf("%-42s %10s %5s<f64> %5s<f32>   worst of %s<float>\n", "file", device ? "" : "ref<f64>", name, name,
+              name);
   for (const auto& file : files) {
     const auto g = read_golden(file.string());
     if (!g) {
@@ -122,13 +134,16 @@ int main(int argc, char** argv) {
       return 2;
     }
     const double exact = g->stored_float ? 2e-7 : 1e-9;
-    const worst_error r = run<double>(*g, ref{}), d = run<double>(*g, cpu{.threads = 2}),
-                      f = run<float>(*g, cpu{.threads = 2});
+    // the check of cpu has seen ref
+    const worst_error r = device ? worst_error{} : run<double>(*g, ref{}), d = run<double>(*g, be),
+                      f = run<float>(*g, be);
     const bool ok = r.value <= exact && d.value <= exact && f.value <= 5e-4;
     failed += !ok;
-    std::printf("%-42s %10.2e %10.2e %10.2e   %s%s\n", file.filename().c_str(), r.value, d.value, f.value,
-                f.where.c_str(), ok ? "" : "   FAILED");
-    if (!ok) std::printf("  worst of ref<f64>: %s, of cpu<f64>: %s\n", r.where.c_str(), d.where.c_str());
+    std::printf("%-42s ", file.filename().c_str());
+    device ? std::printf("%10s", "") : std::printf("%10.2e", r.value);
+    std::printf(" %10.2e %10.2e   %s%s\n", d.value, f.value, f.where.c_str(), ok ? "" : "   FAILED");
+    if (!ok) std::printf("  worst of ref<f64>: %s, of %s<f64>: %s\n", r.where.c_str(), name, d.where.c_str());
+    std::fflush(stdout);
   }
   std::printf("%zu files, %d failed (bounds: double 1e-9, or 2e-7 where the file stores float32; float 5e-4)\n",
               files.size(), failed);

@@ -1,5 +1,3 @@
-#include <unmask/nn/cpu/all.hpp>
-#include <unmask/nn/ffn.hpp>
 #include <unmask/nn/spatial_msa.hpp>
 #include <unmask/nn/spectral_msa.hpp>
 
@@ -13,6 +11,20 @@ template <class T>
 using bare = std::remove_cvref_t<T>;
 template <class Arguments>
 using value_of = std::remove_pointer_t<bare<decltype(std::declval<Arguments>().x[0])>>;
+
+/// Where attention works: a few tiles a thread, or, on a device, whole images.
+template <class Backend, class T>
+struct attention_scratch {
+  using spatial = spatial_scratch<T>;
+  using spectral = spectral_scratch<T>;
+};
+#if defined(UNMASK_TEST_CUDA)
+template <class T>
+struct attention_scratch<cuda, T> {
+  using spatial = cuda_spatial_scratch<T>;
+  using spectral = cuda_spectral_scratch<T>;
+};
+#endif
 
 constexpr mask_effect effects[] = {mask_effect::none, mask_effect::q, mask_effect::k,
                                    mask_effect::qk,   mask_effect::v, mask_effect::qkv};
@@ -36,8 +48,11 @@ void add_spatial(op_table& table, spatial_msa l, window_grid grid, index_t batch
       1024,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
-        spatial_scratch<T> scratch;
-        scratch.carve(memory, be, l, true);
+        typename attention_scratch<bare<decltype(be)>, T>::spatial scratch;
+        if constexpr (on_device<decltype(be)>)
+          scratch.carve(memory, be, l, grid, batch, true);
+        else
+          scratch.carve(memory, be, l, true);
         if (memory.measuring()) return;
         const T *e = embeds ? g.x[1] : nullptr, *kept = keep ? g.x[3] : nullptr;
         spatial_params<const T> p;
@@ -70,8 +85,11 @@ void add_spectral(op_table& table, spectral_msa l, window_grid grid, index_t bat
       1024,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
-        spectral_scratch<T> scratch;
-        scratch.carve(memory, be, l, grid.height, grid.width, true);
+        typename attention_scratch<bare<decltype(be)>, T>::spectral scratch;
+        if constexpr (on_device<decltype(be)>)
+          scratch.carve(memory, be, l, grid, batch, true);
+        else
+          scratch.carve(memory, be, l, grid.height, grid.width, true);
         if (memory.measuring()) return;
         const T *e = embeds ? g.x[1] : nullptr, *kept = keep ? g.x[3] : nullptr;
         spectral_params<const T> p;
@@ -84,37 +102,6 @@ void add_spectral(op_table& table, spectral_msa l, window_grid grid, index_t bat
         visit_spectral(bind_gradients, l, "", "", dp);
         spectral_backward<bare<decltype(be)>, T>(be, l, g.d[0], embeds ? g.d[1] : nullptr, dp, g.d[4], g.x[0], e, kept,
                                                  p, batch, grid, scratch);
-      },
-      norm_floor(l.channels));
-}
-
-void add_ffn(op_table& table, ffn l, index_t batch, index_t pixels, bool keep, bool in_place) {
-  const index_t size = batch * pixels * l.channels;
-  manifest_builder list;
-  ffn_params<float> unused;
-  visit_ffn(list, l, "norm.", "ffn.", unused);
-  add(
-      table, sized("ffn", batch, pixels, l.channels, l.hidden) + (keep ? " keep" : "") + (in_place ? " in place" : ""),
-      {input("x", size), weights(list.take()), keep_factors(batch), output("y", size)}, 512,
-      [=](const auto& be, arena& memory, const auto& g, direction way) {
-        using T = value_of<decltype(g)>;
-        using B = bare<decltype(be)>;
-        ffn_scratch<T> scratch;
-        scratch.carve(memory, be, l, true);
-        if (memory.measuring()) return;
-        const T* kept = keep ? g.x[2] : nullptr;
-        ffn_params<const T> p;
-        parameter_binder<const T> bind(g.x[1]);
-        visit_ffn(bind, l, "", "", p);
-        if (way == direction::forward) {
-          if (in_place) std::copy_n(g.x[0], size, g.x[3]);
-          return ffn_forward<B, T>(be, l, g.x[3], in_place ? g.x[3] : g.x[0], kept, p, batch, pixels, scratch);
-        }
-        ffn_params<T> dp;
-        parameter_binder<T> bind_gradients(g.d[1]);
-        visit_ffn(bind_gradients, l, "", "", dp);
-        std::copy_n(g.d[3], size, g.d[0]);
-        ffn_backward<B, T>(be, l, g.d[0], dp, g.x[0], kept, p, batch, pixels, scratch);
       },
       norm_floor(l.channels));
 }
@@ -135,8 +122,6 @@ op_table attention_cases() {
     add_spatial(table, {c, heads, 2, mask_effect::qk}, {4, 2, 2, 1}, 1, false);
     add_spectral(table, {c, c / heads, 2, spectral_scope::window, mask_effect::qk}, {4, 2, 2, 1}, 1, false);
     add_spectral(table, {c, c / heads, 2, spectral_scope::image, mask_effect::none}, {2, 4, 2, 0}, 1, false);
-    add_ffn(table, {c, 5}, 2, 3, false, c % 2 == 1);
-    add_ffn(table, {3, c}, 1, 70, true, c % 2 == 0);
   }
   add_spatial(table, {4, 1, 1, mask_effect::qk}, {2, 3, 1, 0}, 1, false);   // one token a window
   add_spatial(table, {4, 4, 4, mask_effect::qkv}, {4, 4, 4, 2}, 1, true);   // one window, all edges meet
@@ -146,7 +131,6 @@ op_table attention_cases() {
   add_spectral(table, {4, 2, 1, spectral_scope::window, mask_effect::none}, {1, 3, 1, 0}, 1, false);
   add_spectral(table, {4, 2, 4, spectral_scope::image, mask_effect::qk}, {36, 32, 4, 0}, 1,
                true);  // more tiles than chunks
-  add_ffn(table, {2, 3}, 2, 64 * 9, true, true);
   return table;
 }
 

@@ -1,4 +1,3 @@
-#include <unmask/nn/cpu/all.hpp>
 #include <unmask/nn/s2_block.hpp>
 
 #include "op_case.hpp"

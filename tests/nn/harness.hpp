@@ -3,6 +3,7 @@
 /// Runs rows of the op-case table in hostile surroundings: every buffer between NaN guards that must survive, scratch
 /// full of NaN, outputs and overwritten gradients NaN before the call, everything shifted by `offset` elements.
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -28,9 +29,10 @@ class guarded {
   bool intact() const {
     const std::byte *all = memory_.data(), *from = reinterpret_cast<const std::byte*>(data()),
                     *to = from + bytes(size_);
-    for (const std::byte* p = all; p != all + memory_.bytes(); ++p)
-      if ((p < from || p >= to) && *p != std::byte{0xff}) return false;
-    return true;
+    const auto untouched = [](const std::byte* first, const std::byte* last) {
+      return std::all_of(first, last, [](std::byte b) { return b == std::byte{0xff}; });
+    };
+    return untouched(all, from) && untouched(to, all + memory_.bytes());
   }
   bool same_bits(const guarded& other) const { return std::memcmp(data(), other.data(), bytes(size_)) == 0; }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <unmask/nn/cpu/all.hpp>
 #include <unmask/nn/image_ops.hpp>
 #include <unmask/nn/mask_embedding.hpp>
 #include <unmask/nn/padding.hpp>
@@ -24,7 +23,7 @@ void add_conv3x3(op_table& table, conv_sizes s) {
       128, [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using K = kernel<op::conv3x3, bare<decltype(be)>>;
-        T *partials = memory.take<T>(max_chunks * s.partial()), *packed = memory.take<T>(s.packed());
+        T *partials = memory.take<T>(gradient_chunks(be) * s.partial()), *packed = memory.take<T>(s.packed());
         if (memory.measuring()) return;
         const conv_params<const T> p{g.x[1], g.x[1] + w};
         if (way == direction::forward)
@@ -104,12 +103,14 @@ void add_width_softmax(op_table& table, index_t width, index_t c) {
         using K = kernel<op::width_softmax, bare<decltype(be)>>;
         T* channel = memory.take<T>(c);
         if (memory.measuring()) return;
-        if (way == direction::forward) {
-          std::copy_n(g.x[0], width * c, g.x[1]);
-          K::template forward<T>(g.x[1], channel, width, c);
+        T* to = way == direction::forward ? g.x[1] : g.d[0];
+        std::copy_n(way == direction::forward ? g.x[0] : g.d[1], width * c, to);
+        if constexpr (on_device<decltype(be)>) {
+          if (way == direction::forward) return K::template forward<T>(be, to, channel, width, c);
+          K::template backward<T>(be, to, g.x[1], channel, width, c);
         } else {
-          std::copy_n(g.d[1], width * c, g.d[0]);
-          K::template backward<T>(g.d[0], g.x[1], channel, width, c);
+          if (way == direction::forward) return K::template forward<T>(to, channel, width, c);
+          K::template backward<T>(to, g.x[1], channel, width, c);
         }
       });
 }
@@ -145,37 +146,20 @@ void add_windows(op_table& table, window_grid grid, index_t c) {
       });
 }
 
-void add_padding(op_table& table, index_t height, index_t width, index_t to_height, index_t to_width, index_t c) {
-  add(table, sized("reflect_pad", height, width, to_height, to_width, c),
-      {input("x", height * width * c), output("y", to_height * to_width * c)},
-      static_cast<double>(8 + to_height * to_width), [=](const auto&, arena& memory, const auto& g, direction way) {
-        using T = value_of<decltype(g)>;
-        if (memory.measuring()) return;
-        if (way == direction::forward)
-          reflect_pad(array_view<T, 3>(g.x[1], to_height, to_width, c),
-                      array_view<const T, 3>(g.x[0], height, width, c));
-        else
-          reflect_pad_backward(array_view<T, 3>(g.d[0], height, width, c),
-                               array_view<const T, 3>(g.d[1], to_height, to_width, c));
-      });
-}
-
-void add_image_norm(op_table& table, index_t n, index_t c) {
-  add(
-      table, sized("image_norm", n, c),
-      {input("x", n * c, gradient::accumulated), weight("weight, bias", 2 * c), output("y", n * c)}, 256,
+void add_padding(op_table& table, pad_sizes s) {
+  const index_t from = s.batch * s.height * s.width * s.channels,
+                to = s.batch * s.padded_height * s.padded_width * s.channels;
+  add(table, sized("pad_images", s.batch, s.height, s.width, s.padded_height, s.padded_width, s.channels),
+      {input("x", from), output("y", to)}, static_cast<double>(8 + s.padded_height * s.padded_width),
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
-        T *saved = memory.take<T>(2 * n), *partials = memory.take<T>(max_chunks * 2 * c);
         if (memory.measuring()) return;
-        const norm_params<const T> p{g.x[1], g.x[1] + c};
         if (way == direction::forward)
-          image_norm_forward<B, T>(be, g.x[2], g.x[0], p, n, c, saved);
+          pad_images<B, T>(be, g.x[1], g.x[0], s);
         else
-          image_norm_backward<B, T>(be, g.d[0], {g.d[1], g.d[1] + c}, g.d[2], g.x[0], p, n, c, saved, partials);
-      },
-      norm_floor(c));
+          pad_images_backward<B, T>(be, g.d[0], g.d[1], s);
+      });
 }
 
 void add_image_linear(op_table& table, index_t n, index_t c, index_t o) {
@@ -184,7 +168,7 @@ void add_image_linear(op_table& table, index_t n, index_t c, index_t o) {
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
-        T *turned = memory.take<T>(c * o), *partials = memory.take<T>(max_chunks * c * o);
+        T *turned = memory.take<T>(c * o), *partials = memory.take<T>(gradient_chunks(be) * c * o);
         if (memory.measuring()) return;
         if (way == direction::forward)
           image_linear_forward<B, T>(be, g.x[2], g.x[0], g.x[1], n, c, o);
@@ -214,20 +198,21 @@ op_table image_cases() {
     }
     add_width_softmax(table, size, 3);
     add_width_softmax(table, 5, size);
-    add_image_norm(table, 70, size);
     add_image_linear(table, size, 5, size);
     add_image_linear(table, 130, size, 3);
   }
   add_conv3x3(table, {1, 1, 1, 1, 1});
+  add_conv3x3(table, {1, 9, 17, 3, 70});   // more than a tile of cuda every way: 8 x 16 pixels, 64 channels
+  add_conv3x3(table, {1, 3, 2, 70, 2});
   add_conv3x3(table, {2, 19, 3, 2, 1});    // more rows than chunks
   add_image_linear(table, 64 * 19, 3, 2);  // more tiles than chunks
   for (const index_t side : {1, 2, 3, 8}) add_position_bias(table, side, side == 3 ? 1 : 2);
   for (const index_t shift : {0, 1, 2}) add_windows(table, {8, 12, 4, shift}, 3);
   add_windows(table, {4, 4, 4, 2}, 1);
   add_windows(table, {5, 3, 1, 0}, 2);
-  for (const index_t h : {1, 2, 3, 5, 8}) add_padding(table, h, h == 5 ? 1 : 7, 8, 16, 3);
-  add_padding(table, 1, 1, 8, 8, 1);
-  add_padding(table, 2, 3, 17, 19, 2);  // folds several times
+  for (const index_t h : {1, 2, 3, 5, 8}) add_padding(table, {2, h, h == 5 ? 1 : 7, 8, 16, 3});
+  add_padding(table, {1, 1, 1, 8, 8, 1});
+  add_padding(table, {1, 2, 3, 17, 19, 2});  // folds several times
   return table;
 }
 

@@ -4,6 +4,8 @@
 /// A row is a generic function (backend, arena, arguments, direction) that takes its scratch from the arena, returns if
 /// the arena only measures, and runs one direction. Backward comes after forward on the same arena memory.
 
+#include "tested_backend.hpp"
+
 #include <functional>
 #include <string>
 #include <unmask/core/arena.hpp>
@@ -56,8 +58,8 @@ struct op_case {
   std::vector<operand> operands;
   double growth;  ///< bound of the norm-wise relative error between two orders of summation, in units of epsilon
   op_run<ref, double> ref_double;
-  op_run<cpu, double> cpu_double;
-  op_run<cpu, float> cpu_float;
+  op_run<tested_backend, double> tested_double;
+  op_run<tested_backend, float> tested_float;
   double floor;  ///< a gradient smaller than this part of the row's largest is compared with that part
 };
 
@@ -83,9 +85,11 @@ std::string sized(std::string name, Size... size) {
 }
 
 /// The parts of the table, one a source file: the operations of nn/ and their compositions.
-op_table product_cases();    ///< matmul, linear, layer norm, GELU, softmax
-op_table image_cases();      ///< convolutions, embedding, padding, windows, position bias, row-wise image operations
-op_table attention_cases();  ///< spatial and spectral attention, feed-forward part
+op_table norm_cases();       ///< layer norm, of rows and of images
+op_table product_cases();    ///< matmul, linear, GELU, softmax
+op_table image_cases();      ///< convolutions, embedding, padding, windows, position bias, linear maps of images
+op_table attention_cases();  ///< spatial and spectral attention
+op_table ffn_cases();        ///< feed-forward part
 op_table block_cases();      ///< whole blocks
 
 }  // namespace unmask_test

@@ -1,5 +1,5 @@
-/// Every row of the op-case table: gradients of `ref` against differences, `cpu` against `ref`, equal bits for any
-/// thread count and alignment, guards, accumulation, no heap.
+/// Every row of the op-case table: gradients of `ref` against differences, `cpu` (or `cuda`) against `ref`, equal bits
+/// for any thread count and alignment, guards, accumulation, no heap.
 
 #include <doctest/doctest.h>
 
@@ -68,7 +68,7 @@ void check_gradients(const op_case& row) {
 /// A gradient much smaller than its neighbours has lost digits by cancellation: its error counts against a thousandth
 /// of the largest.
 template <class T>
-double check_against(const op_case& row, const runner<ref, double>& expected, const runner<cpu, T>& found) {
+double check_against(const op_case& row, const runner<ref, double>& expected, const runner<tested_backend, T>& found) {
   const double tolerance = row.growth * static_cast<double>(std::numeric_limits<T>::epsilon());
   double worst = 0, largest = 0;
   for (std::size_t i = 0; i < row.operands.size(); ++i)
@@ -93,21 +93,23 @@ double check_against(const op_case& row, const runner<ref, double>& expected, co
 }
 
 template <class T>
-double check_cpu(const op_case& row, const op_run<cpu, T>& op, const runner<ref, double>& expected) {
+double check_tested(const op_case& row, const op_run<tested_backend, T>& op, const runner<ref, double>& expected) {
   INFO(row.name);
-  runner<cpu, T> one(row, op, cpu{.threads = 1});
+  const auto variants = tested_variants();
+  variants[0].enter();
+  runner<tested_backend, T> one(row, op, variants[0].be);
   const std::size_t before = heap_calls();
   one.forward();
   one.backward();
   const std::size_t calls = heap_calls() - before;
-  CHECK(calls == 0);
+  if (!on_device<tested_backend>) CHECK(calls == 0);  // emulated devices have a heap of their own
   CHECK(one.intact());
   const double worst = check_against(row, expected, one);
   for (const index_t offset : {0, 1})
-    for (const int threads : {1, 2, 3}) {
-      if (offset == 0 && threads == 1) continue;
-      INFO("threads ", threads, ", offset ", offset);
-      runner<cpu, T> other(row, op, cpu{.threads = threads}, offset);
+    for (std::size_t i = offset == 0 ? 1 : 0; i < variants.size(); ++i) {
+      INFO("variant ", i, ", offset ", offset);
+      variants[i].enter();
+      runner<tested_backend, T> other(row, op, variants[i].be, offset);
       other.forward();
       other.backward();
       CHECK(other.intact());
@@ -118,7 +120,7 @@ double check_cpu(const op_case& row, const op_run<cpu, T>& op, const runner<ref,
 
 /// Gradients that accumulate are moved by what was there, to the rounding of a sum with a number of size 3.
 void check_accumulation(const op_case& row, const runner<ref, double>& expected) {
-  runner<cpu, double> run(row, row.cpu_double, cpu{.threads = 2});
+  runner<tested_backend, double> run(row, row.tested_double, tested_variants()[1].be);
   run.forward();
   run.backward(3);
   each_gradient(row, [&](const std::string& name, std::size_t i, index_t offset, index_t size) {
@@ -144,19 +146,21 @@ void check_table(const op_table& table) {
       INFO(row.name);
       CHECK(expected.intact());
     }
-    check_gradients(row);
-    worst_double = std::max(worst_double, check_cpu(row, row.cpu_double, expected) / row.growth);
-    worst_float = std::max(worst_float, check_cpu(row, row.cpu_float, expected) / row.growth);
+    if (!on_device<tested_backend>) check_gradients(row);  // ref's gradients, which the host's tests have seen
+    worst_double = std::max(worst_double, check_tested(row, row.tested_double, expected) / row.growth);
+    worst_float = std::max(worst_float, check_tested(row, row.tested_float, expected) / row.growth);
     check_accumulation(row, expected);
     CHECK(row.growth * std::numeric_limits<double>::epsilon() <= 1e-11);
   }
-  MESSAGE(table.size(), " rows; worst error of cpu<double> is ", worst_double, " of its bound, of cpu<float> ",
+  MESSAGE(table.size(), " rows; worst error of double is ", worst_double, " of its bound, of float ",
           worst_float);
 }
 
 }  // namespace
 
-TEST_CASE("products, norms and activations") { check_table(product_cases()); }
+TEST_CASE("norms") { check_table(norm_cases()); }
+TEST_CASE("products and activations") { check_table(product_cases()); }
 TEST_CASE("image operations") { check_table(image_cases()); }
-TEST_CASE("attention and feed-forward parts") { check_table(attention_cases()); }
+TEST_CASE("attention") { check_table(attention_cases()); }
+TEST_CASE("feed-forward parts") { check_table(ffn_cases()); }
 TEST_CASE("blocks") { check_table(block_cases()); }

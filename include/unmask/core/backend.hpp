@@ -17,6 +17,12 @@ struct cpu {
   int threads = 1;
 };
 
+/// Backends whose threads of the host work on the host's memory: what has plain loops is for them only.
+template <class Backend>
+concept host_backend = requires(const Backend& be) {
+  be.threads;
+};
+
 template <class Op, class Backend>
 struct kernel;
 

@@ -22,7 +22,8 @@ enum class errc {
   wrong_shape,   ///< sizes that contradict each other
   wrong_value,   ///< NaN, infinity, or a number outside its range
   not_writable,  ///< a full disk, a missing folder, no permission
-  bad_argument   ///< a request that cannot be met
+  bad_argument,  ///< a request that cannot be met
+  device         ///< a GPU that is not there, has not enough memory, or failed
 };
 
 class error {

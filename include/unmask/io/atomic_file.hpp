@@ -57,7 +57,7 @@ class atomic_file {
       f.temporary_ = f.target_;
       f.descriptor_ = ::open(f.target_.c_str(), O_WRONLY | O_CLOEXEC);
       if (f.descriptor_ < 0) return f.failed(detail::system_message(errno));
-      return f;
+      return result<atomic_file>(std::move(f));
     }
     if (exists && ::access(f.target_.c_str(), W_OK) != 0) return f.failed(detail::system_message(errno));
     static std::atomic<unsigned> counter{0};
@@ -73,7 +73,7 @@ class atomic_file {
     }
     // A replaced file keeps its permissions; where that is refused the new file has the default ones.
     if (exists && ::fchmod(f.descriptor_, there.st_mode & 07777) != 0) errno = 0;
-    return f;
+    return result<atomic_file>(std::move(f));  // nvcc 13 does not move it by itself
   }
 
   atomic_file(atomic_file&& other) noexcept { swap(other); }

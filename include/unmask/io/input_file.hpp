@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "../core/result.hpp"
@@ -73,7 +74,7 @@ class input_file {
     if (!f.file_)
       return error(errc::unreadable, name + ": cannot be opened (" + std::generic_category().message(errno) + ")");
     if (f.size_ == 0) return error(errc::unreadable, name + ": the file is empty");
-    return f;
+    return result<input_file>(std::move(f));  // nvcc 13 does not move it by itself
   }
 
   std::uint64_t size() const { return size_; }

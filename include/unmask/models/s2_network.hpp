@@ -10,6 +10,7 @@
 
 #include <span>
 
+#include "../core/memory.hpp"
 #include "../nn/image_ops.hpp"
 #include "../nn/padding.hpp"
 #include "../nn/s2_block.hpp"
@@ -82,13 +83,8 @@ class s2_network {
     kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials,
                                            plan_.packed);
   }
-  array_view<T, 3> padded(T* images, index_t b) const {
-    return array_view<T, 3>(images + b * padded_height() * padded_width() * c_.bands, padded_height(), padded_width(),
-                            c_.bands);
-  }
-  template <class U>
-  array_view<U, 3> image(array_view<U, 4> x, index_t b) const {
-    return array_view<U, 3>(x.data() + b * s_.height * s_.width * c_.bands, s_.height, s_.width, c_.bands);
+  pad_sizes padding() const {
+    return {s_.batch, s_.height, s_.width, padded_height(), padded_width(), c_.bands};
   }
 
   Backend be_;
@@ -114,7 +110,7 @@ void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T
   bind(params_, parameters);
   auto& m = plan_;
   const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
-  for (index_t b = 0; b < s_.batch; ++b) reflect_pad(padded(m.input, b), image(x, b));
+  pad_images(be_, m.input, x.data(), padding());
   conv_forward(m.first, m.input, params_.conv_first, c_.bands, e, nullptr);
   image_norm_forward(be_, m.blocks[0].images.x, m.first, params_.input_norm, n, e, m.norms);
   for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
@@ -134,8 +130,7 @@ void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T
   conv_forward(m.last, m.sum, params_.conv_last, e, c_.bands, m.input);
   const index_t row = s_.width * c_.bands;
   for (index_t b = 0; b < s_.batch; ++b)
-    for (index_t h = 0; h < s_.height; ++h)
-      std::copy_n(m.last + (b * pixels + h * padded_width()) * c_.bands, row, &y(b, h, 0, 0));
+    copy_rows(be_, &y(b, 0, 0, 0), row, m.last + b * pixels * c_.bands, padded_width() * c_.bands, s_.height, row);
 }
 
 template <class T, class Backend>
@@ -147,14 +142,14 @@ void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dm
   auto& m = plan_;
   const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(),
                 pixels = n / s_.batch;
-  if (dmask.data()) std::fill(dmask.begin(), dmask.end(), T(0));
-  std::fill_n(m.dlast, n * bands, T(0));
+  const index_t row = s_.width * bands;
+  if (dmask.data()) fill(be_, dmask.data(), dmask.size(), T(0));
+  fill(be_, m.dlast, n * bands, T(0));
   for (index_t b = 0; b < s_.batch; ++b)
-    for (index_t h = 0; h < s_.height; ++h)
-      std::copy_n(&dy(b, h, 0, 0), s_.width * bands, m.dlast + (b * pixels + h * padded_width()) * bands);
+    copy_rows(be_, m.dlast + b * pixels * bands, padded_width() * bands, &dy(b, 0, 0, 0), row, s_.height, row);
   conv_backward(m.dfirst, grads_.conv_last, m.dlast, m.sum, params_.conv_last, e, bands);
   conv_backward(m.d, grads_.conv_after_body, m.dfirst, m.body, params_.conv_after_body, e, e);
-  std::fill_n(m.dstage, n * e, T(0));
+  fill(be_, m.dstage, n * e, T(0));
   image_norm_backward(be_, m.dstage, grads_.norm, m.d, m.last_stage(), params_.norm, n, e, m.norms + 2 * n, m.partials);
   for (std::size_t i = params_.stages.size(), k = m.blocks.size(); i-- > 0;) {
     const stage_params<const T>& stage = params_.stages[i];
@@ -175,8 +170,7 @@ void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dm
   conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
   if (!dx.data()) return;
   image_add(be_, m.dinput, m.dlast, n * bands);
-  for (index_t b = 0; b < s_.batch; ++b)
-    reflect_pad_backward(image(dx, b), array_view<const T, 3>(padded(m.dinput, b)));
+  pad_images_backward(be_, dx.data(), static_cast<const T*>(m.dinput), padding());
 }
 
 }  // namespace unmask::inline UNMASK_ABI

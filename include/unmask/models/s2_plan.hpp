@@ -75,7 +75,7 @@ struct s2_plan {
     const conv_sizes widest{s_.batch, c_.padded(s_.height), c_.padded(s_.width), wider, wider};
     const std::size_t level = a.level();
     packed = a.take<T>(widest.packed());
-    partials = training() ? a.take<T>(max_chunks * widest.partial()) : nullptr;
+    partials = training() ? a.take<T>(gradient_chunks(be) * widest.partial()) : nullptr;
     dinput = training() ? a.take<T>(narrow) : nullptr;  // written when no block needs its scratch any more
     a.release(level);
     for (std::size_t k = 0; k < blocks.size(); ++k) {

@@ -17,7 +17,7 @@ struct depthwise3x3 {};
 
 /// Buffers that collect gradients: chunk c of a fixed number of slices writes at first + c * stride.
 template <class T>
-struct gradient_chunks {
+struct chunk_buffers {
   T* first;
   index_t stride;
   index_t limit;  ///< at most this many chunks
@@ -57,7 +57,7 @@ struct kernel<op::depthwise3x3, ref> {
   }
 
   template <class T>
-  static void backward(const ref&, T* dx, gradient_chunks<T> dweight, const T* dy, const T* x, index_t ldx,
+  static void backward(const ref&, T* dx, chunk_buffers<T> dweight, const T* dy, const T* x, index_t ldx,
                        const T* weight, index_t height, index_t width, index_t c) {
     std::fill_n(dx, height * width * c, T(0));
     for (index_t h = 0; h < height; ++h)

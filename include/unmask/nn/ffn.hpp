@@ -47,6 +47,12 @@ struct ffn_tile {
   T *inner, *active, *dinner;  ///< [tile, R] before and after GELU; gradient (training only)
 };
 
+/// Tokens that a tile has room for.
+template <class Backend>
+constexpr index_t ffn_rows(const Backend&, const ffn&, bool /*training*/) {
+  return tile_tokens;
+}
+
 template <class T>
 struct ffn_scratch {
   ffn_tile<T> tiles[max_threads] = {};
@@ -54,16 +60,17 @@ struct ffn_scratch {
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const ffn& l, bool training) {
+    const index_t rows = ffn_rows(be, l, training);
     for (int slot = 0; slot < thread_slots(be); ++slot) {
       ffn_tile<T>& t = tiles[slot];
-      for (T** p : {&t.u, &t.y}) *p = a.take<T>(tile_tokens * l.channels);
-      for (T** p : {&t.mean, &t.rstd}) *p = a.take<T>(tile_tokens);
-      for (T** p : {&t.inner, &t.active}) *p = a.take<T>(tile_tokens * l.hidden);
-      if (training) t.dinner = a.take<T>(tile_tokens * l.hidden);
+      for (T** p : {&t.u, &t.y}) *p = a.take<T>(rows * l.channels);
+      for (T** p : {&t.mean, &t.rstd}) *p = a.take<T>(rows);
+      for (T** p : {&t.inner, &t.active}) *p = a.take<T>(rows * l.hidden);
+      if (training) t.dinner = a.take<T>(rows * l.hidden);
     }
     if (!training) return;
     for (T** p : {&fc1_turned, &fc2_turned}) *p = a.take<T>(l.channels * l.hidden);
-    partials = a.take<T>(max_chunks * l.parameters());
+    partials = a.take<T>(gradient_chunks(be) * l.parameters());
   }
 };
 

@@ -11,7 +11,7 @@
 
 namespace unmask::inline UNMASK_ABI {
 
-template <class Backend, class T>
+template <host_backend Backend, class T>
 void linear_forward(const Backend& be, T* y, index_t ldy, const T* x, index_t ldx, const T* w, const T* b, index_t n,
                     index_t in_channels, index_t out_channels) {
   if (b)
@@ -23,14 +23,14 @@ void linear_forward(const Backend& be, T* y, index_t ldy, const T* x, index_t ld
     multiply(be, y, ldy, rows_of(x, ldx), w, out_channels, n, out_channels, in_channels);
 }
 
-template <class Backend, class T>
+template <host_backend Backend, class T>
 void linear_backward_input(const Backend& be, T* dx, index_t ldx, const T* dy, index_t ldy, const T* w_transposed,
                            index_t n, index_t in_channels, index_t out_channels) {
   multiply(be, dx, ldx, rows_of(dy, ldy), w_transposed, in_channels, n, in_channels, out_channels);
 }
 
 /// dw and db accumulate; db may be null (a map without bias).
-template <class Backend, class T>
+template <host_backend Backend, class T>
 void linear_backward_parameters(const Backend& be, T* dw, T* db, const T* dy, index_t ldy, const T* x, index_t ldx,
                                 index_t n, index_t in_channels, index_t out_channels) {
   // the strided-out product reads dy as B, whose rows must be ldy apart

@@ -24,7 +24,7 @@ struct embedding_params {
 
 struct mask_sizes {
   index_t batch, height, width, channels;
-  index_t pixels() const { return batch * height * width; }
+  constexpr index_t pixels() const { return batch * height * width; }
   conv_sizes conv() const { return {batch, height, width, channels, channels}; }
 };
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "../core/backend.hpp"
 #include "../core/view.hpp"
 
 namespace unmask::inline UNMASK_ABI {
@@ -35,6 +36,32 @@ void reflect_pad_backward(array_view<T, 3> dx, array_view<const T, 3> dy) {
       T* to = &dx(reflect(h, dx.extent(0)), reflect(w, dx.extent(1)), 0);
       for (index_t k = 0; k < c; ++k) to[k] += from[k];
     }
+}
+
+/// Images of one size, padded to another of the same channels.
+struct pad_sizes {
+  index_t batch, height, width, padded_height, padded_width, channels;
+
+  template <class T>
+  array_view<T, 3> image(T* x, index_t b) const {
+    return array_view<T, 3>(x + b * height * width * channels, height, width, channels);
+  }
+  template <class T>
+  array_view<T, 3> padded(T* y, index_t b) const {
+    return array_view<T, 3>(y + b * padded_height * padded_width * channels, padded_height, padded_width, channels);
+  }
+};
+
+/// y [B, H', W', C] from x [B, H, W, C].
+template <host_backend Backend, class T>
+void pad_images(const Backend&, T* y, const T* x, pad_sizes s) {
+  for (index_t b = 0; b < s.batch; ++b) reflect_pad(s.padded(y, b), s.image(x, b));
+}
+
+/// dx is overwritten.
+template <host_backend Backend, class T>
+void pad_images_backward(const Backend&, T* dx, const T* dy, pad_sizes s) {
+  for (index_t b = 0; b < s.batch; ++b) reflect_pad_backward(s.image(dx, b), s.padded(dy, b));
 }
 
 }  // namespace unmask::inline UNMASK_ABI

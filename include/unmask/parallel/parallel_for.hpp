@@ -17,6 +17,12 @@ namespace unmask::inline UNMASK_ABI {
 /// Chunks of a reduction: enough for as many threads, few enough that their partial sums are cheap to add.
 inline constexpr index_t max_chunks = 16;
 
+/// Partial sums of a gradient that a plan keeps for this backend.
+template <class Backend>
+constexpr index_t gradient_chunks(const Backend&) {
+  return max_chunks;
+}
+
 inline index_t chunk_count(index_t n) { return std::clamp<index_t>(n, 1, max_chunks); }
 inline index_t chunk_begin(index_t chunk, index_t chunks, index_t n) { return chunk * n / chunks; }
 
@@ -53,6 +59,7 @@ void loop_item(Body& body, index_t i, int slot) {
 /// body(i, slot) for i in [0, n); `slot` < thread_slots(backend) names the scratch this call may use.
 template <class Backend, class Body>
 void parallel_for(const Backend& backend, index_t n, Body&& body) {
+  static_assert(host_backend<Backend>, "a device needs an overload of its own");
 #if UNMASK_HAS_OPENMP
   if (thread_slots(backend) > 1 && n > 1 && !omp_in_parallel()) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(thread_slots(backend))

@@ -66,6 +66,32 @@ struct vector_groups {
   template <std::size_t N>
   using indices = std::make_index_sequence<N>;
   static group at(const T* p) { return *reinterpret_cast<const unaligned_group*>(p); }
+#if defined(__CUDACC__)  // nvcc 13 loses the packs below; it compiles what stays on the host beside a device
+  template <class Half, std::size_t... I>
+  static auto join(Half a, Half b, std::index_sequence<I...>) {
+    typedef T whole __attribute__((vector_size(2 * sizeof(Half))));
+    whole v;
+    std::memcpy(&v, &a, sizeof(a));
+    std::memcpy(reinterpret_cast<char*>(&v) + sizeof(a), &b, sizeof(b));
+    return v;
+  }
+  template <std::size_t G, std::size_t... I>
+  static group part(type v, std::index_sequence<I...>) {
+    group g;
+    std::memcpy(&g, reinterpret_cast<const char*>(&v) + G * sizeof(g), sizeof(g));
+    return g;
+  }
+  template <std::size_t From, std::size_t... I>
+  static type zip(type a, type b, std::index_sequence<I...>) {
+    type v;
+    for (std::size_t i = 0; i < lanes; ++i) {
+      constexpr auto side = static_cast<std::size_t>(size);
+      const std::size_t at = i / side * side + From + i % side / 2;
+      v[i] = i % 2 == 1 ? b[at] : a[at];
+    }
+    return v;
+  }
+#else
   template <class Half, std::size_t... I>
   static auto join(Half a, Half b, std::index_sequence<I...>) {
     return __builtin_shufflevector(a, b, static_cast<int>(I)...);
@@ -80,6 +106,7 @@ struct vector_groups {
     return __builtin_shufflevector(
         a, b, static_cast<int>(I / size * size + From + I % size / 2 + (I % 2 == 1 ? lanes : 0))...);
   }
+#endif
 };
 
 template <class T>

@@ -38,13 +38,17 @@ inline result<> check(const adamw_options& o) {
   return {};
 }
 
-/// The 2-norm of a block, summed in double and in an order that no thread count changes.
+/// The square of a block's 2-norm, summed in double and in an order that no thread count changes.
 template <class T, class Backend>
-double norm(const Backend& backend, const T* block, index_t n) {
-  return std::sqrt(detail::ordered_sum(backend, n, [&](index_t i) {
+double square_norm(const Backend& backend, const T* block, index_t n) {
+  return detail::ordered_sum(backend, n, [&](index_t i) {
     const auto x = static_cast<double>(block[i]);
     return x * x;
-  }));
+  });
+}
+template <class T, class Backend>
+double norm(const Backend& backend, const T* block, index_t n) {
+  return std::sqrt(square_norm(backend, block, n));
 }
 
 /// What a gradient of this norm is multiplied by.
@@ -60,28 +64,45 @@ struct adamw_state {
   T* average = nullptr;
 };
 
-/// Update number `t` (the first is 1) of `n` parameters; the gradient counts `factor` times (clip_factor).
+/// What update number `t` (the first is 1) does to one parameter; the gradient counts `factor` times (clip_factor).
+template <class T>
+struct adamw_update {
+  T b1, b2, g1, g2, keep, size, root, epsilon, scale, old_part, new_part;
+
+  adamw_update(const adamw_options& options, double rate, index_t t, double factor)
+      : b1(static_cast<T>(options.beta1)),
+        b2(static_cast<T>(options.beta2)),
+        g1(static_cast<T>(1 - options.beta1)),
+        g2(static_cast<T>(1 - options.beta2)),
+        keep(static_cast<T>(1 - rate * options.weight_decay)),
+        size(static_cast<T>(rate / (1 - std::pow(options.beta1, static_cast<double>(t))))),
+        root(static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, static_cast<double>(t))))),
+        epsilon(static_cast<T>(options.epsilon)),
+        scale(static_cast<T>(factor)) {
+    const auto steps = static_cast<double>(t);
+    const double decay = std::min(options.average, (1 + steps) / (10 + steps));
+    old_part = static_cast<T>(decay), new_part = static_cast<T>(1 - decay);
+  }
+
+  constexpr void step(T& p, T& m, T& v, T gradient) const {
+    const T g = gradient * scale;
+    m = b1 * m + g1 * g;
+    v = b2 * v + g2 * g * g;
+    p = p * keep - size * m / (std::sqrt(v) * root + epsilon);
+  }
+  constexpr void average(T& mean, T p) const { mean = old_part * mean + new_part * p; }
+};
+
+/// One update of `n` parameters.
 template <class T, class Backend>
 void adamw_step(const Backend& backend, const adamw_options& options, double rate, index_t t, double factor,
                 T* parameters, const T* gradients, const adamw_state<T>& state, index_t n) {
-  const auto steps = static_cast<double>(t);
-  const auto b1 = static_cast<T>(options.beta1), b2 = static_cast<T>(options.beta2);
-  const auto g1 = static_cast<T>(1 - options.beta1), g2 = static_cast<T>(1 - options.beta2);
-  const auto keep = static_cast<T>(1 - rate * options.weight_decay);
-  const auto size = static_cast<T>(rate / (1 - std::pow(options.beta1, steps)));
-  const auto root = static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, steps)));
-  const auto epsilon = static_cast<T>(options.epsilon), scale = static_cast<T>(factor);
-  const double decay = std::min(options.average, (1 + steps) / (10 + steps));
-  const auto old_part = static_cast<T>(decay), new_part = static_cast<T>(1 - decay);
+  const adamw_update<T> update(options, rate, t, factor);
   parallel_chunks(backend, n, [&](index_t, index_t begin, index_t end, int) {
-    for (index_t i = begin; i < end; ++i) {
-      const T g = gradients[i] * scale;
-      const T m = state.first[i] = b1 * state.first[i] + g1 * g;
-      const T v = state.second[i] = b2 * state.second[i] + g2 * g * g;
-      parameters[i] = parameters[i] * keep - size * m / (std::sqrt(v) * root + epsilon);
-    }
+    const adamw_update<T> u = update;  // a copy that no store can change: its numbers stay in registers
+    for (index_t i = begin; i < end; ++i) u.step(parameters[i], state.first[i], state.second[i], gradients[i]);
     if (state.average)
-      for (index_t i = begin; i < end; ++i) state.average[i] = old_part * state.average[i] + new_part * parameters[i];
+      for (index_t i = begin; i < end; ++i) u.average(state.average[i], parameters[i]);
   });
 }
 

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstdio>
@@ -101,7 +102,8 @@ result<> save_checkpoint(const std::string& path, const training_state<T>& s) {
   to.number(s.best_psnr);
   to.number(static_cast<std::int64_t>(s.best_step));
   to.number(static_cast<std::uint64_t>(s.losses.size()));
-  for (std::span<T> block : {s.parameters, s.first, s.second, s.average}) to.block(std::span<const T>(block));
+  for (const std::span<T>& block : std::array{s.parameters, s.first, s.second, s.average})
+    to.block(std::span<const T>(block));
   to.block(std::span<const float>(s.losses));
   if (auto done = to.finish(); !done) return done;
   detail::keep_previous(path, previous_checkpoint(path));
@@ -134,7 +136,7 @@ result<> load_checkpoint(const std::string& path, training_state<T>& s) {
   s.updates = static_cast<index_t>(updates);
   s.best_psnr = best_psnr;
   s.best_step = static_cast<index_t>(best_step);
-  for (std::span<T> block : {s.parameters, s.first, s.second, s.average}) from.block(block);
+  for (const std::span<T>& block : std::array{s.parameters, s.first, s.second, s.average}) from.block(block);
   s.losses.resize(static_cast<std::size_t>(losses));
   from.block(std::span<float>(s.losses));
   return {};

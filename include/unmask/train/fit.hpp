@@ -66,7 +66,7 @@ result<fit_end> fit(trainer<T, Backend>& net, Source&& source, const fit_options
   int wasted = 0;
   const auto save = [&]() -> result<> {
     if (options.checkpoint.empty()) return {};
-    if (auto ok = save_checkpoint(options.checkpoint, state); !ok) return ok;
+    if (auto ok = save_checkpoint(options.checkpoint, std::as_const(net).state()); !ok) return ok;
     observer.on_checkpoint(state.step, options.checkpoint);
     return {};
   };
@@ -79,8 +79,9 @@ result<fit_end> fit(trainer<T, Backend>& net, Source&& source, const fit_options
   if (impatient()) return fit_end::patience;  // so did the training that is resumed here
   while (state.step < steps) {
     spec.kind = options.plan.at(state.step);
-    source.fill(net.backend(), samples_of_step, planned.seed, state.step);
+    source.fill(host_of(net.backend()), samples_of_step, planned.seed, state.step);
     const step_report report = net.step(samples_of_step, spec);
+    if (auto ok = finish(net.backend()); !ok) return ok.error();
     wasted = report.updated ? 0 : wasted + 1;
     if (wasted == hopeless_steps)
       return error(errc::wrong_value, "fit: loss or gradient is not finite at step " + std::to_string(report.step) +

@@ -24,6 +24,8 @@ struct mask_aware_options {
   bool detached = true;                                  ///< no gradient through w
   double cap = std::numeric_limits<double>::infinity();  ///< largest w before it is normalised; w never exceeds 1
   bool normalised = false;  ///< w / mean(w): lambda then means the same whatever the mask hides
+
+  bool operator==(const mask_aware_options&) const = default;
 };
 
 inline result<> check(const mask_aware_options& o) {
@@ -45,8 +47,8 @@ struct mask_aware_weight {
   T epsilon, cap;
   explicit mask_aware_weight(const mask_aware_options& o)
       : epsilon(static_cast<T>(o.epsilon)), cap(static_cast<T>(std::min(o.cap, 1.))) {}
-  T value(T p) const { return std::min(cap, epsilon / (std::abs(p) + epsilon)); }
-  T slope(T p) const {
+  constexpr T value(T p) const { return std::min(cap, epsilon / (std::abs(p) + epsilon)); }
+  constexpr T slope(T p) const {
     const T sum = std::abs(p) + epsilon;
     if (epsilon / sum > cap) return 0;
     return static_cast<T>((p < 0) - (p > 0)) * epsilon / (sum * sum);

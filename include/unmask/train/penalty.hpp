@@ -25,6 +25,8 @@ enum class penalty_kind { l1, squared, rmse, charbonnier };
 struct penalty {
   penalty_kind kind = penalty_kind::l1;
   double epsilon = 1e-3;  ///< of charbonnier: differences below it count as noise
+
+  bool operator==(const penalty&) const = default;
 };
 
 inline result<> check(const penalty& p) {
@@ -35,44 +37,57 @@ inline result<> check(const penalty& p) {
 
 namespace detail {
 
+/// The functions are templates and constexpr, which lets a GPU call them.
 struct l1_form {
   template <class T>
-  T value(T d) const {
+  constexpr T value(T d) const {
     return std::abs(d);
   }
   template <class T>
-  T slope(T d) const {
+  constexpr T slope(T d) const {
     return static_cast<T>((d > 0) - (d < 0));
   }
-  static double outer(double mean) { return mean; }
-  static double outer_slope(double) { return 1; }
+  template <class D>
+  static constexpr D outer(D mean) {
+    return mean;
+  }
+  template <class D>
+  static constexpr D outer_slope(D) {
+    return 1;
+  }
 };
 
 struct squared_form : l1_form {
   template <class T>
-  T value(T d) const {
+  constexpr T value(T d) const {
     return d * d;
   }
   template <class T>
-  T slope(T d) const {
+  constexpr T slope(T d) const {
     return 2 * d;
   }
 };
 
 struct rmse_form : squared_form {
-  static double outer(double mean) { return std::sqrt(mean); }
-  static double outer_slope(double mean) { return mean == 0 ? 0 : .5 / std::sqrt(mean); }
+  template <class D>
+  static constexpr D outer(D mean) {
+    return std::sqrt(mean);
+  }
+  template <class D>
+  static constexpr D outer_slope(D mean) {
+    return mean == 0 ? 0 : .5 / std::sqrt(mean);
+  }
 };
 
 struct charbonnier_form : l1_form {
   double epsilon;
   explicit charbonnier_form(double e) : epsilon(e) {}
   template <class T>
-  T value(T d) const {
+  constexpr T value(T d) const {
     return std::sqrt(d * d + static_cast<T>(epsilon * epsilon));
   }
   template <class T>
-  T slope(T d) const {
+  constexpr T slope(T d) const {
     return d / value(d);
   }
 };

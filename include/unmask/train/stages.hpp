@@ -23,6 +23,8 @@ struct loss_spec {
   double encoding = 1;           ///< factor of the auxiliary term in stage ME
   double encoding_in_aware = 0;  ///< the same in stage MA: above 0 keeps the pins at their task while the trunk moves
   mask_aware_options aware{};
+
+  bool operator==(const loss_spec&) const = default;
 };
 
 inline result<> check(const loss_spec& spec) {

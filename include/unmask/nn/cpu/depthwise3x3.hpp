@@ -16,7 +16,7 @@ struct kernel<op::depthwise3x3, cpu> {
   }
 
   template <class T>
-  static void backward(const cpu& be, T* dx, gradient_chunks<T> dweight, const T* dy, const T* x, index_t ldx,
+  static void backward(const cpu& be, T* dx, chunk_buffers<T> dweight, const T* dy, const T* x, index_t ldx,
                        const T* weight, index_t height, index_t width, index_t c) {
     const index_t chunks = std::min(dweight.limit, chunk_count(height));
     parallel_for(be, chunks, [&](index_t chunk, int) {

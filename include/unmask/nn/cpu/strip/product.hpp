@@ -107,7 +107,7 @@ template <class T>
 struct rows {
   T* data;
   index_t stride;
-  operator rows<const T>() const requires(!std::is_const_v<T>) { return {data, stride}; }
+  operator rows<const T>() const { return {data, stride}; }
   rows from(index_t row) const { return {data + row * width<std::remove_const_t<T>>, stride}; }
 };
 

@@ -1,0 +1,6 @@
+#pragma once
+
+/// Losses and optimiser of the cuda backend.
+
+#include "adamw.cuh"
+#include "losses.cuh"

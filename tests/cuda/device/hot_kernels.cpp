@@ -1,0 +1,6 @@
+/// Every kernel of inference and training in float, and nothing else: what .ci/spills looks at.
+
+#include <unmask/cuda.cuh>
+
+template class unmask::session<float, unmask::cuda>;
+template class unmask::train::trainer<float, unmask::cuda>;
