@@ -16,7 +16,7 @@ namespace unmask::inline UNMASK_ABI::optics {
 
 /// The spread [K, C] of scenes [H, W, C], K = min(rank, C): principal directions of the differences between neighbours,
 /// in units of each scene's mean level, times their deviations, largest first; squared they sum to 1. A difference
-/// counts with the inverse of its length, as the total variation will weigh it.
+/// counts with the inverse of its length, much as `spectral_tv` will weigh it.
 /// Errors: no scene, scenes of different C, smaller than 2 x 2, dark or not finite (by number), rank < 1.
 inline result<tensor<float, 2>> learn_spread(const std::vector<tensor<float, 3>>& scenes, index_t rank) {
   const auto refuse = [](std::size_t i, const std::string& what) {
