@@ -94,7 +94,8 @@ TEST_CASE("a device that is not there is one line and exit code 1") {
   const scratch_folder folder;
   const sample_files files(folder);
   const std::string mask = " --mask " + folder / "mask.h5", cuda = " --device cuda --out " + folder / "none";
-  for (const std::string& command : {"reconstruct --measurement " + folder / "scene.h5", "train --data " + folder / "."}) {
+  for (const std::string& command :
+       {"reconstruct --measurement " + folder / "scene.h5", "train --data " + folder / "."}) {
     const auto r = run_program(folder, command + mask + cuda, 2, "CUDA_VISIBLE_DEVICES= ");
     INFO(r.err);
     CHECK(r.code == 1);

@@ -110,7 +110,8 @@ TEST_CASE_TEMPLATE("cuda: reconstruction and mask-encoding loss", T, double, flo
       const auto weight = weighted ? array_view<const T, 4>(p.weight.view()) : array_view<const T, 4>();
       p.compare(
           [&](outcome<T>& o) {
-            return ut::reconstruction_loss<T>(ref{}, rho, o.destimate.view(), p.estimate.view(), p.truth.view(), weight);
+            return ut::reconstruction_loss<T>(ref{}, rho, o.destimate.view(), p.estimate.view(), p.truth.view(),
+                                              weight);
           },
           [&](const cuda& be, outcome<T>& o) {
             ut::reconstruction_loss_to<T>(be, &o.loss, rho, o.destimate.view(), p.estimate.view(), p.truth.view(),

@@ -202,7 +202,7 @@ op_table image_cases() {
     add_image_linear(table, 130, size, 3);
   }
   add_conv3x3(table, {1, 1, 1, 1, 1});
-  add_conv3x3(table, {1, 9, 17, 3, 70});   // more than a tile of cuda every way: 8 x 16 pixels, 64 channels
+  add_conv3x3(table, {1, 9, 17, 3, 70});  // more than a tile of cuda every way: 8 x 16 pixels, 64 channels
   add_conv3x3(table, {1, 3, 2, 70, 2});
   add_conv3x3(table, {2, 19, 3, 2, 1});    // more rows than chunks
   add_image_linear(table, 64 * 19, 3, 2);  // more tiles than chunks

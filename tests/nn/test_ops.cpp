@@ -152,8 +152,7 @@ void check_table(const op_table& table) {
     check_accumulation(row, expected);
     CHECK(row.growth * std::numeric_limits<double>::epsilon() <= 1e-11);
   }
-  MESSAGE(table.size(), " rows; worst error of double is ", worst_double, " of its bound, of float ",
-          worst_float);
+  MESSAGE(table.size(), " rows; worst error of double is ", worst_double, " of its bound, of float ", worst_float);
 }
 
 }  // namespace

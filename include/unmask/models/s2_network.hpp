@@ -83,9 +83,7 @@ class s2_network {
     kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials,
                                            plan_.packed);
   }
-  pad_sizes padding() const {
-    return {s_.batch, s_.height, s_.width, padded_height(), padded_width(), c_.bands};
-  }
+  pad_sizes padding() const { return {s_.batch, s_.height, s_.width, padded_height(), padded_width(), c_.bands}; }
 
   Backend be_;
   s2_config c_;

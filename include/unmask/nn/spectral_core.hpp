@@ -94,8 +94,8 @@ void spectral_set_forward(const Backend& be, const spectral_msa& l, T* r, const 
 
 /// dr [N, C] is the gradient of the branch before `keep`; dx and de accumulate; `turned` holds W_q', W_k', W_v', W_p'.
 template <class Backend, class T>
-void spectral_set_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, chunk_buffers<T> grads,
-                           const T* dr, const T* x, const T* e, const spectral_params<const T>& p, const T* qkv_turned,
+void spectral_set_backward(const Backend& be, const spectral_msa& l, T* dx, T* de, chunk_buffers<T> grads, const T* dr,
+                           const T* x, const T* e, const spectral_params<const T>& p, const T* qkv_turned,
                            const T* proj_turned, const spectral_set<T>& s, const spectral_tile<T>* tiles) {
   const index_t c = l.channels, d = l.width, n = s.tokens();
   const auto bind = [&](index_t chunk) {

@@ -57,9 +57,7 @@ struct encoding_difference {
   const T *pin, *mask, *truth;
   row_walk pins, masks;
   index_t bands;
-  UNMASK_DEVICE T operator()(index_t i) const {
-    return pin[pins.padded(i)] - mask[masks.padded(i / bands)] * truth[i];
-  }
+  UNMASK_DEVICE T operator()(index_t i) const { return pin[pins.padded(i)] - mask[masks.padded(i / bands)] * truth[i]; }
 };
 
 template <class T, class Form>
@@ -67,7 +65,9 @@ struct encoding_term {
   static constexpr int sums = 1;
   Form form;
   encoding_difference<T> difference;
-  UNMASK_DEVICE void operator()(index_t i, double* sum) const { sum[0] += static_cast<double>(form.value(difference(i))); }
+  UNMASK_DEVICE void operator()(index_t i, double* sum) const {
+    sum[0] += static_cast<double>(form.value(difference(i)));
+  }
 };
 
 template <class T, class Form>
@@ -122,7 +122,8 @@ struct aware_gradient_each {
   const double* factors;
   UNMASK_DEVICE void operator()(index_t i) const {
     const T w = of.weight.value(of.pin[of.pins.padded(i)]);
-    d[i] = static_cast<T>(factors[0]) * (1 + static_cast<T>(factors[1]) * w) * of.form.slope(of.estimate[i] - of.truth[i]);
+    d[i] =
+        static_cast<T>(factors[0]) * (1 + static_cast<T>(factors[1]) * w) * of.form.slope(of.estimate[i] - of.truth[i]);
   }
 };
 
@@ -197,9 +198,8 @@ void mask_aware_loss_to(const Backend& be, double* loss, const penalty& rho, con
   const detail::row_walk pins{truth.extent(1), truth.extent(2) * bands, pin.extent(1), pin.extent(2) * bands};
   detail::with_penalty(rho, [&](auto form) {
     using F = decltype(form);
-    const detail::aware_term<T, F> term{form,         detail::mask_aware_weight<T>(options),
-                                        estimate.data(), truth.data(),
-                                        pin.data(),   pins};
+    const detail::aware_term<T, F> term{
+        form, detail::mask_aware_weight<T>(options), estimate.data(), truth.data(), pin.data(), pins};
     detail::sum_up(be, truth.size(), term,
                    detail::aware_finish<F>{form, loss, scratch, static_cast<double>(truth.size()), options.lambda,
                                            options.normalised},
