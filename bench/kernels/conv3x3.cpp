@@ -30,7 +30,7 @@ struct images {
     for (auto [values, n] :
          {std::pair{&x, pixels() * size.in_channels}, std::pair{&y, pixels() * size.out_channels},
           std::pair{&parameters, size.parameters()}, std::pair{&gradient, size.parameters()},
-          std::pair{&packed, size.packed()}, std::pair{&partials, unmask::max_chunks * size.partial()}}) {
+          std::pair{&packed, size.scratch(threads)}, std::pair{&partials, unmask::max_chunks * size.partial()}}) {
       values->resize(static_cast<std::size_t>(n));
       for (float& v : *values) v = static_cast<float>(draw.normal());
     }

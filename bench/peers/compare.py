@@ -40,7 +40,9 @@ def command(system, w, folder, threads):
 
 
 def environment(threads, extra=()):
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **dict(extra)}
+    """Threads stay on their cores: woken after a pause two of them may share one for as long as a small run takes."""
+    count = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return {"OMP_PROC_BIND": "true", **os.environ, **count, **dict(extra)}
 
 
 class peer:
@@ -156,7 +158,8 @@ def start(w, folder, threads, allocator):
     started = {}
     for system in w["systems"]:
         line, output = command(system, w, folder, threads)
-        extra, note = ((), "") if not system.startswith("pytorch") else (allocators[allocator], ", " + allocator)
+        name = "system malloc" if system == "pytorch as installed" else allocator
+        extra, note = (allocators[name], ", " + name) if system.startswith("pytorch") else ((), "")
         if w["kind"] == "once":
             p = cold_peer(line, threads, versions()[system])
             note = ""

@@ -5,6 +5,7 @@ float32. A peer says `ready` and its version, then runs once for each line on it
 took, and at the end of its input prints its peak memory in MB. KIND `once` reconstructs, prints it and ends: a cold start.
 OUTPUT gets the reconstruction, or the first training step's gradients. PyTorch is imported only where it is used.
 """
+import os
 import pathlib
 import sys
 import time
@@ -35,6 +36,9 @@ def onnxruntime_inference(t):
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = t.threads, 1
+    if t.threads > 1:  # its first thread is the caller's
+        others = ";".join(str(core) for core in range(2, t.threads + 1))
+        options.add_session_config_entry("session.intra_op_thread_affinities", others)
     session = onnxruntime.InferenceSession(t.folder / "network.onnx", options, providers=["CPUExecutionProvider"])
     feed = {"input": t.read("input")}
     return onnxruntime.__version__, lambda: session.run(None, feed)[0]
@@ -45,7 +49,7 @@ def openvino_inference(t):
 
     core = openvino.Core()
     properties = {"INFERENCE_NUM_THREADS": t.threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1,
-                  "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}  # fmt: skip
+                  "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": os.environ.get("PIN","1")=="1"}  # fmt: skip
     compiled = core.compile_model(t.folder / "network.onnx", "CPU", properties)
     request = compiled.create_infer_request()
     request.set_input_tensor(openvino.Tensor(t.read("input")))  # a copy, made once

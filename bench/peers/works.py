@@ -9,8 +9,8 @@ small = {**full, "channels": 30, "depths": [2, 2], "heads": [3, 3], "hidden": 12
 
 
 everyone = {
-    "inference": ["unmask", "pytorch", "pytorch folded", "pytorch compiled", "onnxruntime", "openvino"],
-    "training": ["unmask", "pytorch"],
+    "inference": ["unmask", "pytorch", "pytorch as installed", "pytorch folded", "pytorch compiled", "onnxruntime", "openvino"],
+    "training": ["unmask", "pytorch", "pytorch as installed"],
     "once": ["unmask", "pytorch", "onnxruntime", "openvino"],
 }
 

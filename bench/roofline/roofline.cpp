@@ -160,7 +160,7 @@ component convolutions() {
        {std::tuple{bands, channels, 1}, std::tuple{channels, channels, 5}, std::tuple{channels, bands, 1}}) {
     const unmask::conv_sizes s{1, side, side, in, out};
     std::vector<float> x(static_cast<std::size_t>(pixels * in), 0.5f), y(static_cast<std::size_t>(pixels * out)),
-        weights(static_cast<std::size_t>(s.parameters()), 0.1f), packed(static_cast<std::size_t>(s.packed()));
+        weights(static_cast<std::size_t>(s.parameters()), 0.1f), packed(static_cast<std::size_t>(s.scratch(1)));
     const unmask::conv_params<const float> p{weights.data(), weights.data() + 9 * in * out};
     sum.seconds += times * timed([&] {
                      unmask::kernel<unmask::op::conv3x3, cpu>::forward<float>(cpu{.threads = 1}, y.data(), x.data(), p,

@@ -68,7 +68,7 @@ TEST_CASE("cuda: convolutions of integers are exact in every precision") {
     const numbers x = integers(pixels * s.in_channels, 1), dy = integers(pixels * s.out_channels, 2),
                   p = integers(s.parameters(), 3);
     const auto size = [](index_t n) { return static_cast<std::size_t>(n); };
-    numbers scratch(size(gradient_chunks(cuda{}) * s.partial())), packed(size(s.packed()));
+    numbers scratch(size(gradient_chunks(cuda{}) * s.partial())), packed(size(s.scratch(1)));
     const conv_params<const float> params{p.data(), p.data() + w};
     struct outcome {
       numbers y, dx, d;

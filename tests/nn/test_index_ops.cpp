@@ -88,7 +88,7 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
   const conv_params<const double> p{block.data(), block.data() + 9 * c * c};
   const conv_sizes conv_size{1, h, w, c, c};
   std::vector<double> partials(static_cast<std::size_t>(max_chunks * conv_size.partial())),
-      packed(static_cast<std::size_t>(conv_size.packed()));
+      packed(static_cast<std::size_t>(conv_size.scratch(thread_slots(Backend{}))));
   using conv = kernel<op::conv3x3, Backend>;
   for (auto [g, to] : {std::pair(&with, dx.data()), std::pair(&without, static_cast<double*>(nullptr))})
     conv::template backward<double>(be, to, {g->data(), g->data() + 9 * c * c}, dy.data(), x.data(), p, conv_size,
@@ -128,8 +128,8 @@ TEST_CASE_TEMPLATE("a convolution adds a residual, in place or from elsewhere", 
   };
   const index_t pixels = size.batch * size.height * size.width;
   const auto x = numbers(pixels * size.in_channels), add = numbers(pixels * o), weights = numbers(size.parameters());
-  std::vector<double> plain(add.size()), summed(add.size()), in_place = add,
-                                                             packed(static_cast<std::size_t>(size.packed()));
+  std::vector<double> plain(add.size()), summed(add.size()),
+      in_place = add, packed(static_cast<std::size_t>(size.scratch(thread_slots(Backend{}))));
   const conv_params<const double> p{weights.data(), weights.data() + 9 * size.in_channels * o};
   const auto convolve = [&](double* y, const double* residual) {
     kernel<op::conv3x3, Backend>::template forward<double>(Backend{}, y, x.data(), p, size, packed.data(), residual);

@@ -74,7 +74,7 @@ struct s2_plan {
     const index_t wider = std::max<index_t>(c_.channels, c_.bands);
     const conv_sizes widest{s_.batch, c_.padded(s_.height), c_.padded(s_.width), wider, wider};
     const std::size_t level = a.level();
-    packed = a.take<T>(widest.packed());
+    packed = a.take<T>(widest.scratch(thread_slots(be)));
     partials = training() ? a.take<T>(gradient_chunks(be) * widest.partial()) : nullptr;
     dinput = training() ? a.take<T>(narrow) : nullptr;  // written when no block needs its scratch any more
     a.release(level);

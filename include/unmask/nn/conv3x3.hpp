@@ -5,8 +5,8 @@
 ///   gradient  dx[h, w, c] = sum_{i, j, o} dy[h-i+1, w-j+1, o] W[i, j, c, o]
 ///             dW[i, j, c, o] += sum_{h, w} x[h+i-1, w+j-1, c] dy[h, w, o],  db[o] += sum dy[h, w, o]
 ///   shapes    x [B, H, W, C], y [B, H, W, O], W [3, 3, C, O] (files: [O, C, 3, 3]), b [O]
-/// `add` is a residual or null; it may be y. Scratch: `packed` holds the weights in the kernel's own order, `partials`
-/// max_chunks gradients, so that sums do not depend on threads; conv_sizes knows how many numbers either takes.
+/// `add` is a residual or null; it may be y. `scratch` holds conv_sizes::scratch numbers, `partials`
+/// conv_sizes::partial for each of max_chunks gradients, so that sums do not depend on threads.
 
 #include "../parallel/parallel_for.hpp"
 #include "linear.hpp"
@@ -27,12 +27,24 @@ struct conv_sizes {
   index_t batch, height, width, in_channels, out_channels;
   index_t parameters() const { return 9 * in_channels * out_channels + out_channels; }
 
+  /// The cpu kernel's tiles of 2 x 2 outputs have 16 points; a thread works on `strip` of them at once.
+  static constexpr index_t points = 16, strip = 16;
+  index_t rows() const { return (height + 1) / 2; }
+  index_t columns() const { return (width + 1) / 2; }
+
   /// Channels padded to two registers of the widest instruction set: scratch does not depend on it.
   static constexpr index_t padded(index_t channels) { return (channels + 31) / 32 * 32; }
   index_t packed() const {
-    return 9 * std::max(in_channels * padded(out_channels), out_channels * padded(in_channels));
+    return points * std::max(in_channels * padded(out_channels), out_channels * padded(in_channels));
   }
-  index_t partial() const { return (9 * in_channels + 1) * padded(out_channels); }
+  /// Numbers from one point of a strip to the next: no power of two, or all points share a set of the first cache.
+  static constexpr index_t apart(index_t lanes) { return strip * lanes + 16; }
+  index_t transformed() const {
+    const index_t wider = padded(std::max(in_channels, out_channels));
+    return points * apart(wider) + wider;
+  }
+  index_t scratch(int slots) const { return packed() + slots * transformed(); }
+  index_t partial() const { return (points * in_channels + 1) * padded(out_channels); }
 };
 
 /// Adds `chunks` partial gradients of `size` numbers to `sum`, in order.
@@ -49,7 +61,7 @@ void reduce_partials(const Backend& be, T* sum, const T* partials, index_t chunk
 template <>
 struct kernel<op::conv3x3, ref> {
   template <class T>
-  static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* /*packed*/,
+  static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* /*scratch*/,
                       const T* add = nullptr) {
     each_tap(
         s,
@@ -70,7 +82,7 @@ struct kernel<op::conv3x3, ref> {
 
   template <class T>
   static void backward(const ref&, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p,
-                       conv_sizes s, T* /*partials*/, T* /*packed*/) {
+                       conv_sizes s, T* /*partials*/, T* /*scratch*/) {
     each_tap(
         s,
         [&](index_t to, index_t from, index_t tap) {
