@@ -97,6 +97,9 @@ void conv3x3_eigen(benchmark::State& s) {
 template <direction Way>
 void conv3x3_onednn(benchmark::State& s) {
   images i(s);
+#if UNMASK_HAS_OPENMP
+  omp_set_num_threads(i.threads);
+#endif
   using namespace dnnl;
   const engine cpu(engine::kind::cpu, 0);
   stream queue(cpu);

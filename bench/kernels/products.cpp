@@ -1,12 +1,16 @@
-/// The product under every linear map and attention, on the network's own shapes, beside plain Eigen.
-/// Counters: FLOP/s, the multiply-add peak measured beside, and the share of it. One thread; Eigen is kept to one by
-/// the macro below, which no consumer of the library ever sees.
+/// The product under every linear map and attention, on the network's own shapes, beside plain Eigen and, where it is
+/// installed, oneDNN. Counters: FLOP/s, the multiply-add peak measured beside, and the share of it. One thread; Eigen
+/// is kept to one by the macro below, which no consumer of the library ever sees.
 
 #define EIGEN_DONT_PARALLELIZE
 #include <Eigen/Core>
 #include <unmask/unmask.hpp>
 
 #include "fma_peak.hpp"
+
+#if BENCH_ONEDNN
+#include <oneapi/dnnl/dnnl.hpp>
+#endif
 
 namespace {
 
@@ -56,6 +60,19 @@ void product_eigen(benchmark::State& s) {
   });
 }
 
+#if BENCH_ONEDNN
+void product_onednn(benchmark::State& s) {
+  operands o(s);
+#if UNMASK_HAS_OPENMP
+  omp_set_num_threads(1);
+#endif
+  bench::beside_peak<float>(s, o.flops(), 1, [&] {
+    dnnl::sgemm(o.turned ? 'T' : 'N', 'N', o.m, o.n, o.k, 1, o.a.data(), o.turned ? o.m : o.k, o.b.data(), o.n, 0,
+                o.c.data(), o.n);
+  });
+}
+#endif
+
 void all(benchmark::internal::Benchmark* b) {
   for (const auto& shape : shapes) b->Args(shape);
   b->ArgNames({"m", "n", "k", "t"})->UseManualTime()->Iterations(40);
@@ -65,4 +82,7 @@ void all(benchmark::internal::Benchmark* b) {
 
 BENCHMARK(product<unmask::cpu>)->Apply(all);
 BENCHMARK(product_eigen)->Apply(all);
+#if BENCH_ONEDNN
+BENCHMARK(product_onednn)->Apply(all);
+#endif
 BENCHMARK(product<unmask::ref>)->Apply(all);

@@ -132,10 +132,10 @@ void infer(bool once, unmask::io::weights w, const std::string& input_path, cons
 }
 
 /// Takes the parameters out of `w`.
-trainer make_trainer(unmask::io::weights& w, shape s) {
+trainer make_trainer(unmask::io::weights& w, shape s, unmask::train::cosine_schedule schedule) {
   unmask::train::trainer_options options{.batch = s.batch, .height = s.height, .width = s.width, .drop_path = 0};
   options.frugal = s.height * s.width >= 256 * 256;  // there memory is what people lack
-  options.schedule = {.peak = 4e-4, .floor = 4e-4};
+  options.schedule = schedule;
   auto t = valid(trainer::create({.threads = s.threads}, w.config, options));
   if (auto ok = t.start_from(w.parameters); !ok) fail(ok.error().message());
   w.parameters = std::vector<float>();
@@ -156,7 +156,7 @@ unmask::train::batch<float> read_batch(char** paths, shape s, index_t bands, ind
 }
 
 void train(unmask::io::weights w, char** paths, shape s, const std::string& output_path) {
-  trainer t = make_trainer(w, s);
+  trainer t = make_trainer(w, s, {.floor = 4e-4});
   const auto samples = read_batch(paths, s, w.config.bands);
   const unmask::train::loss_spec spec{.kind = unmask::train::stage::mask_aware};
   t.step(samples, spec);
@@ -172,7 +172,7 @@ void train(unmask::io::weights w, char** paths, shape s, const std::string& outp
 
 void follow(unmask::io::weights w, char** paths, shape s, const std::string& output_path, index_t steps,
             unmask::train::stage kind, index_t batches) {
-  trainer t = make_trainer(w, s);
+  trainer t = make_trainer(w, s, {.steps = steps});
   std::vector<unmask::train::batch<float>> samples;
   for (index_t i = 0; i < batches; ++i) samples.push_back(read_batch(paths, s, w.config.bands, i));
   for (index_t i = 0; i < steps; ++i)

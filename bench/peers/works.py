@@ -28,6 +28,7 @@ works = [
     work("small 64x64 batch 4 global", "inference", small, 64, 4, scope="image"),
     work("full 256x256", "inference", full, 256),
     work("full 256x256 global", "inference", full, 256, scope="image"),
+    *(work(f"full {n}x{n}, alone", "inference", full, n, systems=["unmask"]) for n in (128, 256, 512, 1024)),
     work("small training 64x64 batch 4", "training", small, 64, 4, in_quick=True),
     work("small training 64x64 batch 4 global", "training", small, 64, 4, scope="image"),
     work("full training 64x64", "training", full, 64),
