@@ -23,7 +23,8 @@ void add_conv3x3(op_table& table, conv_sizes s) {
       128, [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using K = kernel<op::conv3x3, bare<decltype(be)>>;
-        T *partials = memory.take<T>(gradient_chunks(be) * s.partial()), *packed = memory.take<T>(s.scratch(thread_slots(be)));
+        T *partials = memory.take<T>(gradient_chunks(be) * s.partial()),
+          *packed = memory.take<T>(s.scratch(thread_slots(be)));
         if (memory.measuring()) return;
         const conv_params<const T> p{g.x[1], g.x[1] + w};
         if (way == direction::forward)

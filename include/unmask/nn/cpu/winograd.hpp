@@ -44,24 +44,24 @@ struct winograd {
     to[0] = m[0] + sum, to[1] = half * (m[1] - m[2]), to[2] = sum + m[3];
   }
 
-  /// Both directions of a tile: `f` on the columns of `in`, then on the rows of what that gave.
-  template <std::size_t N, std::size_t M, class F>
-  static void both_ways(V (&out)[N][N], const V (&in)[M][M], F f) {
-    V columns[M][N];
+  /// to[j] = f(column j of `from`).
+  template <std::size_t C, std::size_t N, std::size_t M, class F>
+  static void each_column(V (&to)[C][N], const V (&from)[M][C], F f) {
 #pragma GCC unroll 4
-    for (std::size_t j = 0; j < M; ++j) {
+    for (std::size_t j = 0; j < C; ++j) {
       V column[M];
 #pragma GCC unroll 4
-      for (std::size_t i = 0; i < M; ++i) column[i] = in[i][j];
-      f(columns[j], column);
+      for (std::size_t i = 0; i < M; ++i) column[i] = from[i][j];
+      f(to[j], column);
     }
-#pragma GCC unroll 4
-    for (std::size_t i = 0; i < N; ++i) {
-      V row[M];
-#pragma GCC unroll 4
-      for (std::size_t j = 0; j < M; ++j) row[j] = columns[j][i];
-      f(out[i], row);
-    }
+  }
+
+  /// Both directions of a tile: the second pass meets the rows as columns and turns the tile back.
+  template <std::size_t N, std::size_t M, class F>
+  static void both_ways(V (&out)[N][N], const V (&in)[M][M], F f) {
+    V turned[M][N];
+    each_column(turned, in, f);
+    each_column(out, turned, f);
   }
 
   /// to[point][strip][padded channels] = B' x B; zeros outside the image. `zeros` holds as many as there are channels.
