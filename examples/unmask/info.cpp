@@ -9,6 +9,12 @@ namespace program {
 
 namespace {
 
+/// What fits a terminal's line or two: recipes and spectra are as long as some pages. --json has all of it.
+std::string in_one_line(const std::string& text) {
+  constexpr std::size_t most = 200;
+  return text.size() <= most ? text : text.substr(0, most) + " ... (" + std::to_string(text.size()) + " characters)";
+}
+
 result<> weights_info(const context& c, const std::string& path) {
   const auto w = unmask::io::read_weights(path);
   if (!w) return w.error();
@@ -20,7 +26,7 @@ result<> weights_info(const context& c, const std::string& path) {
                    {"description", w->description}};
   c.say("%s: weights of an S2-Transformer, %zu parameters, self-test passed\n", path.c_str(), w->parameters.size());
   c.say("  network %s\n", j["network"].dump().c_str());
-  for (const auto& [key, value] : w->description) c.say("  %s: %s\n", key.c_str(), value.c_str());
+  for (const auto& [key, value] : w->description) c.say("  %s: %s\n", key.c_str(), in_one_line(value).c_str());
   c.print(j);
   return {};
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-/// RUN/loss.svg and RUN/psnr.svg.
+/// RUN/loss.svg, over steps, and RUN/psnr.svg, over time.
 
 #include <unmask/io/atomic_file.hpp>
 #include <unmask/render/chart.hpp>
@@ -31,7 +31,7 @@ inline std::vector<unmask::render::series> psnr_curves(const std::vector<validat
   for (const auto& p : points) {
     const std::optional<double> values[] = {p.psnr, p.hidden, p.open};
     for (std::size_t i = 0; i < lines.size(); ++i)
-      if (values[i]) lines[i].x.push_back(static_cast<double>(p.step)), lines[i].y.push_back(*values[i]);
+      if (values[i]) lines[i].x.push_back(p.seconds / 60), lines[i].y.push_back(*values[i]);
   }
   std::erase_if(lines, [](const auto& line) { return line.x.empty(); });
   return lines;
@@ -53,6 +53,7 @@ inline result<> write_curves(const std::string& folder, const std::vector<float>
   if (auto ok = write_chart(folder + "/loss.svg", loss_curves(losses, plan), o); !ok) return ok;
   if (validations.empty()) return {};
   o.title = "Validation";
+  o.x_label = "Training time [minutes]";
   o.y_label = "PSNR [dB], official-8bit";
   o.log_y = false;
   return write_chart(folder + "/psnr.svg", psnr_curves(validations), o);

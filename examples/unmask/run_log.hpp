@@ -21,7 +21,7 @@ namespace program {
 /// One validation, as the log has it.
 struct validation_point {
   index_t step = 0;
-  double psnr = 0;
+  double seconds = 0, psnr = 0;  ///< since the first start, the time between runs left out
   std::optional<double> hidden, open;
 };
 
@@ -50,11 +50,10 @@ class run_log {
                      r.learning_rate, r.updated ? "true" : "false"));
   }
 
-  /// `seconds` counts from the first start of the training, the time between runs left out.
   void add(index_t step, const unmask::train::validation_report& r, bool best) {
-    validations_.push_back({step, r.psnr, r.hidden, r.open});
-    nlohmann::json j{
-        {"validation", step}, {"psnr", r.psnr}, {"best", best}, {"scenes", r.scenes}, {"seconds", seconds()}};
+    const double now = seconds();
+    validations_.push_back({step, now, r.psnr, r.hidden, r.open});
+    nlohmann::json j{{"validation", step}, {"psnr", r.psnr}, {"best", best}, {"scenes", r.scenes}, {"seconds", now}};
     if (r.hidden) j["hidden"] = *r.hidden;
     if (r.open) j["open"] = *r.open;
     put(std::fprintf(file_.get(), "%s\n", j.dump().c_str()));
@@ -92,10 +91,10 @@ class run_log {
     const auto number = [&](const char* key) { return j.contains(key) && j[key].is_number(); };
     if (number("step")) return j["step"].get<index_t>() < steps;
     if (!number("validation") || !number("psnr") || j["validation"].get<index_t>() > steps) return false;
-    validation_point p{j["validation"].get<index_t>(), j["psnr"].get<double>(), {}, {}};
+    validation_point p{j["validation"].get<index_t>(), 0, j["psnr"].get<double>(), {}, {}};
     if (number("hidden")) p.hidden = j["hidden"].get<double>();
     if (number("open")) p.open = j["open"].get<double>();
-    if (number("seconds")) before_ = j["seconds"].get<double>();
+    if (number("seconds")) p.seconds = before_ = j["seconds"].get<double>();
     validations_.push_back(p);
     return true;
   }

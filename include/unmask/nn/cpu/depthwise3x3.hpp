@@ -34,6 +34,17 @@ struct kernel<op::depthwise3x3, cpu> {
     });
   }
 
+  /// `pixels` of a row, y [pixels, C], from three rows [pixels + 2, C] that start at the first one's left neighbour.
+  template <class T>
+  static void row(T* y, const T* above, const T* own, const T* below, const T* weight, index_t pixels, index_t c) {
+    each_register<T>(c, [&](index_t k, auto access) {
+      typename simd::pack<T>::type taps[9];
+#pragma GCC unroll 9
+      for (index_t tap = 0; tap < 9; ++tap) taps[tap] = access.load(weight + tap * c + k);
+      inner_pixels(y + k, above + k, own + k, below + k, c, taps, pixels, c, access);
+    });
+  }
+
  private:
   /// dw[c] += sum over w of x[w + shift, c] dy[w, c].
   template <class T>
@@ -48,12 +59,39 @@ struct kernel<op::depthwise3x3, cpu> {
     });
   }
 
+  /// y and its successors, c numbers apart, from nine pixels each; the first one's left neighbours are given.
+  template <class T, class Taps, class Access>
+  static void inner_pixels(T* y, const T* above, const T* own, const T* below, index_t ldx, const Taps& taps,
+                           index_t pixels, index_t c, Access access) {
+    for (index_t w = 0; w < pixels; ++w) {
+      auto sum = taps[0] * access.load(above);
+      sum = simd::pack<T>::fma(taps[1], access.load(above + ldx), sum);
+      sum = simd::pack<T>::fma(taps[2], access.load(above + 2 * ldx), sum);
+      sum = simd::pack<T>::fma(taps[3], access.load(own), sum);
+      sum = simd::pack<T>::fma(taps[4], access.load(own + ldx), sum);
+      sum = simd::pack<T>::fma(taps[5], access.load(own + 2 * ldx), sum);
+      sum = simd::pack<T>::fma(taps[6], access.load(below), sum);
+      sum = simd::pack<T>::fma(taps[7], access.load(below + ldx), sum);
+      sum = simd::pack<T>::fma(taps[8], access.load(below + 2 * ldx), sum);
+      access.store(y, sum);
+      above += ldx, own += ldx, below += ldx, y += c;
+    }
+  }
+
+  /// A register of channels walks along a row.
+  template <class T, class Walk>
+  static void each_register(index_t c, Walk&& walk) {
+    constexpr index_t lanes = simd::pack<T>::lanes;
+    if (c < lanes) return simd::each_pack<T>(c, walk);
+    // the last register overlaps the one before it instead of being a part
+    for (index_t k = 0; k < c; k += lanes) walk(std::min(k, c - lanes), simd::whole_pack<T>{});
+  }
+
   /// Row h of the convolution, or (`Reversed`) of its adjoint, which is the same sum with the taps reversed. A register
   /// of channels walks along the row with its nine weights in registers: three times as fast as pixel by pixel.
   template <bool Reversed, class T>
   static void gather_row(T* y, const T* x, index_t ldx, const T* weight, index_t h, index_t height, index_t width,
                          index_t c) {
-    constexpr index_t lanes = simd::pack<T>::lanes;
     const index_t top = h == 0 ? 1 : 0, bottom = h == height - 1 ? 1 : 2;  // the taps' rows that lie in the image
     const T* middle = x + h * width * ldx;
     T* to = y + h * width * c;
@@ -71,27 +109,14 @@ struct kernel<op::depthwise3x3, cpu> {
       };
       if (top == 0 && bottom == 2) {
         pixel(0, 1, width > 1 ? 2 : 1);
-        for (index_t w = 1; w < width - 1; ++w) {
-          const T *above = middle + (w - 1 - width) * ldx + k, *own = above + width * ldx, *below = own + width * ldx;
-          auto sum = taps[0] * access.load(above);
-          sum = simd::pack<T>::fma(taps[1], access.load(above + ldx), sum);
-          sum = simd::pack<T>::fma(taps[2], access.load(above + 2 * ldx), sum);
-          sum = simd::pack<T>::fma(taps[3], access.load(own), sum);
-          sum = simd::pack<T>::fma(taps[4], access.load(own + ldx), sum);
-          sum = simd::pack<T>::fma(taps[5], access.load(own + 2 * ldx), sum);
-          sum = simd::pack<T>::fma(taps[6], access.load(below), sum);
-          sum = simd::pack<T>::fma(taps[7], access.load(below + ldx), sum);
-          sum = simd::pack<T>::fma(taps[8], access.load(below + 2 * ldx), sum);
-          access.store(to + w * c + k, sum);
-        }
+        const T *own = middle + k, *above = own - width * ldx, *below = own + width * ldx;
+        inner_pixels(to + c + k, above, own, below, ldx, taps, width - 2, c, access);
         if (width > 1) pixel(width - 1, 0, 1);
       } else {
         for (index_t w = 0; w < width; ++w) pixel(w, w == 0 ? 1 : 0, w == width - 1 ? 1 : 2);
       }
     };
-    if (c < lanes) return simd::each_pack<T>(c, walk);
-    // the last register overlaps the one before it instead of being a part
-    for (index_t k = 0; k < c; k += lanes) walk(std::min(k, c - lanes), simd::whole_pack<T>{});
+    each_register<T>(c, walk);
   }
 };
 

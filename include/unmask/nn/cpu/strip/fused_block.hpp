@@ -93,7 +93,7 @@ void block_forward(const Backend& be, const s2_block& l, T* y, T* const* after, 
       normalise(w.n, w.rstd, w.x, c, count);
       project_step(w, l, s);
       attend_step(w, l, s, p, shift_mask(shared.shift_masks, l.grid, window));
-      if (s.step.has_spectral() && s.step.over_image) place_image_spectral(w, l, s, row(shared.image.v));
+      if (s.step.has_spectral() && s.step.over_image) place_image_spectral(w, l, s, row(shared.image.position));
       keep_step(w, l, s, kept(s.step.spatial, i), kept(s.step.spectral, i));
       add_step(w, l, s);
       if (after[step]) to_rows(row(after[step] + i * image), w.x, n, c);

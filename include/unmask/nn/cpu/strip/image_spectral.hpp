@@ -8,15 +8,16 @@
 /// matrices are double: the image has any number of tokens.
 
 #include "../../s2_block.hpp"
-#include "../depthwise3x3.hpp"
-#include "../gelu.hpp"
 #include "block_forward.hpp"
+#include "image_position.hpp"
 
 namespace unmask::inline UNMASK_ABI::strip {
 
 template <class T>
 struct image_memory {
-  T *v, *hidden;           ///< [H, W, C]; v becomes the positional term
+  T* v;                    ///< [H + 2, W + 2, C], its border zero
+  T* position;             ///< [H, W, C], the positional term
+  T* hidden;               ///< rows between its convolutions, a thread's after another's
   T* grams;                ///< [max_chunks, C padded C + C]
   T* rows_n;               ///< [N][padded C] a thread
   double *gram, *product;  ///< [C + 1]^2, [C + 1, 2C]
@@ -26,7 +27,9 @@ struct image_memory {
   template <class Backend>
   void carve(arena& a, const Backend& be, const s2_block& l) {
     const index_t c = l.channels(), pixels = l.grid.height * l.grid.width;
-    for (T** p : {&v, &hidden}) *p = a.take<T>(pixels * c);
+    v = a.take<T>((l.grid.height + 2) * (l.grid.width + 2) * c);
+    position = a.take<T>(pixels * c);
+    hidden = a.take<T>(thread_slots(be) * position_scratch(c));
     grams = a.take<T>(max_chunks * c * (padded<T>(c) + 1));
     rows_n = a.take<T>(thread_slots(be) * l.grid.tokens() * padded<T>(c));
     gram = a.take<double>((c + 1) * (c + 1));
@@ -38,12 +41,25 @@ struct image_memory {
 
 namespace detail {
 
+/// The border of v [height + 2, width + 2, C].
+template <class T>
+void zero_border(T* v, index_t height, index_t width, index_t c) {
+  const index_t row = (width + 2) * c;
+  std::fill_n(v, row, T(0));
+  for (index_t h = 1; h <= height; ++h) {
+    std::fill_n(v + h * row, c, T(0));
+    std::fill_n(v + (h + 1) * row - c, c, T(0));
+  }
+  std::fill_n(v + (height + 1) * row, row, T(0));
+}
+
 /// m.v and the chunks of m.grams, from x [H, W, C].
 template <class Backend, class T>
 index_t image_sums(const Backend& be, const image_memory<T>& m, const s2_block& l, const step_weights<T>& s, const T* x,
                    const window_memory<T>* windows) {
   const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, ld = padded<T>(c);
-  const index_t tiles_ = l.grid.windows(), size = c * (ld + 1);
+  const index_t tiles_ = l.grid.windows(), size = c * (ld + 1), width_ = l.grid.width;
+  const auto padded_place = [&](index_t t) { return (t / width_ + 1) * (width_ + 2) + t % width_ + 1; };
   parallel_chunks(be, tiles_, [&](index_t chunk, index_t begin, index_t end, int slot) {
     const window_memory<T>& w = windows[slot];
     T *gram = m.grams + chunk * size, *turned = m.rows_n + slot * n * ld;
@@ -55,7 +71,7 @@ index_t image_sums(const Backend& be, const image_memory<T>& m, const s2_block& 
       normalise(w.n, w.rstd, w.x, c, count);
       multiply(rows<T>{w.x, c * width<T>}, rows<const T>{w.n, c * width<T>}, s.value_panel, s.plain_bias + 2 * c, c, c,
                count);
-      to_rows([&](index_t t) { return m.v + first + t * c; }, w.x, n, c);
+      to_rows([&](index_t t) { return m.v + padded_place(tile * n + t) * c; }, w.x, n, c);
       for (index_t t = 0; t < n; ++t) std::fill(turned + t * ld + c, turned + (t + 1) * ld, T(0));
       to_rows([&](index_t t) { return turned + t * ld; }, w.n, n, c);
       add_outer(gram, rows<const T>{w.n, c * width<T>}, turned, c, ld, count);
@@ -133,18 +149,17 @@ void fold_attention(const image_memory<T>& m, const s2_block& l, const step_weig
 
 }  // namespace detail
 
-/// What the passes over the windows of one image need: the positional term in m.v, the attention in the out panel.
+/// What the passes over the windows of one image need: the positional term in m.position, the attention in the out
+/// panel.
 template <class Backend, class T>
 void image_spectral(const Backend& be, const image_memory<T>& m, const s2_block& l, const step_weights<T>& s,
                     const T* x, const spectral_params<const T>& p, const window_memory<T>* windows) {
-  const index_t c = l.channels(), height = l.grid.height, row = l.grid.width * c;
+  const index_t c = l.channels();
+  detail::zero_border(m.v, l.grid.height, l.grid.width, c);
   const index_t chunks = detail::image_sums(be, m, l, s, x, windows);
   detail::join_sums(m, l, chunks);
   detail::fold_attention(m, l, s, p.rescale);
-  kernel<op::depthwise3x3, cpu>::forward(be, m.hidden, m.v, c, p.position0, height, l.grid.width, c);
-  parallel_for(be, height,
-               [&](index_t h, int) { kernel<op::gelu, cpu>::forward(m.hidden + h * row, m.hidden + h * row, row); });
-  kernel<op::depthwise3x3, cpu>::forward(be, m.v, m.hidden, c, p.position2, height, l.grid.width, c);
+  image_position(be, m.position, m.v, p.position0, p.position2, m.hidden, l.grid.height, l.grid.width, c);
 }
 
 }  // namespace unmask::inline UNMASK_ABI::strip
