@@ -1,6 +1,6 @@
 #pragma once
 
-/// RUN/loss.svg, over steps, and RUN/psnr.svg, over time.
+/// RUN/loss.svg and RUN/psnr.svg over steps, RUN/psnr_time.svg over minutes.
 
 #include <unmask/io/atomic_file.hpp>
 #include <unmask/render/chart.hpp>
@@ -26,12 +26,14 @@ inline std::vector<unmask::render::series> loss_curves(const std::vector<float>&
   return lines;
 }
 
-inline std::vector<unmask::render::series> psnr_curves(const std::vector<validation_point>& points) {
+inline std::vector<unmask::render::series> psnr_curves(const std::vector<validation_point>& points, bool over_time) {
   std::vector<unmask::render::series> lines{{"all pixels", {}, {}, 0}, {"hidden", {}, {}, 1}, {"open", {}, {}, 2}};
   for (const auto& p : points) {
     const std::optional<double> values[] = {p.psnr, p.hidden, p.open};
     for (std::size_t i = 0; i < lines.size(); ++i)
-      if (values[i]) lines[i].x.push_back(p.seconds / 60), lines[i].y.push_back(*values[i]);
+      if (values[i])
+        lines[i].x.push_back(over_time ? p.seconds / 60 : static_cast<double>(p.step)),
+            lines[i].y.push_back(*values[i]);
   }
   std::erase_if(lines, [](const auto& line) { return line.x.empty(); });
   return lines;
@@ -53,10 +55,11 @@ inline result<> write_curves(const std::string& folder, const std::vector<float>
   if (auto ok = write_chart(folder + "/loss.svg", loss_curves(losses, plan), o); !ok) return ok;
   if (validations.empty()) return {};
   o.title = "Validation";
-  o.x_label = "Training time [minutes]";
   o.y_label = "PSNR [dB], official-8bit";
   o.log_y = false;
-  return write_chart(folder + "/psnr.svg", psnr_curves(validations), o);
+  if (auto ok = write_chart(folder + "/psnr.svg", psnr_curves(validations, false), o); !ok) return ok;
+  o.x_label = "Training time [minutes]";
+  return write_chart(folder + "/psnr_time.svg", psnr_curves(validations, true), o);
 }
 
 }  // namespace program

@@ -1,6 +1,6 @@
 /// unmask train: a network for one mask, or for many, from a folder of cubes. RUN gets config.json, log.jsonl,
-/// last.ckpt (and the one before), best.safetensors, loss.svg and psnr.svg; at the end weights.safetensors and
-/// report.html.
+/// last.ckpt (and the one before), best.safetensors, loss.svg, psnr.svg and psnr_time.svg; at the end
+/// weights.safetensors and report.html.
 
 #include "device.hpp"
 #include "train_run.hpp"

@@ -51,7 +51,7 @@ result<> begin_run(const run_folder& run, const train_config& config, Trainer& n
   fs::create_directories(run.path, failure);
   if (failure) return error(errc::not_writable, run.path + ": cannot make the folder (" + failure.message() + ")");
   for (const char* name : {"last.ckpt", "last.ckpt.previous", "best.safetensors", "weights.safetensors", "log.jsonl",
-                           "loss.svg", "psnr.svg", "report.html"})
+                           "loss.svg", "psnr.svg", "psnr_time.svg", "report.html"})
     fs::remove(run / name, failure);
   if (auto ok = unmask::io::write_file(run / "config.json", to_json(config).dump(2) + "\n"); !ok) return ok;
   return unmask::train::save_checkpoint(run.checkpoint(), net.state());

@@ -112,7 +112,7 @@ TEST_CASE("the folder of a run holds configuration, log, weights and curves") {
   CHECK(validations == 4);
   CHECK(summary["psnr"] == best);
   CHECK(t.text("run/weights.safetensors") == t.text("run/best.safetensors"));
-  for (const char* name : {"run/loss.svg", "run/psnr.svg"}) {
+  for (const char* name : {"run/loss.svg", "run/psnr.svg", "run/psnr_time.svg"}) {
     const auto svg = t.text(name);
     CHECK(svg.rfind("<svg xmlns=\"http://www.w3.org/2000/svg\"", 0) == 0);
     CHECK(svg.find("</svg>") == svg.size() - 6);
