@@ -21,10 +21,10 @@ tensor<float, 2> generated_spread(index_t rank) {
   return optics::learn_spread(scenes, rank).value();
 }
 
-/// |z_i - z_j|^2 [2, H, W] with the pixels to the right and below, 0 over the edge.
+/// |z_i - z_j|^2 with the pixels to the right and below, and |z_00 - z_01 - z_10 + z_11|^2: [3, H, W], 0 over the edge.
 tensor<double, 3> differences(const tensor<double, 3>& z) {
   const index_t H = z.extent(0), K = z.extent(1), W = z.extent(2);
-  tensor<double, 3> d({2, H, W});
+  tensor<double, 3> d({3, H, W});
   for (index_t h = 0; h < H; ++h)
     for (index_t w = 0; w < W; ++w)
       for (index_t k = 0; k < K; ++k) {
@@ -32,16 +32,19 @@ tensor<double, 3> differences(const tensor<double, 3>& z) {
         const double below = h + 1 < H ? z(h + 1, k, w) - z(h, k, w) : 0;
         d(0, h, w) += right * right;
         d(1, h, w) += below * below;
+        if (w + 1 == W || h + 1 == H) continue;
+        const double corner = z(h, k, w) - z(h, k, w + 1) - z(h + 1, k, w) + z(h + 1, k, w + 1);
+        d(2, h, w) += corner * corner;
       }
   return d;
 }
 
 /// The weights that z asks for, from the definition.
-tensor<double, 3> weights(const tensor<double, 3>& z, double softness, double power) {
+tensor<double, 3> weights(const tensor<double, 3>& z, double softness, double power, double corner) {
   const auto d = differences(z);
   const index_t H = d.extent(1), W = d.extent(2);
   tensor<double, 3> weight(d.extents());
-  for (index_t way = 0; way < 2; ++way)
+  for (index_t way = 0; way < 3; ++way)
     for (index_t h = 0; h < H; ++h)
       for (index_t w = 0; w < W; ++w) {
         double mean = 0;
@@ -49,12 +52,12 @@ tensor<double, 3> weights(const tensor<double, 3>& z, double softness, double po
           for (index_t j = -1; j <= 1; ++j)
             mean += static_cast<double>((2 - i * i) * (2 - j * j)) / 16 *
                     d(way, std::clamp<index_t>(h + i, 0, H - 1), std::clamp<index_t>(w + j, 0, W - 1));
-        weight(way, h, w) = std::pow(2 * mean + softness * softness, power / 2 - 1);
+        weight(way, h, w) = (way == 2 ? corner : 1) * std::pow(2 * mean + softness * softness, power / 2 - 1);
       }
   return weight;
 }
 
-/// |A L z - y / level|^2 / 2 + lambda / 2 sum of weight |z_i - z_j|^2
+/// |A L z - y / level|^2 / 2 + lambda / 2 sum of weight times these
 double objective(const tensor<double, 3>& z, const tensor<double, 3>& weight, const tensor<float, 2>& spread,
                  const snapshot& s, double level, double lambda) {
   const index_t W = s.g.width, K = spread.extent(0);
@@ -115,7 +118,8 @@ TEST_CASE("spectral-tv: the result is the minimum for the weights that it asks f
                                             .last_weight = .05f,
                                             .noise_weight = 0,
                                             .first_softness = .2f,
-                                            .last_softness = .2f};
+                                            .last_softness = .2f,
+                                            .corner_weight = .8f};
   tensor<float, 3> x(s.truth.extents());
   optics::spectral_tv(s.g, spread.view(), options).run(ref{}, x.view(), s.y.view(), s.mask.view());
   double light = 0, passed = 0;
@@ -135,7 +139,8 @@ TEST_CASE("spectral-tv: the result is the minimum for the weights that it asks f
         }
         z(h, k, w) = along / energy;
       }
-  const auto weight = weights(z, static_cast<double>(options.last_softness), static_cast<double>(options.power));
+  const auto weight = weights(z, static_cast<double>(options.last_softness), static_cast<double>(options.power),
+                              static_cast<double>(options.corner_weight));
   const auto at = [&] { return objective(z, weight, spread, s, level, .05); };
   const double least = at();
   // with its weights held, the objective is a parabola along each coordinate: how far off is its lowest point?
@@ -240,4 +245,5 @@ TEST_CASE("spectral-tv: options that cannot work are refused by name") {
   CHECK(refused({.last_weight = -1}).find("last weight is -1") != std::string::npos);
   CHECK(refused({.noise_weight = std::nanf("")}).find("noise weight is nan") != std::string::npos);
   CHECK(refused({.last_softness = std::nanf("")}).find("last softness is nan") != std::string::npos);
+  CHECK(refused({.corner_weight = -1}).find("corner weight is -1") != std::string::npos);
 }

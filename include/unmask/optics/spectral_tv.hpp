@@ -7,7 +7,8 @@
 ///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda / 2 sum of w_ij |z_i - z_j|^2
 ///   w_ij = (2 mean |z_i - z_j|^2 + s^2)^(p/2 - 1)
 ///
-/// over neighbours i, j. The columns of L [C, K] are the principal directions of spectral differences between
+/// over neighbours i, j, and likewise over squares of four pixels for z_00 - z_01 - z_10 + z_11, by how much an edge
+/// changes along itself. The columns of L [C, K] are the principal directions of spectral differences between
 /// neighbouring pixels, each times its deviation (learn_spectra.hpp): |z_i - z_j| is the Mahalanobis length of
 /// x_i - x_j, in the K directions that matter. Rows and columns are weighed apart, so an edge stays smooth along
 /// itself; with p < 1 (total variation has 1) it stays sharp; and the mean is over 3 x 3 pixels, because a hidden
@@ -40,6 +41,7 @@ struct spectral_tv_options {
   float first_softness = .3f;  ///< s of the first stage
   float last_softness = .02f;  ///< s of the last
   float power = .7f;           ///< p: 1 is total variation, 2 would blur edges
+  float corner_weight = 1;     ///< of corners beside neighbours
 };
 
 inline result<> check_spectral_tv(const spectral_tv_options& o) {
@@ -52,6 +54,8 @@ inline result<> check_spectral_tv(const spectral_tv_options& o) {
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
   if (!(o.noise_weight >= 0 && o.noise_weight <= 1e6f))
     return refuse("noise weight", static_cast<double>(o.noise_weight), "a number in [0, 1e6]");
+  if (!(o.corner_weight >= 0 && o.corner_weight <= 1e6f))
+    return refuse("corner weight", static_cast<double>(o.corner_weight), "a number in [0, 1e6]");
   if (!(o.power >= .1f && o.power <= 2)) return refuse("power", static_cast<double>(o.power), "a number in [0.1, 2]");
   for (const auto& [name, value] :
        {std::pair{"first weight", o.first_weight}, std::pair{"last weight", o.last_weight},
@@ -76,7 +80,7 @@ class spectral_tv {
       }
   }
 
-  /// The size of that allocation: about 16 K + 24 bytes a pixel of the scene.
+  /// The size of that allocation: about 16 K + 28 bytes a pixel of the scene.
   static std::size_t bytes(const cassi_geometry& g, index_t rank) {
     arena measure;
     spectral_tv(g, rank, measure);
@@ -205,8 +209,9 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
     const float lambda = std::max(options_.noise_weight * static_cast<float>(noise),
                                   between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
     parallel_for(be, H, [&](index_t h, int) { a.differ(h); });
-    parallel_for(be, H, [&](index_t h, int) { a.weigh(h, softness, options_.power); });
+    parallel_for(be, H, [&](index_t h, int) { a.weigh(h, softness, options_.power, options_.corner_weight); });
     parallel_for(be, H, [&](index_t h, int) { a.sum_weights(h); });
+    parallel_for(be, H, [&](index_t h, int) { a.join_weights(h); });
     parallel_for(be, H, [&](index_t h, int) {
       a.gradient(h, a.z, mask.data(), lambda,
                  [&](index_t at, auto access, auto gradient) { access.store(a.r + at, pack::all(0.f) - gradient); });

@@ -16,9 +16,11 @@ struct spectral_tv_rows {
   using pack = simd::pack<float>;
 
   cassi_geometry geometry;
-  index_t rank = 0, row = 0;                                      // row: K W
-  float *z = nullptr, *p = nullptr, *r = nullptr, *q = nullptr;   // [H, K, W]
-  float *across = nullptr, *down = nullptr, *around = nullptr;    // [H, W]: weights of differences; their sum
+  index_t rank = 0, row = 0;                                     // row: K W
+  float *z = nullptr, *p = nullptr, *r = nullptr, *q = nullptr;  // [H, K, W]
+  // [H, W]: weights of the differences rightwards, downwards and around a corner (there +z: right below; -z: right,
+  // below); after `join_weights` of a pixel's neighbours there and of the pixel itself
+  float *across = nullptr, *down = nullptr, *corner = nullptr, *around = nullptr;
   float* line = nullptr;                                          // [H, V]
   float *spread = nullptr, *turned = nullptr, *energy = nullptr;  // [K, C], [C, K], [K]: squares of spread's rows
 
@@ -36,6 +38,7 @@ struct spectral_tv_rows {
     p = framed(row);
     across = framed(W);
     down = framed(W);
+    corner = framed(W);
     r = memory.take<float>(H * row);
     q = memory.take<float>(H * row);
     around = memory.take<float>(H * W);
@@ -73,29 +76,32 @@ struct spectral_tv_rows {
     });
   }
 
-  /// r, q (rows of [H, W] in their first plane) = |difference to the right|^2, |difference to below|^2; 0 over the
-  /// edge.
+  /// r, q, p (rows of [H, W] in their first plane) = |difference to the right|^2, |difference to below|^2, |difference
+  /// of two differences to the right, this row's and the next one's|^2; 0 over the edge.
   void differ(index_t h) {
     const index_t W = geometry.width;
     const auto below_counts = pack::all(h + 1 < geometry.height ? 1.f : 0.f);
     simd::each_pack<float>(W, [&](index_t i, auto access) {
-      auto right = pack::all(0.f), below = right;
+      auto right = pack::all(0.f), below = right, twice = right;
       for (index_t k = 0; k < rank; ++k) {
         const float* at = z + h * row + k * W + i;
         const auto here = access.load(at), across_step = access.load(at + 1) - here,
-                   down_step = access.load(at + row) - here;
+                   down_step = access.load(at + row) - here,
+                   change = access.load(at + row + 1) - access.load(at + row) - across_step;
         right = pack::fma(across_step, across_step, right);
         below = pack::fma(down_step, down_step, below);
+        twice = pack::fma(change, change, twice);
       }
       access.store(r + h * row + i, right);
       access.store(q + h * row + i, below * below_counts);
+      access.store(p + h * row + i, twice * below_counts);
     });
-    r[h * row + W - 1] = 0;  // what lies to the right of the last column is another plane's first
+    r[h * row + W - 1] = p[h * row + W - 1] = 0;  // what lies to the right of the last column is another plane's first
   }
 
   /// After all rows differ: the weights of row h's differences, 0 over the edge. Squares are averaged with 1 2 1 along
   /// rows and columns, because a hidden pixel's own differences are only as large as the last weights let them be.
-  void weigh(index_t h, float softness, float power) {
+  void weigh(index_t h, float softness, float power, float corners) {
     const index_t H = geometry.height, W = geometry.width;
     const index_t above = std::max<index_t>(h - 1, 0) * row, here = h * row, below = std::min(h + 1, H - 1) * row;
     const auto weight = [&](const float* squares, index_t w) {
@@ -106,16 +112,30 @@ struct spectral_tv_rows {
     for (index_t w = 0; w < W; ++w) {
       across[h * W + w] = w + 1 < W ? weight(r, w) : 0;
       down[h * W + w] = h + 1 < H ? weight(q, w) : 0;
+      corner[h * W + w] = h + 1 < H && w + 1 < W ? corners * weight(p, w) : 0;
     }
   }
 
-  /// After all rows have weights: the sum of the four of each pixel.
+  /// After all rows have weights: what each pixel itself weighs in D' w D, the sum of those of all its differences.
   void sum_weights(index_t h) {
     const index_t W = geometry.width;
     simd::each_pack<float>(W, [&](index_t i, auto access) {
       const index_t at = h * W + i;
       access.store(around + at, access.load(across + at) + access.load(across + at - 1) + access.load(down + at) +
-                                    access.load(down + at - W));
+                                    access.load(down + at - W) + access.load(corner + at) +
+                                    access.load(corner + at - 1) + access.load(corner + at - W) +
+                                    access.load(corner + at - W - 1));
+    });
+  }
+
+  /// After all sums: two neighbours are also in the two corners beside their edge.
+  void join_weights(index_t h) {
+    const index_t W = geometry.width;
+    simd::each_pack<float>(W, [&](index_t i, auto access) {
+      const index_t at = h * W + i;
+      const auto own = access.load(corner + at);
+      access.store(across + at, access.load(across + at) + own + access.load(corner + at - W));
+      access.store(down + at, access.load(down + at) + own + access.load(corner + at - 1));
     });
   }
 
@@ -133,7 +153,8 @@ struct spectral_tv_rows {
   template <class Body>
   void gradient(index_t h, const float* x, const float* mask, float lambda, Body&& body) const {
     const index_t W = geometry.width;
-    const float *light = mask + h * W, *rightwards = across + h * W, *downwards = down + h * W, *all = around + h * W;
+    const float *light = mask + h * W, *rightwards = across + h * W, *downwards = down + h * W, *all = around + h * W,
+                *corners = corner + h * W;
     for (index_t k = 0; k < rank; ++k) {
       const float* plane = x + h * row + k * W;
       weighted_sum(W, spread + k * geometry.bands, geometry.bands, line + h * geometry.measurement_width(),
@@ -144,6 +165,10 @@ struct spectral_tv_rows {
                      rough = pack::fnma(access.load(rightwards + i - 1), access.load(at - 1), rough);
                      rough = pack::fnma(access.load(downwards + i), access.load(at + row), rough);
                      rough = pack::fnma(access.load(downwards + i - W), access.load(at - row), rough);
+                     rough = pack::fma(access.load(corners + i), access.load(at + row + 1), rough);
+                     rough = pack::fma(access.load(corners + i - 1), access.load(at + row - 1), rough);
+                     rough = pack::fma(access.load(corners + i - W), access.load(at - row + 1), rough);
+                     rough = pack::fma(access.load(corners + i - W - 1), access.load(at - row - 1), rough);
                      body(h * row + k * W + i, access,
                           pack::fma(pack::all(lambda), rough, access.load(light + i) * sum));
                    });
