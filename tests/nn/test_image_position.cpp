@@ -17,12 +17,13 @@ using unmask_test::guarded;
 TEST_CASE_TEMPLATE("the positional term of an image", T, float, double) {
   const index_t rows = strip::position_rows, columns = strip::position_columns;
   for (const index_t c : {1, 3, 10, 60})
-    for (const auto& [height, width] : {std::pair<index_t, index_t>{1, 1},
-                                        {1, columns + 1},
-                                        {rows + 1, 1},
-                                        {rows, columns},
-                                        {rows + 1, columns + 1},
-                                        {2 * rows - 1, 2 * columns + 2}}) {
+    for (const auto& size : {std::pair{index_t{1}, index_t{1}},
+                             {1, columns + 1},
+                             {rows + 1, 1},
+                             {rows, columns},
+                             {rows + 1, columns + 1},
+                             {2 * rows - 1, 2 * columns + 2}}) {
+      const index_t height = size.first, width = size.second;
       CAPTURE(c);
       CAPTURE(height);
       CAPTURE(width);
