@@ -21,7 +21,8 @@ namespace program {
 /// One validation, as the log has it.
 struct validation_point {
   index_t step = 0;
-  double seconds = 0, psnr = 0;  ///< since the first start, the time between runs left out
+  double seconds = 0;  ///< since the first start, the time between runs left out
+  double psnr = 0;
   std::optional<double> hidden, open;
 };
 
