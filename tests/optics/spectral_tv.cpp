@@ -21,45 +21,75 @@ tensor<float, 2> generated_spread(index_t rank) {
   return optics::learn_spread(scenes, rank).value();
 }
 
-/// |z_i - z_j|^2 with the pixels to the right and below, and |z_00 - z_01 - z_10 + z_11|^2: [3, H, W], 0 over the edge.
-tensor<double, 3> differences(const tensor<double, 3>& z) {
+/// Unit vectors along z averaged over 3 x 3 pixels.
+tensor<double, 3> own_spectra(const tensor<double, 3>& z) {
   const index_t H = z.extent(0), K = z.extent(1), W = z.extent(2);
-  tensor<double, 3> d({3, H, W});
+  tensor<double, 3> u(z.extents());
+  for (index_t h = 0; h < H; ++h)
+    for (index_t w = 0; w < W; ++w) {
+      double square = 0;
+      for (index_t k = 0; k < K; ++k) {
+        for (index_t i = -1; i <= 1; ++i)
+          for (index_t j = -1; j <= 1; ++j)
+            u(h, k, w) += static_cast<double>((2 - i * i) * (2 - j * j)) *
+                          z(std::clamp<index_t>(h + i, 0, H - 1), k, std::clamp<index_t>(w + j, 0, W - 1));
+        square += u(h, k, w) * u(h, k, w);
+      }
+      for (index_t k = 0; k < K; ++k) u(h, k, w) /= std::sqrt(square);
+    }
+  return u;
+}
+
+/// The squares of z_i - z_j with the pixels to the right and below and of z_00 - z_01 - z_10 + z_11, along u [0] and
+/// across it [1]: [2, 3, H, W], 0 over the edge.
+tensor<double, 4> differences(const tensor<double, 3>& z, const tensor<double, 3>& u) {
+  const index_t H = z.extent(0), K = z.extent(1), W = z.extent(2);
+  tensor<double, 4> d({2, 3, H, W});
   for (index_t h = 0; h < H; ++h)
     for (index_t w = 0; w < W; ++w)
-      for (index_t k = 0; k < K; ++k) {
-        const double right = w + 1 < W ? z(h, k, w + 1) - z(h, k, w) : 0;
-        const double below = h + 1 < H ? z(h + 1, k, w) - z(h, k, w) : 0;
-        d(0, h, w) += right * right;
-        d(1, h, w) += below * below;
-        if (w + 1 == W || h + 1 == H) continue;
-        const double corner = z(h, k, w) - z(h, k, w + 1) - z(h + 1, k, w) + z(h + 1, k, w + 1);
-        d(2, h, w) += corner * corner;
+      for (index_t way = 0; way < 3; ++way) {
+        const index_t i = way == 0 ? 0 : 1, j = way == 1 ? 0 : 1;
+        if (h + i >= H || w + j >= W) continue;
+        double along = 0, all = 0;
+        for (index_t k = 0; k < K; ++k) {
+          const double corner = z(h, k, w) - z(h, k, w + j) - z(h + i, k, w) + z(h + i, k, w + j);
+          const double step = way == 2 ? corner : z(h + i, k, w + j) - z(h, k, w);
+          along += u(h, k, w) * step;
+          all += step * step;
+        }
+        d(0, way, h, w) = along * along;
+        d(1, way, h, w) = all - along * along;
       }
   return d;
 }
 
 /// The weights that z asks for, from the definition.
-tensor<double, 3> weights(const tensor<double, 3>& z, double softness, double power, double corner) {
-  const auto d = differences(z);
-  const index_t H = d.extent(1), W = d.extent(2);
-  tensor<double, 3> weight(d.extents());
-  for (index_t way = 0; way < 3; ++way)
-    for (index_t h = 0; h < H; ++h)
-      for (index_t w = 0; w < W; ++w) {
-        double mean = 0;
-        for (index_t i = -1; i <= 1; ++i)
-          for (index_t j = -1; j <= 1; ++j)
-            mean += static_cast<double>((2 - i * i) * (2 - j * j)) / 16 *
-                    d(way, std::clamp<index_t>(h + i, 0, H - 1), std::clamp<index_t>(w + j, 0, W - 1));
-        weight(way, h, w) = (way == 2 ? corner : 1) * std::pow(2 * mean + softness * softness, power / 2 - 1);
-      }
+tensor<double, 4> weights(const tensor<double, 3>& z, const optics::spectral_tv_options& o) {
+  const auto d = differences(z, own_spectra(z));
+  const index_t H = d.extent(2), W = d.extent(3);
+  const auto number = [](float v) { return static_cast<double>(v); };
+  tensor<double, 4> weight(d.extents());
+  for (index_t part = 0; part < 2; ++part)
+    for (index_t way = 0; way < 3; ++way)
+      for (index_t h = 0; h < H; ++h)
+        for (index_t w = 0; w < W; ++w) {
+          double mean = 0;
+          for (index_t i = -1; i <= 1; ++i)
+            for (index_t j = -1; j <= 1; ++j) {
+              const index_t y = std::clamp<index_t>(h + i, 0, H - 1), x = std::clamp<index_t>(w + j, 0, W - 1);
+              mean += static_cast<double>((2 - i * i) * (2 - j * j)) / 16 *
+                      (d(part, way, y, x) + number(o.shared) * d(1 - part, way, y, x));
+            }
+          weight(part, way, h, w) =
+              (way == 2 ? number(o.corner_weight) : 1) * (part == 1 ? number(o.colour_weight) : 1) *
+              std::pow(2 * mean + number(o.last_softness) * number(o.last_softness), number(o.power) / 2 - 1);
+        }
   return weight;
 }
 
 /// |A L z - y / level|^2 / 2 + lambda / 2 sum of weight times these
-double objective(const tensor<double, 3>& z, const tensor<double, 3>& weight, const tensor<float, 2>& spread,
-                 const snapshot& s, double level, double lambda) {
+double objective(const tensor<double, 3>& z, const tensor<double, 3>& u, const tensor<double, 4>& weight,
+                 const tensor<float, 2>& spread, const snapshot& s, double level, double lambda) {
   const index_t W = s.g.width, K = spread.extent(0);
   double sum = 0;
   for (index_t h = 0; h < s.g.height; ++h)
@@ -73,7 +103,7 @@ double objective(const tensor<double, 3>& z, const tensor<double, 3>& weight, co
       }
       sum += difference * difference / 2;
     }
-  const auto d = differences(z);
+  const auto d = differences(z, u);
   for (index_t i = 0; i < d.size(); ++i) sum += lambda / 2 * weight.data()[i] * d.data()[i];
   return sum;
 }
@@ -119,7 +149,9 @@ TEST_CASE("spectral-tv: the result is the minimum for the weights that it asks f
                                             .noise_weight = 0,
                                             .first_softness = .2f,
                                             .last_softness = .2f,
-                                            .corner_weight = .8f};
+                                            .shared = .2f,
+                                            .corner_weight = .8f,
+                                            .colour_weight = 1.7f};
   tensor<float, 3> x(s.truth.extents());
   optics::spectral_tv(s.g, spread.view(), options).run(ref{}, x.view(), s.y.view(), s.mask.view());
   double light = 0, passed = 0;
@@ -139,11 +171,12 @@ TEST_CASE("spectral-tv: the result is the minimum for the weights that it asks f
         }
         z(h, k, w) = along / energy;
       }
-  const auto weight = weights(z, static_cast<double>(options.last_softness), static_cast<double>(options.power),
-                              static_cast<double>(options.corner_weight));
-  const auto at = [&] { return objective(z, weight, spread, s, level, .05); };
+  const auto weight = weights(z, options);
+  const auto u = own_spectra(z);
+  const auto at = [&] { return objective(z, u, weight, spread, s, level, .05); };
   const double least = at();
-  // with its weights held, the objective is a parabola along each coordinate: how far off is its lowest point?
+  // with its weights and spectra held, the objective is a parabola along each coordinate: how far off is its lowest
+  // point?
   constexpr double step = .05;
   double farthest = 0;
   for (index_t i = 0; i < z.size(); ++i) {
@@ -245,5 +278,7 @@ TEST_CASE("spectral-tv: options that cannot work are refused by name") {
   CHECK(refused({.last_weight = -1}).find("last weight is -1") != std::string::npos);
   CHECK(refused({.noise_weight = std::nanf("")}).find("noise weight is nan") != std::string::npos);
   CHECK(refused({.last_softness = std::nanf("")}).find("last softness is nan") != std::string::npos);
+  CHECK(refused({.shared = -1}).find("shared is -1") != std::string::npos);
+  CHECK(refused({.colour_weight = 0}).find("colour weight is 0") != std::string::npos);
   CHECK(refused({.corner_weight = -1}).find("corner weight is -1") != std::string::npos);
 }

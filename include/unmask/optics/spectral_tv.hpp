@@ -4,15 +4,18 @@
 /// whatever bands it is; but real spectra differ in few ways, so most of what 28 bands could do at an edge does not
 /// happen, and knowing that tells which band the light of a pixel belongs to:
 ///
-///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda / 2 sum of w_ij |z_i - z_j|^2
-///   w_ij = (2 mean |z_i - z_j|^2 + s^2)^(p/2 - 1)
+///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda / 2 sum of v_ij b_ij^2 + w_ij |c_ij|^2
+///   z_i - z_j = b_ij u_i + c_ij,   c_ij across u_i,   v_ij = (2 mean (b_ij^2 + |c_ij|^2 / 10) + s^2)^(p/2 - 1)
+///   w_ij = 1.5 (2 mean (|c_ij|^2 + b_ij^2 / 10) + s^2)^(p/2 - 1)
 ///
 /// over neighbours i, j, and likewise over squares of four pixels for z_00 - z_01 - z_10 + z_11, by how much an edge
 /// changes along itself. The columns of L [C, K] are the principal directions of spectral differences between
 /// neighbouring pixels, each times its deviation (learn_spectra.hpp): |z_i - z_j| is the Mahalanobis length of
-/// x_i - x_j, in the K directions that matter. Rows and columns are weighed apart, so an edge stays smooth along
-/// itself; with p < 1 (total variation has 1) it stays sharp; and the mean is over 3 x 3 pixels, because a hidden
-/// pixel's own differences are only what the last weights let them be.
+/// x_i - x_j, in the K directions that matter. u_i is the unit vector along z around pixel i: light and shade change a
+/// spectrum along itself, other material across it, and an edge of brightness is no reason to let the colour go. Rows
+/// and columns are weighed apart, so an edge stays smooth along itself; with p < 1 (total variation has 1) it stays
+/// sharp; and the mean is over 3 x 3 pixels, because a hidden pixel's own differences are only what the last weights
+/// let them be.
 ///
 /// Lambda and s fall from stage to stage; each stage is a least-squares problem with the last weights (lagged
 /// diffusivity: Vogel and Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at
@@ -34,14 +37,16 @@ namespace unmask::inline UNMASK_ABI::optics {
 /// Weights and s are relative to the scene's mean level, which the measurement tells: the scale of y does not matter.
 struct spectral_tv_options {
   index_t stages = 12;
-  index_t iterations = 80;     ///< conjugate-gradient steps in each stage
+  index_t iterations = 120;    ///< conjugate-gradient steps in each stage
   float first_weight = .3f;    ///< lambda of the first stage
-  float last_weight = .001f;   ///< lambda of the last third of the stages, if there is no noise
-  float noise_weight = .35f;   ///< lambda is at least this times the mean square of A x - y
+  float last_weight = .0005f;  ///< lambda of the last third of the stages, if there is no noise
+  float noise_weight = .25f;   ///< lambda is at least this times the mean square of A x - y
   float first_softness = .3f;  ///< s of the first stage
   float last_softness = .02f;  ///< s of the last
-  float power = .7f;           ///< p: 1 is total variation, 2 would blur edges
+  float power = .6f;           ///< p: 1 is total variation, 2 would blur edges
+  float shared = .1f;          ///< of the squares of brightness that free colours too, and the other way round
   float corner_weight = 1;     ///< of corners beside neighbours
+  float colour_weight = 1.5f;  ///< of differences across a pixel's own spectrum beside those along it
 };
 
 inline result<> check_spectral_tv(const spectral_tv_options& o) {
@@ -52,14 +57,14 @@ inline result<> check_spectral_tv(const spectral_tv_options& o) {
   };
   if (o.stages < 1) return refuse("stages", static_cast<double>(o.stages), "at least 1");
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
-  if (!(o.noise_weight >= 0 && o.noise_weight <= 1e6f))
-    return refuse("noise weight", static_cast<double>(o.noise_weight), "a number in [0, 1e6]");
-  if (!(o.corner_weight >= 0 && o.corner_weight <= 1e6f))
-    return refuse("corner weight", static_cast<double>(o.corner_weight), "a number in [0, 1e6]");
+  for (const auto& [name, value] : {std::pair{"noise weight", o.noise_weight}, std::pair{"shared", o.shared},
+                                    std::pair{"corner weight", o.corner_weight}})
+    if (!(value >= 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in [0, 1e6]");
   if (!(o.power >= .1f && o.power <= 2)) return refuse("power", static_cast<double>(o.power), "a number in [0.1, 2]");
   for (const auto& [name, value] :
        {std::pair{"first weight", o.first_weight}, std::pair{"last weight", o.last_weight},
-        std::pair{"first softness", o.first_softness}, std::pair{"last softness", o.last_softness}})
+        std::pair{"colour weight", o.colour_weight}, std::pair{"first softness", o.first_softness},
+        std::pair{"last softness", o.last_softness}})
     if (!(value > 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in (0, 1e6]");
   return {};
 }
@@ -80,7 +85,7 @@ class spectral_tv {
       }
   }
 
-  /// The size of that allocation: about 16 K + 28 bytes a pixel of the scene.
+  /// The size of that allocation: about 20 K + 52 bytes a pixel of the scene.
   static std::size_t bytes(const cassi_geometry& g, index_t rank) {
     arena measure;
     spectral_tv(g, rank, measure);
@@ -136,6 +141,7 @@ void spectral_tv::descend(const Backend& be, const float* mask, float lambda) {
   double energy = sum_rows(be, [&](index_t h) { return a.precondition(h, mask, lambda); });
   parallel_for(be, H, [&](index_t h, int) { std::copy_n(a.q + h * row, row, a.p + h * row); });
   for (index_t i = 0; i < options_.iterations; ++i) {
+    parallel_for(be, H, [&](index_t h, int) { a.project(h, a.p); });
     const double curvature = sum_rows(be, [&](index_t h) {
       std::fill_n(a.line + h * V, V, 0.f);
       a.measure(h, a.p, mask);
@@ -208,10 +214,16 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
     const double noise = stage == 0 ? 0 : residual / static_cast<double>(y.size());
     const float lambda = std::max(options_.noise_weight * static_cast<float>(noise),
                                   between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
-    parallel_for(be, H, [&](index_t h, int) { a.differ(h); });
-    parallel_for(be, H, [&](index_t h, int) { a.weigh(h, softness, options_.power, options_.corner_weight); });
-    parallel_for(be, H, [&](index_t h, int) { a.sum_weights(h); });
-    parallel_for(be, H, [&](index_t h, int) { a.join_weights(h); });
+    parallel_for(be, H, [&](index_t h, int) {
+      a.direct(h);
+      a.differ(h);
+    });
+    parallel_for(be, H, [&](index_t h, int) {
+      a.weigh(h, softness, options_.power, options_.shared, options_.colour_weight, options_.corner_weight);
+    });
+    parallel_for(be, H, [&](index_t h, int) { a.sum(h); });
+    parallel_for(be, H, [&](index_t h, int) { a.join(h); });
+    parallel_for(be, H, [&](index_t h, int) { a.project(h, a.z); });
     parallel_for(be, H, [&](index_t h, int) {
       a.gradient(h, a.z, mask.data(), lambda,
                  [&](index_t at, auto access, auto gradient) { access.store(a.r + at, pack::all(0.f) - gradient); });

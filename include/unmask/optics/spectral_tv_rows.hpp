@@ -1,52 +1,13 @@
 #pragma once
 
-/// The memory of `spectral_tv` and what it does to one row of an image. Images of K planes lie as [H, K, W]: a row of
-/// all planes is one piece, and dispersion moves light only along it.
+/// What a step of conjugate gradients in `spectral_tv` does to one row of an image.
 
-#include <algorithm>
-#include <cmath>
-
-#include "../core/arena.hpp"
-#include "../simd/loop.hpp"
-#include "cassi.hpp"
+#include "spectral_tv_weights.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics::detail {
 
-struct spectral_tv_rows {
-  using pack = simd::pack<float>;
-
-  cassi_geometry geometry;
-  index_t rank = 0, row = 0;                                     // row: K W
-  float *z = nullptr, *p = nullptr, *r = nullptr, *q = nullptr;  // [H, K, W]
-  // [H, W]: weights of the differences rightwards, downwards and around a corner (there +z: right below; -z: right,
-  // below); after `join_weights` of a pixel's neighbours there and of the pixel itself
-  float *across = nullptr, *down = nullptr, *corner = nullptr, *around = nullptr;
-  float* line = nullptr;                                          // [H, V]
-  float *spread = nullptr, *turned = nullptr, *energy = nullptr;  // [K, C], [C, K], [K]: squares of spread's rows
-
-  spectral_tv_rows(const cassi_geometry& g, index_t k) : geometry(g), rank(k), row(k * g.width) {}
-
-  void carve(arena& memory) {
-    const index_t H = geometry.height, W = geometry.width, C = geometry.bands;
-    // A row more above and below, and a register beside: neighbours outside the image are read, and weigh nothing.
-    constexpr index_t beside = 16;
-    const auto framed = [&](index_t n) {
-      float* whole = memory.take<float>((H + 2) * n + 2 * beside);
-      return whole ? whole + beside + n : whole;  // null while the arena only counts
-    };
-    z = framed(row);
-    p = framed(row);
-    across = framed(W);
-    down = framed(W);
-    corner = framed(W);
-    r = memory.take<float>(H * row);
-    q = memory.take<float>(H * row);
-    around = memory.take<float>(H * W);
-    line = memory.take<float>(H * geometry.measurement_width());
-    spread = memory.take<float>(rank * C);
-    turned = memory.take<float>(rank * C);
-    energy = memory.take<float>(rank);
-  }
+struct spectral_tv_rows : spectral_tv_weights {
+  using spectral_tv_weights::spectral_tv_weights;
 
   /// body(i, access, sum over t of a[t] x[t stride + i]) for i in [0, n); four registers share each a[t].
   template <class Body>
@@ -76,69 +37,6 @@ struct spectral_tv_rows {
     });
   }
 
-  /// r, q, p (rows of [H, W] in their first plane) = |difference to the right|^2, |difference to below|^2, |difference
-  /// of two differences to the right, this row's and the next one's|^2; 0 over the edge.
-  void differ(index_t h) {
-    const index_t W = geometry.width;
-    const auto below_counts = pack::all(h + 1 < geometry.height ? 1.f : 0.f);
-    simd::each_pack<float>(W, [&](index_t i, auto access) {
-      auto right = pack::all(0.f), below = right, twice = right;
-      for (index_t k = 0; k < rank; ++k) {
-        const float* at = z + h * row + k * W + i;
-        const auto here = access.load(at), across_step = access.load(at + 1) - here,
-                   down_step = access.load(at + row) - here,
-                   change = access.load(at + row + 1) - access.load(at + row) - across_step;
-        right = pack::fma(across_step, across_step, right);
-        below = pack::fma(down_step, down_step, below);
-        twice = pack::fma(change, change, twice);
-      }
-      access.store(r + h * row + i, right);
-      access.store(q + h * row + i, below * below_counts);
-      access.store(p + h * row + i, twice * below_counts);
-    });
-    r[h * row + W - 1] = p[h * row + W - 1] = 0;  // what lies to the right of the last column is another plane's first
-  }
-
-  /// After all rows differ: the weights of row h's differences, 0 over the edge. Squares are averaged with 1 2 1 along
-  /// rows and columns, because a hidden pixel's own differences are only as large as the last weights let them be.
-  void weigh(index_t h, float softness, float power, float corners) {
-    const index_t H = geometry.height, W = geometry.width;
-    const index_t above = std::max<index_t>(h - 1, 0) * row, here = h * row, below = std::min(h + 1, H - 1) * row;
-    const auto weight = [&](const float* squares, index_t w) {
-      const auto column = [&](index_t i) { return squares[above + i] + 2 * squares[here + i] + squares[below + i]; };
-      const float sum = column(std::max<index_t>(w - 1, 0)) + 2 * column(w) + column(std::min(w + 1, W - 1));
-      return std::pow(sum / 8 + softness * softness, power / 2 - 1);
-    };
-    for (index_t w = 0; w < W; ++w) {
-      across[h * W + w] = w + 1 < W ? weight(r, w) : 0;
-      down[h * W + w] = h + 1 < H ? weight(q, w) : 0;
-      corner[h * W + w] = h + 1 < H && w + 1 < W ? corners * weight(p, w) : 0;
-    }
-  }
-
-  /// After all rows have weights: what each pixel itself weighs in D' w D, the sum of those of all its differences.
-  void sum_weights(index_t h) {
-    const index_t W = geometry.width;
-    simd::each_pack<float>(W, [&](index_t i, auto access) {
-      const index_t at = h * W + i;
-      access.store(around + at, access.load(across + at) + access.load(across + at - 1) + access.load(down + at) +
-                                    access.load(down + at - W) + access.load(corner + at) +
-                                    access.load(corner + at - 1) + access.load(corner + at - W) +
-                                    access.load(corner + at - W - 1));
-    });
-  }
-
-  /// After all sums: two neighbours are also in the two corners beside their edge.
-  void join_weights(index_t h) {
-    const index_t W = geometry.width;
-    simd::each_pack<float>(W, [&](index_t i, auto access) {
-      const index_t at = h * W + i;
-      const auto own = access.load(corner + at);
-      access.store(across + at, access.load(across + at) + own + access.load(corner + at - W));
-      access.store(down + at, access.load(down + at) + own + access.load(corner + at - 1));
-    });
-  }
-
   /// line += A L x
   void measure(index_t h, const float* x, const float* mask) {
     const index_t W = geometry.width;
@@ -149,33 +47,40 @@ struct spectral_tv_rows {
       });
   }
 
-  /// body(at, access, L' A' line + lambda D' w D x) for row h of all planes, D the differences between neighbours.
+  /// body(at, access, L' A' line + lambda D' w D x) for row h of all planes, D the differences between neighbours;
+  /// `along` is x's.
   template <class Body>
   void gradient(index_t h, const float* x, const float* mask, float lambda, Body&& body) const {
-    const index_t W = geometry.width;
-    const float *light = mask + h * W, *rightwards = across + h * W, *downwards = down + h * W, *all = around + h * W,
-                *corners = corner + h * W;
+    const index_t W = geometry.width, flat = h * W;
+    const auto at_row = [&](const edges& e) { return edges{e.right + flat, e.down + flat, e.corner + flat}; };
+    const edges w = at_row(colour), t = at_row(along);
+    const float *light = mask + flat, *all = around + flat;
     for (index_t k = 0; k < rank; ++k) {
-      const float* plane = x + h * row + k * W;
+      const float *plane = x + h * row + k * W, *units = own + h * row + k * W;
       weighted_sum(W, spread + k * geometry.bands, geometry.bands, line + h * geometry.measurement_width(),
                    geometry.step, [&](index_t i, auto access, auto sum) {
-                     const float* at = plane + i;
+                     const float *at = plane + i, *unit = units + i;
                      auto rough = access.load(all + i) * access.load(at);
-                     rough = pack::fnma(access.load(rightwards + i), access.load(at + 1), rough);
-                     rough = pack::fnma(access.load(rightwards + i - 1), access.load(at - 1), rough);
-                     rough = pack::fnma(access.load(downwards + i), access.load(at + row), rough);
-                     rough = pack::fnma(access.load(downwards + i - W), access.load(at - row), rough);
-                     rough = pack::fma(access.load(corners + i), access.load(at + row + 1), rough);
-                     rough = pack::fma(access.load(corners + i - 1), access.load(at + row - 1), rough);
-                     rough = pack::fma(access.load(corners + i - W), access.load(at - row + 1), rough);
-                     rough = pack::fma(access.load(corners + i - W - 1), access.load(at - row - 1), rough);
+                     rough = pack::fnma(access.load(w.right + i), access.load(at + 1), rough);
+                     rough = pack::fnma(access.load(w.right + i - 1), access.load(at - 1), rough);
+                     rough = pack::fnma(access.load(w.down + i), access.load(at + row), rough);
+                     rough = pack::fnma(access.load(w.down + i - W), access.load(at - row), rough);
+                     rough = pack::fma(access.load(w.corner + i), access.load(at + row + 1), rough);
+                     rough = pack::fma(access.load(w.corner + i - 1), access.load(at + row - 1), rough);
+                     rough = pack::fma(access.load(w.corner + i - W), access.load(at - row + 1), rough);
+                     rough = pack::fma(access.load(w.corner + i - W - 1), access.load(at - row - 1), rough);
+                     const auto given = access.load(t.right + i) + access.load(t.down + i) + access.load(t.corner + i);
+                     rough = pack::fnma(given, access.load(unit), rough);
+                     rough = pack::fma(access.load(t.right + i - 1), access.load(unit - 1), rough);
+                     rough = pack::fma(access.load(t.down + i - W), access.load(unit - row), rough);
+                     rough = pack::fma(access.load(t.corner + i - W - 1), access.load(unit - row - 1), rough);
                      body(h * row + k * W + i, access,
                           pack::fma(pack::all(lambda), rough, access.load(light + i) * sum));
                    });
     }
   }
 
-  /// q = r / (diagonal of that operator); returns the row's r'q.
+  /// q = r / (diagonal of that operator, all differences weighing as much as colours); returns the row's r'q.
   double precondition(index_t h, const float* mask, float lambda) {
     const index_t W = geometry.width;
     auto sum = pack::all(0.f);
