@@ -122,6 +122,8 @@ TEST_CASE("progress: plain lines with an estimate") {
   CHECK(bar.line(50, 5, "loss 0.5") == "fit [==========          ] 50/100  loss 0.5  2 steps/s  ETA 0:25");
   CHECK(bar.line(40, 0, "") == "fit [========            ] 40/100    0 steps/s  ETA -:--");
   for (index_t i = 41; i <= 100; ++i) bar.update(i, "loss 0.25");
+  // From the first step on: 8 s for the 4 steps after it.
+  CHECK(bar.line(45, bar.preparation() + 8, "") == "fit [=========           ] 45/100    0.5 steps/s  ETA 1:50");
   bar.update(100, "again");
   bar.pause();
   std::rewind(file);

@@ -11,11 +11,10 @@
 /// over neighbours i, j, and likewise over squares of four pixels for z_00 - z_01 - z_10 + z_11, by how much an edge
 /// changes along itself. The columns of L [C, K] are the principal directions of spectral differences between
 /// neighbouring pixels, each times its deviation (learn_spectra.hpp): |z_i - z_j| is the Mahalanobis length of
-/// x_i - x_j, in the K directions that matter. u_i is the unit vector along z around pixel i: light and shade change a
-/// spectrum along itself, other material across it, and an edge of brightness is no reason to let the colour go. Rows
-/// and columns are weighed apart, so an edge stays smooth along itself; with p < 1 (total variation has 1) it stays
-/// sharp; and the mean is over 3 x 3 pixels, because a hidden pixel's own differences are only what the last weights
-/// let them be.
+/// x_i - x_j, in the K directions that matter. u_i is the unit vector along z around pixel i: shade changes a spectrum
+/// along itself, another material across it, and an edge of brightness is no reason to let the colour go. Rows and
+/// columns are weighed apart, so an edge stays smooth along itself; with p < 1 (total variation has 1) it stays sharp;
+/// and the mean is over 3 x 3 pixels, because a hidden pixel's differences are only what the last weights let them be.
 ///
 /// Lambda and s fall from stage to stage; each stage is a least-squares problem with the last weights (lagged
 /// diffusivity: Vogel and Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at

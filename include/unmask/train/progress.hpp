@@ -37,7 +37,8 @@ class progress {
     std::FILE* stream = stderr;  ///< nullptr: silent
   };
 
-  /// `first` steps of `total` were done before (a resumed run): they count for the bar, not for the speed.
+  /// `first` steps of `total` were done before (a resumed run): they count for the bar, not for the speed. Nor does the
+  /// first step that is made: it may prepare data for minutes, and the time that is left would come out as days.
   explicit progress(index_t total, index_t first, const options& o)
       : options_(o), total_(std::max<index_t>(total, 1)), first_(first), start_(clock::now()), last_(start_) {
 #if defined(__unix__) || defined(__APPLE__)
@@ -50,12 +51,18 @@ class progress {
   void update(index_t done, const char* what) {
     if (!options_.stream) return;
     const auto now = clock::now();
+    const double elapsed = std::chrono::duration<double>(now - start_).count();
+    if (!begun_ && done < total_) {
+      first_ = done;
+      preparation_ = elapsed;
+    }
+    begun_ = true;
     const double wait = std::chrono::duration<double>(now - last_).count();
     if (done < total_ && wait < (terminal_ ? .1 : options_.every)) return;
     if (done >= total_ && finished_) return;
     finished_ = done >= total_;
     last_ = now;
-    const std::string text = line(done, std::chrono::duration<double>(now - start_).count(), what);
+    const std::string text = line(done, elapsed, what);
     // Erase to the end of the line: a shorter text must not leave the tail of a longer one.
     if (terminal_)
       std::fprintf(options_.stream, "\r%s\x1b[K%s", text.c_str(), finished_ ? "\n" : "");
@@ -71,10 +78,13 @@ class progress {
     open_line_ = false;
   }
 
+  /// Seconds that the first step took.
+  double preparation() const { return preparation_; }
+
   /// What `update` prints, without control characters.
   std::string line(index_t done, double elapsed, const char* what) const {
     const auto here = static_cast<double>(done - first_);
-    const double rate = elapsed > 0 ? here / elapsed : 0;
+    const double rate = elapsed > preparation_ ? here / (elapsed - preparation_) : 0;
     const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : -1;
     const auto filled = static_cast<std::size_t>(20 * std::clamp<index_t>(done, 0, total_) / total_);
     const std::string bar = std::string(filled, '=') + std::string(20 - filled, ' ');
@@ -90,7 +100,8 @@ class progress {
   options options_;
   index_t total_, first_;
   clock::time_point start_, last_;
-  bool terminal_ = false, finished_ = false, open_line_ = false;
+  double preparation_ = 0;  // seconds before `first_`
+  bool begun_ = false, terminal_ = false, finished_ = false, open_line_ = false;
 };
 
 }  // namespace unmask::inline UNMASK_ABI::train
