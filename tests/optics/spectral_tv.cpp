@@ -87,11 +87,12 @@ tensor<double, 4> weights(const tensor<double, 3>& z, const optics::spectral_tv_
   return weight;
 }
 
-/// |A L z - y / level|^2 / 2 + lambda / 2 sum of weight times these
+/// sum of t (A L z - y / level)^2 / 2 + lambda / 2 sum of weight times these, t one over the variance of y
 double objective(const tensor<double, 3>& z, const tensor<double, 3>& u, const tensor<double, 4>& weight,
-                 const tensor<float, 2>& spread, const snapshot& s, double level, double lambda) {
+                 const tensor<float, 2>& spread, const snapshot& s, double level, double lambda, double floor) {
   const index_t W = s.g.width, K = spread.extent(0);
-  double sum = 0;
+  double sum = 0, mean = 0;
+  for (float v : s.y) mean += static_cast<double>(v) / static_cast<double>(s.y.size());
   for (index_t h = 0; h < s.g.height; ++h)
     for (index_t v = 0; v < s.g.measurement_width(); ++v) {
       double difference = -static_cast<double>(s.y(h, v)) / level;
@@ -101,7 +102,7 @@ double objective(const tensor<double, 3>& z, const tensor<double, 3>& u, const t
         for (index_t k = 0; k < K; ++k)
           difference += static_cast<double>(s.mask(h, w)) * static_cast<double>(spread(k, c)) * z(h, k, w);
       }
-      sum += difference * difference / 2;
+      sum += difference * difference / 2 * (1 + floor) / (static_cast<double>(s.y(h, v)) / mean + floor);
     }
   const auto d = differences(z, u);
   for (index_t i = 0; i < d.size(); ++i) sum += lambda / 2 * weight.data()[i] * d.data()[i];
@@ -147,6 +148,7 @@ TEST_CASE("spectral-tv: the result is the minimum for the weights that it asks f
                                             .first_weight = .05f,
                                             .last_weight = .05f,
                                             .noise_weight = 0,
+                                            .noise_floor = .4f,
                                             .first_softness = .2f,
                                             .last_softness = .2f,
                                             .shared = .2f,
@@ -173,7 +175,7 @@ TEST_CASE("spectral-tv: the result is the minimum for the weights that it asks f
       }
   const auto weight = weights(z, options);
   const auto u = own_spectra(z);
-  const auto at = [&] { return objective(z, u, weight, spread, s, level, .05); };
+  const auto at = [&] { return objective(z, u, weight, spread, s, level, .05, .4); };
   const double least = at();
   // with its weights and spectra held, the objective is a parabola along each coordinate: how far off is its lowest
   // point?
@@ -277,6 +279,7 @@ TEST_CASE("spectral-tv: options that cannot work are refused by name") {
   CHECK(refused({.first_weight = 0}).find("first weight is 0") != std::string::npos);
   CHECK(refused({.last_weight = -1}).find("last weight is -1") != std::string::npos);
   CHECK(refused({.noise_weight = std::nanf("")}).find("noise weight is nan") != std::string::npos);
+  CHECK(refused({.noise_floor = 0}).find("noise floor is 0") != std::string::npos);
   CHECK(refused({.last_softness = std::nanf("")}).find("last softness is nan") != std::string::npos);
   CHECK(refused({.shared = -1}).find("shared is -1") != std::string::npos);
   CHECK(refused({.colour_weight = 0}).find("colour weight is 0") != std::string::npos);

@@ -4,9 +4,9 @@
 /// whatever bands it is; but real spectra differ in few ways, so most of what 28 bands could do at an edge does not
 /// happen, and knowing that tells which band the light of a pixel belongs to:
 ///
-///   x = level L z,   z = argmin |A L z - y / level|^2 / 2 + lambda / 2 sum of v_ij b_ij^2 + w_ij |c_ij|^2
+///   x = level L z,   z = argmin sum of t (A L z - y / level)^2 / 2 + lambda / 2 sum of v_ij b_ij^2 + w_ij |c_ij|^2
 ///   z_i - z_j = b_ij u_i + c_ij,   c_ij across u_i,   v_ij = (2 mean (b_ij^2 + |c_ij|^2 / 10) + s^2)^(p/2 - 1)
-///   w_ij = 1.5 (2 mean (|c_ij|^2 + b_ij^2 / 10) + s^2)^(p/2 - 1)
+///   w_ij = 1.5 (2 mean (|c_ij|^2 + b_ij^2 / 10) + s^2)^(p/2 - 1),   t = 1.3 / (y / mean y + 0.3)
 ///
 /// over neighbours i, j, and likewise over squares of four pixels for z_00 - z_01 - z_10 + z_11, by how much an edge
 /// changes along itself. The columns of L [C, K] are the principal directions of spectral differences between
@@ -14,7 +14,8 @@
 /// x_i - x_j, in the K directions that matter. u_i is the unit vector along z around pixel i: shade changes a spectrum
 /// along itself, another material across it, and an edge of brightness is no reason to let the colour go. Rows and
 /// columns are weighed apart, so an edge stays smooth along itself; with p < 1 (total variation has 1) it stays sharp;
-/// and the mean is over 3 x 3 pixels, because a hidden pixel's differences are only what the last weights let them be.
+/// the mean is over 3 x 3 pixels, because a hidden pixel's differences are only what the last weights let them be. The
+/// noise of light grows with it (shot noise): a bright measured value tells less exactly, 1 / t.
 ///
 /// Lambda and s fall from stage to stage; each stage is a least-squares problem with the last weights (lagged
 /// diffusivity: Vogel and Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at
@@ -23,50 +24,14 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstdio>
+#include <numeric>
 #include <type_traits>
-#include <utility>
 
-#include "../core/result.hpp"
 #include "../parallel/parallel_for.hpp"
+#include "spectral_tv_options.hpp"
 #include "spectral_tv_rows.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
-
-/// Weights and s are relative to the scene's mean level, which the measurement tells: the scale of y does not matter.
-struct spectral_tv_options {
-  index_t stages = 12;
-  index_t iterations = 120;    ///< conjugate-gradient steps in each stage
-  float first_weight = .3f;    ///< lambda of the first stage
-  float last_weight = .0005f;  ///< lambda of the last third of the stages, if there is no noise
-  float noise_weight = .25f;   ///< lambda is at least this times the mean square of A x - y
-  float first_softness = .3f;  ///< s of the first stage
-  float last_softness = .02f;  ///< s of the last
-  float power = .6f;           ///< p: 1 is total variation, 2 would blur edges
-  float shared = .1f;          ///< of the squares of brightness that free colours too, and the other way round
-  float corner_weight = 1;     ///< of corners beside neighbours
-  float colour_weight = 1.5f;  ///< of differences across a pixel's own spectrum beside those along it
-};
-
-inline result<> check_spectral_tv(const spectral_tv_options& o) {
-  const auto refuse = [](const char* name, double found, const char* expected) {
-    char text[128];
-    std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);
-    return error(errc::bad_argument, text);
-  };
-  if (o.stages < 1) return refuse("stages", static_cast<double>(o.stages), "at least 1");
-  if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
-  for (const auto& [name, value] : {std::pair{"noise weight", o.noise_weight}, std::pair{"shared", o.shared},
-                                    std::pair{"corner weight", o.corner_weight}})
-    if (!(value >= 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in [0, 1e6]");
-  if (!(o.power >= .1f && o.power <= 2)) return refuse("power", static_cast<double>(o.power), "a number in [0.1, 2]");
-  for (const auto& [name, value] :
-       {std::pair{"first weight", o.first_weight}, std::pair{"last weight", o.last_weight},
-        std::pair{"colour weight", o.colour_weight}, std::pair{"first softness", o.first_softness},
-        std::pair{"last softness", o.last_softness}})
-    if (!(value > 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in (0, 1e6]");
-  return {};
-}
 
 /// A plan for one geometry and one L: one allocation when it is made, none in `run`.
 class spectral_tv {
@@ -84,7 +49,7 @@ class spectral_tv {
       }
   }
 
-  /// The size of that allocation: about 20 K + 52 bytes a pixel of the scene.
+  /// The size of that allocation: about 20 K + 60 bytes a pixel of the scene.
   static std::size_t bytes(const cassi_geometry& g, index_t rank) {
     arena measure;
     spectral_tv(g, rank, measure);
@@ -110,6 +75,7 @@ class spectral_tv {
   void carve(arena& memory) {
     rows_.carve(memory);
     sums_ = memory.take<double>(rows_.geometry.height);
+    bare_ = memory.take<double>(rows_.geometry.height);
   }
 
   /// Equal bits for any number of threads: one sum a row, added in order.
@@ -129,7 +95,7 @@ class spectral_tv {
   spectral_tv_options options_;
   memory_block block_;
   detail::spectral_tv_rows rows_;
-  double* sums_ = nullptr;  // [H]
+  double *sums_ = nullptr, *bare_ = nullptr;  // [H]
 };
 
 /// Conjugate gradients from z, where the negative gradient is r.
@@ -137,13 +103,14 @@ template <class Backend>
 void spectral_tv::descend(const Backend& be, const float* mask, float lambda) {
   auto& a = rows_;
   const index_t H = a.geometry.height, V = a.geometry.measurement_width(), row = a.row;
-  double energy = sum_rows(be, [&](index_t h) { return a.precondition(h, mask, lambda); });
+  double energy = sum_rows(be, [&](index_t h) { return a.precondition(h, lambda); });
   parallel_for(be, H, [&](index_t h, int) { std::copy_n(a.q + h * row, row, a.p + h * row); });
   for (index_t i = 0; i < options_.iterations; ++i) {
     parallel_for(be, H, [&](index_t h, int) { a.project(h, a.p); });
     const double curvature = sum_rows(be, [&](index_t h) {
       std::fill_n(a.line + h * V, V, 0.f);
       a.measure(h, a.p, mask);
+      a.weigh_line(h);
       auto sum = pack::all(0.f);
       a.gradient(h, a.p, mask, lambda, [&](index_t at, auto access, auto gradient) {
         access.store(a.q + at, gradient);
@@ -160,7 +127,7 @@ void spectral_tv::descend(const Backend& be, const float* mask, float lambda) {
         access.store(a.z + at, pack::fma(length, access.load(a.p + at), access.load(a.z + at)));
         access.store(a.r + at, pack::fnma(length, access.load(a.q + at), access.load(a.r + at)));
       });
-      return a.precondition(h, mask, lambda);
+      return a.precondition(h, lambda);
     });
     const auto turn = pack::all(static_cast<float>(energy / before));
     parallel_for(be, H, [&](index_t h, int) {
@@ -172,14 +139,19 @@ void spectral_tv::descend(const Backend& be, const float* mask, float lambda) {
   }
 }
 
-/// line = A L z - y / level; returns the sum of its squares.
+/// line = A L z - y / level, weighed; returns the sum of its squares, weighed, and keeps that of the bare ones.
 inline double spectral_tv::compare(index_t h, const float* y, const float* mask, float level) {
   const index_t V = rows_.geometry.measurement_width();
   float* line = rows_.line + h * V;
   std::transform(y + h * V, y + (h + 1) * V, line, [&](float v) { return -v / level; });
   rows_.measure(h, rows_.z, mask);
-  double sum = 0;
-  for (index_t v = 0; v < V; ++v) sum += static_cast<double>(line[v]) * static_cast<double>(line[v]);
+  double sum = bare_[h] = 0;
+  for (index_t v = 0; v < V; ++v) {
+    const double square = static_cast<double>(line[v]) * static_cast<double>(line[v]);
+    bare_[h] += square;
+    sum += square * static_cast<double>(rows_.trust[h * V + v]);
+  }
+  rows_.weigh_line(h);
   return sum;
 }
 
@@ -204,6 +176,10 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
   // 1 at part 0, then geometrically down to `last` / `first` at part 1
   const auto between = [](float first, float last, float part) { return first * std::pow(last / first, part); };
 
+  const auto relative = [&] { return static_cast<float>(std::sqrt(std::accumulate(bare_, bare_ + H, 0.) / squares)); };
+
+  const auto mean = static_cast<float>(light / static_cast<double>(y.size()));
+  parallel_for(be, H, [&](index_t h, int) { a.believe(h, y.data(), mask.data(), mean, options_.noise_floor); });
   std::fill_n(a.z, H * row, 0.f);
   double residual = missing();
   for (index_t stage = 0; stage < options_.stages; ++stage) {
@@ -229,11 +205,10 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
     });
     descend(be, mask.data(), lambda);
     residual = missing();
-    const auto relative = static_cast<float>(std::sqrt(residual / squares));
     if constexpr (std::is_same_v<std::invoke_result_t<Progress&, index_t, float>, bool>) {
-      if (!progress(stage + 1, relative)) break;
+      if (!progress(stage + 1, relative())) break;
     } else {
-      progress(stage + 1, relative);
+      progress(stage + 1, relative());
     }
   }
   parallel_for(be, H, [&](index_t h, int) {
@@ -244,7 +219,7 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
         x(h, w, c) = sum < 0 ? 0 : sum * level;
       }
   });
-  return static_cast<float>(std::sqrt(residual / squares));
+  return relative();
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics

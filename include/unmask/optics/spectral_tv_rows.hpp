@@ -47,6 +47,14 @@ struct spectral_tv_rows : spectral_tv_weights {
       });
   }
 
+  /// line times `trust`
+  void weigh_line(index_t h) {
+    const index_t V = geometry.measurement_width(), first = h * V;
+    simd::each_pack<float>(V, [&](index_t i, auto access) {
+      access.store(line + first + i, access.load(line + first + i) * access.load(trust + first + i));
+    });
+  }
+
   /// body(at, access, L' A' line + lambda D' w D x) for row h of all planes, D the differences between neighbours;
   /// `along` is x's.
   template <class Body>
@@ -80,16 +88,17 @@ struct spectral_tv_rows : spectral_tv_weights {
     }
   }
 
-  /// q = r / (diagonal of that operator, all differences weighing as much as colours); returns the row's r'q.
-  double precondition(index_t h, const float* mask, float lambda) {
+  /// q = r / (diagonal of that operator, all differences weighing as much as colours, all bands alike); returns the
+  /// row's r'q.
+  double precondition(index_t h, float lambda) {
     const index_t W = geometry.width;
     auto sum = pack::all(0.f);
     for (index_t k = 0; k < rank; ++k)
       simd::each_pack<float>(W, [&](index_t i, auto access) {
         const index_t at = h * row + k * W + i;
-        const auto light = access.load(mask + h * W + i), residual = access.load(r + at);
-        const auto diagonal =
-            pack::fma(pack::all(lambda), access.load(around + h * W + i), pack::all(energy[k]) * light * light);
+        const auto residual = access.load(r + at);
+        const auto diagonal = pack::fma(pack::all(lambda), access.load(around + h * W + i),
+                                        pack::all(energy[k]) * access.load(heard + h * W + i));
         // dark pixels without neighbours, and a tail's padding, have 0 / 0
         const auto quotient = residual / pack::max(diagonal, pack::all(1e-20f));
         access.store(q + at, quotient);

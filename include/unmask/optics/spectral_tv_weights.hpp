@@ -30,6 +30,8 @@ struct spectral_tv_weights {
   edges along;              // what `brightness` makes of an image: factors on `own` for the neighbours of its pixel
   float* around = nullptr;  // [H, W]: what a pixel itself has of `colour`
   float* line = nullptr;    // [H, V]
+  float* trust = nullptr;   // [H, V]: what a measured value weighs
+  float* heard = nullptr;   // [H, W]: a pixel's mask^2 times the mean of what its C measured values weigh
   float *spread = nullptr, *turned = nullptr, *energy = nullptr;  // [K, C], [C, K], [K]: squares of spread's rows
 
   spectral_tv_weights(const cassi_geometry& g, index_t k) : geometry(g), rank(k), row(k * g.width) {}
@@ -54,9 +56,23 @@ struct spectral_tv_weights {
     q = memory.take<float>(H * row);
     around = memory.take<float>(H * W);
     line = memory.take<float>(H * geometry.measurement_width());
+    trust = memory.take<float>(H * geometry.measurement_width());
+    heard = memory.take<float>(H * W);
     spread = memory.take<float>(rank * C);
     turned = memory.take<float>(rank * C);
     energy = memory.take<float>(rank);
+  }
+
+  /// Row h of `trust` and `heard`: one over the variance of y, which grows with y from `floor` times y's mean on; 1 at
+  /// the mean.
+  void believe(index_t h, const float* y, const float* mask, float mean, float floor) {
+    const index_t W = geometry.width, V = geometry.measurement_width();
+    for (index_t v = h * V; v < (h + 1) * V; ++v) trust[v] = (1 + floor) / (std::max(0.f, y[v] / mean) + floor);
+    for (index_t w = h * W; w < (h + 1) * W; ++w) {
+      float sum = 0;
+      for (index_t c = 0; c < geometry.bands; ++c) sum += trust[h * (V - W) + w + geometry.step * c];
+      heard[w] = mask[w] * mask[w] * sum / static_cast<float>(geometry.bands);
+    }
   }
 
   /// Row h of `own`: z averaged with 1 2 1 along rows and columns, at length 1 (0 where z is 0).
