@@ -15,7 +15,8 @@
 /// along itself, another material across it, and an edge of brightness is no reason to let the colour go. Rows and
 /// columns are weighed apart, so an edge stays smooth along itself; with p < 1 (total variation has 1) it stays sharp;
 /// the mean is over 3 x 3 pixels, because a hidden pixel's differences are only what the last weights let them be. The
-/// noise of light grows with it (shot noise): a bright measured value tells less exactly, 1 / t.
+/// noise of light grows with it (shot noise): a measured value's variance is taken as 1 / t, so a bright one weighs
+/// less.
 ///
 /// Lambda and s fall from stage to stage; each stage is a least-squares problem with the last weights (lagged
 /// diffusivity: Vogel and Oman 1996), solved by conjugate gradients with a diagonal preconditioner. Lambda stops at
