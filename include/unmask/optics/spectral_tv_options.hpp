@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "../core/result.hpp"
+#include "../core/view.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
