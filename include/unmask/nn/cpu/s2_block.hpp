@@ -26,7 +26,7 @@ struct kernel<op::s2_block, cpu> {
     bool fused = false;
     void carve(arena& a, const s2_block& l, index_t batch, bool training) {
       fused = fuses<T>(l, training);
-      if (fused) weights.carve(a, l, batch, training);
+      if (fused) weights.carve(a, l, batch);
     }
   };
 

@@ -61,7 +61,7 @@ void scale_to(T* y, const T* x, T factor, index_t n) {
 /// g.d becomes the gradient of w.x, which holds the input of the feed-forward part.
 template <class T>
 void feed_backward(const window_memory<T>& w, const window_gradients<T>& g, const feed_gradients<T>& sums,
-                   const s2_block& l, const block_weights<T>& b, T keep) {
+                   const s2_block& l, const block_weights<T>& b, turned_panels<T> turned, T keep) {
   using P = simd::pack<T>;
   const index_t c = l.channels(), r = l.feed.hidden, n = l.grid.tokens(), count = n / width<T>, ld = padded<T>(c);
   const rows<T> inner{g.hidden, r * width<T>}, dinner{g.dhidden, r * width<T>};
@@ -69,7 +69,7 @@ void feed_backward(const window_memory<T>& w, const window_gradients<T>& g, cons
   normalise(w.n, w.rstd, w.x, c, count);
   detail::scale_to(g.scaled, g.d, keep, n * c);
   multiply(inner, rows<const T>{w.n, strip}, b.up.panel, b.up.bias, c, r, count);
-  multiply<false, T>(dinner, rows<const T>{g.scaled, strip}, b.down.turned, nullptr, c, r, count);
+  multiply<false, T>(dinner, rows<const T>{g.scaled, strip}, turned.out, nullptr, c, r, count);
   for (index_t i = 0; i < n * r; i += 2 * P::lanes) {
     const auto both =
         simd::gelu_with_derivative<T>(std::array{P::load(g.hidden + i), P::load(g.hidden + i + P::lanes)});
@@ -85,7 +85,7 @@ void feed_backward(const window_memory<T>& w, const window_gradients<T>& g, cons
   add_outer(sums.up, dinner, g.rows_n, r, ld, count);
   add_tokens(sums.down_bias, rows<const T>{g.scaled, strip}, c, count);
   add_tokens(sums.up_bias, dinner, r, count);
-  multiply<false, T>(rows<T>{g.dn, strip}, dinner, b.up.turned, nullptr, r, c, count);
+  multiply<false, T>(rows<T>{g.dn, strip}, dinner, turned.in, nullptr, r, c, count);
   normalise_backward(g.d, g.dn, w.n, w.rstd, c, count);
 }
 
@@ -117,14 +117,14 @@ void embed_branch_backward(const window_memory<T>& w, const window_gradients<T>&
 /// embeddings away.
 template <class T, class PutSpatial, class PutSpectral>
 void step_backward(const window_memory<T>& w, const window_gradients<T>& g, const step_gradients<T>& sums,
-                   const s2_block& l, const step_weights<T>& s, const block_params<const T>& p, const T* shift,
-                   T spatial_keep, T spectral_keep, PutSpatial put_spatial, PutSpectral put_spectral) {
+                   const s2_block& l, const step_weights<T>& s, turned_panels<T> turned, const block_params<const T>& p,
+                   const T* shift, T spatial_keep, T spectral_keep, PutSpatial put_spatial, PutSpectral put_spectral) {
   const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, ld = padded<T>(c), strip = c * width<T>;
   const rows<T> y{w.y, s.out.inputs * width<T>}, dy{g.dy, y.stride}, dqkv{g.dqkv, s.in.outputs * width<T>};
   const rows<const T> in{w.masked, dqkv.stride};
   normalise(w.n, w.rstd, w.x, c, count);
   project_step(w, l, s);
-  multiply<false, T>(dy, rows<const T>{g.d, strip}, s.out.turned, nullptr, c, s.out.inputs, count);
+  multiply<false, T>(dy, rows<const T>{g.d, strip}, turned.out, nullptr, c, s.out.inputs, count);
   const auto scale_rows = [&](index_t row, index_t height, T factor) {
     if (factor == 1) return;
     for (index_t i = 0; i < count; ++i) {
@@ -174,7 +174,7 @@ void step_backward(const window_memory<T>& w, const window_gradients<T>& g, cons
   };
   if (s.step.has_spatial()) add_bias(sums.out_bias[0], spatial_keep);
   if (s.step.has_spectral()) add_bias(sums.out_bias[1], spectral_keep);
-  multiply<false, T>(rows<T>{g.dn, strip}, dqkv, s.in.turned, nullptr, s.in.outputs, c, count);
+  multiply<false, T>(rows<T>{g.dn, strip}, dqkv, turned.in, nullptr, s.in.outputs, c, count);
   normalise_backward(g.d, g.dn, w.n, w.rstd, c, count);
 }
 

@@ -14,22 +14,30 @@ namespace unmask::inline UNMASK_ABI::strip {
 
 inline constexpr double log2e = 1.44269504088896340736;
 
-/// A linear map in both directions.
 template <class T>
 struct linear_panels {
   index_t inputs, outputs;
-  T *panel, *bias, *turned;
+  T *panel, *bias;
 
-  void carve(arena& a, index_t k, index_t n, bool training) {
+  void carve(arena& a, index_t k, index_t n) {
     inputs = k, outputs = n;
     panel = a.take<T>(k * n);
     bias = a.take<T>(n);
-    turned = training ? a.take<T>(k * n) : nullptr;
   }
+  index_t size() const { return inputs * outputs; }
   /// w [K, N] row-major.
-  void pack(const T* w) const {
-    pack_panel(panel, w, outputs, 1, inputs, outputs);
-    if (turned) pack_panel(turned, w, 1, outputs, outputs, inputs);
+  void pack(const T* w) const { pack_panel(panel, w, outputs, 1, inputs, outputs); }
+};
+
+/// The maps into and out of a pass as its backward pass reads them: outputs to inputs. One block's at a time, for all
+/// of them would be 6 MB of the full network's weights once more.
+template <class T>
+struct turned_panels {
+  T *in, *out;
+  turned_panels(T* memory, const linear_panels<T>& into, const linear_panels<T>& out_of)
+      : in(memory), out(memory + into.size()) {
+    turn_panel(in, into.panel, into.inputs, into.outputs);
+    turn_panel(out, out_of.panel, out_of.inputs, out_of.outputs);
   }
 };
 
@@ -66,11 +74,11 @@ struct step_weights {
   T *plain_qkv = nullptr, *plain_bias = nullptr, *plain_out = nullptr, *plain_out_bias = nullptr;
   T* value_panel = nullptr;  ///< v alone
 
-  void carve(arena& a, const s2_block& l, attention_step s, bool training) {
+  void carve(arena& a, const s2_block& l, attention_step s) {
     const index_t c = l.channels(), n = l.spatial.tokens();
     step = s;
-    in.carve(a, c, step.inputs(c), training);
-    out.carve(a, step.outputs(c), c, training);
+    in.carve(a, c, step.inputs(c));
+    out.carve(a, step.outputs(c), c);
     for (T*& bias : out_bias) bias = a.take<T>(c);
     position = step.has_spatial() ? a.take<T>(l.spatial.heads * n * n) : nullptr;
     if (!step.over_image || !step.has_spectral()) return;
@@ -88,13 +96,20 @@ struct block_weights {
   linear_panels<T> up, down;
   mask_weights<T> spatial_mask, spectral_mask;
 
-  void carve(arena& a, const s2_block& l, index_t batch, bool training) {
+  void carve(arena& a, const s2_block& l, index_t batch) {
     const index_t c = l.channels();
-    for (index_t i = 0; i < attention_step::count(l); ++i) steps[i].carve(a, l, attention_step::of(l, i), training);
-    up.carve(a, c, l.feed.hidden, training);
-    down.carve(a, l.feed.hidden, c, training);
+    for (index_t i = 0; i < attention_step::count(l); ++i) steps[i].carve(a, l, attention_step::of(l, i));
+    up.carve(a, c, l.feed.hidden);
+    down.carve(a, l.feed.hidden, c);
     if (l.embeds_spatial()) spatial_mask.carve(a, c, batch * l.grid.height);
     if (l.embeds_spectral()) spectral_mask.carve(a, c, batch * l.grid.height);
+  }
+  /// Numbers of the widest pass's turned_panels.
+  index_t turned_size(const s2_block& l) const {
+    index_t size = up.size() + down.size();
+    for (index_t i = 0; i < attention_step::count(l); ++i)
+      size = std::max(size, steps[i].in.size() + steps[i].out.size());
+    return size;
   }
 };
 

@@ -21,6 +21,7 @@ struct shared_memory {
   T* fold = nullptr;                                ///< of one block
   T* row_logits = nullptr;                          ///< one a thread
   T* partials = nullptr;                            ///< [max_chunks, gradient_size]
+  T* turned = nullptr;                              ///< turned_panels of one pass
   T *e[2] = {}, *de[2] = {};  ///< [B, H, W, C] embeddings of the spatial and the spectral branch, and their gradients
   embedding_scratch<T> embedding;
   image_memory<T> image{};  ///< spectral attention over the image
@@ -39,7 +40,8 @@ struct shared_memory {
     for (int slot = 0; slot < thread_slots(be); ++slot) gradients[slot].carve(a, l);
     block_weights<T> weights;
     arena measure;
-    weights.carve(measure, l, batch, true);
+    weights.carve(measure, l, batch);
+    turned = a.take<T>(weights.turned_size(l));
     partials = a.take<T>(max_chunks * gradient_size(l, weights));
     const bool embeds[] = {l.embeds_spatial(), l.embeds_spectral()};
     for (int i = 0; i < 2; ++i)
@@ -147,19 +149,21 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
   };
   fill_shift_masks(shared.shift_masks, l.grid);
   feed_gradients<T> feed;
+  const turned_panels<T> turned_feed(shared.turned, b.up, b.down);
   over_windows(be, l, batch, feed_gradients<T>::bind(feed, nullptr, l), shared,
                [&](const auto& w, const auto& g, T* sums, index_t i, index_t) {
                  feed_gradients<T> own;
                  feed_gradients<T>::bind(own, sums, l);
                  from_rows(w.x, row(w, before[steps] + i * image), n, c);
                  from_rows(g.d, row(w, d + i * image), n, c);
-                 feed_backward(w, g, own, l, b, kept(2, i));
+                 feed_backward(w, g, own, l, b, turned_feed, kept(2, i));
                  to_rows(row(w, d + i * image), g.d, n, c);
                });
   feed_gradients<T>::bind(feed, shared.partials, l);
   unfold_feed(dp, feed, l, p);
   for (index_t step = steps; step-- > 0;) {
     const step_weights<T>& s = b.steps[step];
+    const turned_panels<T> turned(shared.turned, s.in, s.out);
     step_gradients<T> sum;
     over_windows(be, l, batch, step_gradients<T>::bind(sum, nullptr, l, s), shared,
                  [&](const auto& w, const auto& g, T* sums, index_t i, index_t window) {
@@ -181,7 +185,7 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
                        to_rows(to, de, n, c);
                      };
                    };
-                   step_backward(w, g, own, l, s, p, shift_mask(shared.shift_masks, l.grid, window),
+                   step_backward(w, g, own, l, s, turned, p, shift_mask(shared.shift_masks, l.grid, window),
                                  kept(s.step.spatial, i), kept(s.step.spectral, i), put(0), put(1));
                    to_rows(row(w, d + i * image), g.d, n, c);
                  });

@@ -102,6 +102,18 @@ void pack_panel(T* panel, const T* w, index_t ld_k, index_t ld_n, index_t k, ind
       for (index_t r = tile_begin(tile, n); r < tile_begin(tile + 1, n); ++r) *panel++ = w[p * ld_k + r * ld_n];
 }
 
+/// The panel of the transposed map, N -> K, from that of a map K -> N.
+template <class T>
+void turn_panel(T* turned, const T* panel, index_t k, index_t n) {
+  for (index_t to = 0; to < tiles(k); ++to)
+    for (index_t tile = 0; tile < tiles(n); ++tile) {
+      const index_t first = tile_begin(tile, n), height = tile_begin(tile + 1, n) - first;
+      for (index_t p = 0; p < height; ++p)
+        for (index_t r = tile_begin(to, k); r < tile_begin(to + 1, k); ++r)
+          *turned++ = panel[k * first + r * height + p];
+    }
+}
+
 /// A strip operand: strips are `stride` numbers apart, so a few rows of a taller buffer are an operand too.
 template <class T>
 struct rows {
