@@ -67,9 +67,9 @@ struct scalar_pack {
 };
 
 #if UNMASK_HAS_SIMD
-template <class T>
+template <class T, class Batch = xsimd::batch<T>>
 struct vector_pack {
-  using type = xsimd::batch<T>;
+  using type = Batch;
   static constexpr index_t lanes = static_cast<index_t>(type::size);
   static type load(const T* p) { return type::load_unaligned(p); }
   static type all(T value) { return type(value); }
@@ -127,9 +127,26 @@ struct vector_pack {
 };
 template <class T>
 using pack = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, vector_pack<T>, scalar_pack<T>>;
+
+namespace detail {
+template <class T, bool Halves>
+struct row_pack {
+  using type = pack<T>;
+};
+template <class T>
+struct row_pack<T, true> {
+  using type = vector_pack<T, xsimd::make_sized_batch_t<T, 8>>;
+};
+}  // namespace detail
+
+/// For what comes in rows of 8 floats, as a window does: half of a register of AVX-512, else a pack.
+template <class T>
+using row_pack = typename detail::row_pack<T, (pack<T>::lanes == 16)>::type;
 #else
 template <class T>
 using pack = scalar_pack<T>;
+template <class T>
+using row_pack = scalar_pack<T>;
 #endif
 
 }  // namespace unmask::inline UNMASK_ABI::simd

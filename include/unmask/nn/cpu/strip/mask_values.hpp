@@ -129,11 +129,14 @@ void mask_values(T* e, T* x, const T* mask, const T* rows_, const mask_weights<T
       for (index_t k = 0; k < c; ++k) P::store(at + k * s, two / (one + simd::exp2<T>(P::load(at + k * s))));
       continue;
     }
-    const bool same_row = grid.side % lanes == 0;  // a pack lies in one image row
-    const T* logs = rows_ + places[t].row * c;
+    // a pack lies in one image row, or in two: 8 x 8 windows with AVX-512
+    const T *logs = rows_ + places[t].row * c, *last = rows_ + places[t + lanes - 1].row * c;
+    const bool by_halves = grid.side % lanes == 0 || 2 * grid.side == lanes;
+    T half[lanes];
+    for (index_t i = 0; i < lanes; ++i) half[i] = 2 * i < lanes ? T(-1) : T(1);
     for (index_t k = 0; k < c; ++k) {
-      auto log = P::all(logs[k]);
-      if (!same_row) {
+      auto log = P::where_negative(P::load(half), P::all(logs[k]), P::all(last[k]));
+      if (!by_halves) {
         T lane[lanes];
         for (index_t i = 0; i < lanes; ++i) lane[i] = rows_[places[t + i].row * c + k];
         log = P::load(lane);

@@ -90,7 +90,7 @@ void positional_forward(rows<T> y, std::type_identity_t<rows<const T>> v, const 
                         index_t c, const window_planes<T>& w) {
   using P = simd::pack<T>;
   if constexpr (P::lanes > 1)
-    if (side == P::lanes) return detail::positional_forward_by_rows<T>(y, v, first, second, c, w);
+    if (side == simd::row_pack<T>::lanes) return detail::positional_forward_by_rows<T>(y, v, first, second, c, w);
   const detail::plane_walk<T> walk{side};
   for (index_t k = 0; k < c; ++k) {
     walk.load(w.in, v.from(k).data, v.stride);
@@ -113,7 +113,7 @@ void positional_backward(rows<T> dv, T* dfirst, T* dsecond, std::type_identity_t
                          index_t c, const window_planes<T>& w) {
   using P = simd::pack<T>;
   if constexpr (P::lanes > 1)
-    if (side == P::lanes)
+    if (side == simd::row_pack<T>::lanes)
       return detail::positional_backward_by_rows<T>(dv, dfirst, dsecond, dy, v, first, second, c, w);
   const detail::plane_walk<T> walk{side};
   for (index_t k = 0; k < c; ++k) {

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The positional term where a row of the window is one register, as 8 x 8 windows of floats with AVX2: half the time
-/// of window_depthwise.hpp's planes. Here is the memory of both.
+/// The positional term where a row of the window is one register, as 8 x 8 windows of floats with AVX2, or half of one,
+/// with AVX-512: half the time of window_depthwise.hpp's planes. Here is the memory of both.
 
 #include <algorithm>
 #include <array>
@@ -42,12 +42,12 @@ namespace detail {
 /// All bits of the lanes that stay when a row's neighbours come from one number to the left, or to the right.
 template <class T>
 struct row_edges {
-  T left[simd::pack<T>::lanes], right[simd::pack<T>::lanes];
+  T left[simd::row_pack<T>::lanes], right[simd::row_pack<T>::lanes];
 };
 template <class T>
 inline constexpr row_edges<T> edges = [] {
   using bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  constexpr index_t lanes = simd::pack<T>::lanes;
+  constexpr index_t lanes = simd::row_pack<T>::lanes;
   row_edges<T> e{};
   for (index_t i = 0; i < lanes; ++i) {
     e.left[i] = std::bit_cast<T>(i == 0 ? bits{0} : ~bits{0});
@@ -56,12 +56,11 @@ inline constexpr row_edges<T> edges = [] {
   return e;
 }();
 
-/// The same where a row of the window is one register, as 8 x 8 windows of floats with AVX2: neighbours are loads one
-/// number to the side, with the lane that fell off the row set to zero. Three rows of sums are kept, so a row is read
-/// once for all of its nine uses: 24 loads for a channel instead of 72, and no copies.
+/// Neighbours are loads one number to the side, with the lane that fell off the row set to zero. Three rows of sums are
+/// kept, so a row is read once for all of its nine uses: 24 loads for a channel instead of 72, and no copies.
 template <class T>
 struct row_walk {
-  using P = simd::pack<T>;
+  using P = simd::row_pack<T>;
   using type = typename P::type;
   static constexpr int side = static_cast<int>(P::lanes);
   static constexpr index_t size = P::lanes * P::lanes;
@@ -117,28 +116,31 @@ struct row_walk {
   }
 };
 
-/// Row i of a channel on strips of two rows.
+/// Row i of a channel on strips.
 template <class T>
 auto rows_of_channel(T* x, index_t stride) {
-  return [=](int i) { return x + i / 2 * stride + i % 2 * simd::pack<std::remove_const_t<T>>::lanes; };
+  using U = std::remove_const_t<T>;
+  constexpr index_t side = simd::row_pack<U>::lanes, rows = width<U> / side;
+  return [=](int i) { return x + i / rows * stride + i % rows * side; };
 }
 /// Row i of a channel that lies by itself.
 template <class T>
 auto rows_in_turn(T* x) {
-  return [=](int i) { return x + i * simd::pack<std::remove_const_t<T>>::lanes; };
+  return [=](int i) { return x + i * simd::row_pack<std::remove_const_t<T>>::lanes; };
 }
 
 template <class T>
 void positional_forward_by_rows(rows<T> y, rows<const T> v, const T* first, const T* second, index_t c,
                                 const window_planes<T>& w) {
   using P = simd::pack<T>;
+  using R = simd::row_pack<T>;
   using walk = row_walk<T>;
   T* hidden = w.hidden + P::lanes;
   for (index_t begin = 0; begin < c; begin += channels_in_step) {
     const index_t end = std::min(c, begin + channels_in_step);
     for (index_t k = begin; k < end; ++k)
       walk::convolve(rows_of_channel(v.from(k).data, v.stride), first + k, c, 1,
-                     [to = rows_in_turn(hidden + (k - begin) * walk::size)](int i, auto sum) { P::store(to(i), sum); });
+                     [to = rows_in_turn(hidden + (k - begin) * walk::size)](int i, auto sum) { R::store(to(i), sum); });
     for (T* h = hidden; h < hidden + (end - begin) * walk::size; h += 4 * P::lanes) {
       const auto g = simd::gelu<T>(
           std::array{P::load(h), P::load(h + P::lanes), P::load(h + 2 * P::lanes), P::load(h + 3 * P::lanes)});
@@ -146,7 +148,7 @@ void positional_forward_by_rows(rows<T> y, rows<const T> v, const T* first, cons
     }
     for (index_t k = begin; k < end; ++k)
       walk::convolve(rows_in_turn(hidden + (k - begin) * walk::size), second + k, c, 1,
-                     [to = rows_of_channel(y.from(k).data, y.stride)](int i, auto sum) { P::store(to(i), sum); });
+                     [to = rows_of_channel(y.from(k).data, y.stride)](int i, auto sum) { R::store(to(i), sum); });
   }
 }
 
@@ -154,13 +156,14 @@ template <class T>
 void positional_backward_by_rows(rows<T> dv, T* dfirst, T* dsecond, rows<const T> dy, rows<const T> v, const T* first,
                                  const T* second, index_t c, const window_planes<T>& w) {
   using P = simd::pack<T>;
+  using R = simd::row_pack<T>;
   using walk = row_walk<T>;
   T *hidden = w.hidden + P::lanes, *slope = w.slope + P::lanes, *dhidden = w.dout + P::lanes;
   for (index_t begin = 0; begin < c; begin += channels_in_step) {
     const index_t end = std::min(c, begin + channels_in_step);
     for (index_t k = begin; k < end; ++k)
       walk::convolve(rows_of_channel(v.from(k).data, v.stride), first + k, c, 1,
-                     [to = rows_in_turn(hidden + (k - begin) * walk::size)](int i, auto sum) { P::store(to(i), sum); });
+                     [to = rows_in_turn(hidden + (k - begin) * walk::size)](int i, auto sum) { R::store(to(i), sum); });
     for (index_t i = 0; i < (end - begin) * walk::size; i += 2 * P::lanes) {
       T *h = hidden + i, *d = slope + i;
       const auto [value, derivative] = simd::gelu_with_derivative<T>(std::array{P::load(h), P::load(h + P::lanes)});
@@ -173,14 +176,14 @@ void positional_backward_by_rows(rows<T> dv, T* dfirst, T* dsecond, rows<const T
       walk::add_taps(dsecond + k, c, d, rows_in_turn(hidden + at));
       walk::convolve(d, second + k, c, -1,
                      [to = rows_in_turn(dhidden + at), factor = rows_in_turn(slope + at)](int i, auto sum) {
-                       P::store(to(i), sum * P::load(factor(i)));
+                       R::store(to(i), sum * R::load(factor(i)));
                      });
     }
     for (index_t k = begin; k < end; ++k) {
       const auto d = rows_in_turn(dhidden + (k - begin) * walk::size);
       walk::add_taps(dfirst + k, c, d, rows_of_channel(v.from(k).data, v.stride));
       walk::convolve(d, first + k, c, -1, [to = rows_of_channel(dv.from(k).data, dv.stride)](int i, auto sum) {
-        P::store(to(i), P::load(to(i)) + sum);
+        R::store(to(i), R::load(to(i)) + sum);
       });
     }
   }
