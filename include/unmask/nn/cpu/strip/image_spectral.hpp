@@ -15,14 +15,15 @@ namespace unmask::inline UNMASK_ABI::strip {
 
 template <class T>
 struct image_memory {
-  T* v;                    ///< [H + 2, W + 2, C], its border zero
-  T* position;             ///< [H, W, C], the positional term
-  T* hidden;               ///< rows between its convolutions, a thread's after another's
-  T* grams;                ///< [max_chunks, C padded C + C]
-  T* rows_n;               ///< [N][padded C] a thread
-  double *gram, *product;  ///< [C + 1]^2, [C + 1, 2C]
-  double* folded;          ///< [C, C]
-  T* out;                  ///< [3C, C]
+  T* v;                      ///< [H + 2, W + 2, C], its border zero
+  T* position;               ///< [H, W, C], the positional term
+  T* hidden;                 ///< rows between its convolutions, a thread's after another's
+  T* grams;                  ///< [max_chunks, C padded C + C]
+  T* rows_n;                 ///< [N][padded C] a thread
+  double *gram, *product;    ///< [C + 1]^2, [C + 1, 2C]
+  double *scores, *lengths;  ///< [C, D] k'q of each head, [2C] |q| and |k| of each channel
+  double* folded;            ///< [C, C]
+  T* out;                    ///< [3C, C]
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const s2_block& l) {
@@ -34,6 +35,8 @@ struct image_memory {
     rows_n = a.take<T>(thread_slots(be) * l.grid.tokens() * padded<T>(c));
     gram = a.take<double>((c + 1) * (c + 1));
     product = a.take<double>((c + 1) * 2 * c);
+    scores = a.take<double>(c * l.spectral.width);
+    lengths = a.take<double>(2 * c);
     folded = a.take<double>(c * c);
     out = a.take<T>(3 * c * c);
   }
@@ -97,53 +100,60 @@ void join_sums(const image_memory<T>& m, const s2_block& l, index_t chunks) {
   m.gram[c * e + c] = static_cast<double>(l.grid.height * l.grid.width);
 }
 
+/// m.scores and m.lengths from m.gram. Channels are the inner loops: one thread is at it while the others wait.
+template <class T>
+void image_scores(const image_memory<T>& m, const s2_block& l, const step_weights<T>& s) {
+  const index_t c = l.channels(), d = l.spectral.width, e = c + 1, wide = 3 * c;
+  std::fill_n(m.scores, c * d, 0.);
+  std::fill_n(m.lengths, 2 * c, 0.);
+  const auto row_of = [&](index_t a) { return a < c ? s.plain_qkv + a * wide : s.plain_bias; };
+  for (index_t a = 0; a < e; ++a) {
+    double* product = m.product + a * 2 * c;  // row a of G W
+    std::fill_n(product, 2 * c, 0.);
+    for (index_t b = 0; b < e; ++b) {
+      const T* w = row_of(b);
+      for (index_t j = 0; j < 2 * c; ++j) product[j] += m.gram[a * e + b] * static_cast<double>(w[j]);
+    }
+    const T* w = row_of(a);
+    for (index_t j = 0; j < 2 * c; ++j) m.lengths[j] += static_cast<double>(w[j]) * product[j];
+    for (index_t j = 0; j < c; ++j)
+      for (index_t i = 0, head = j / d * d; i < d; ++i)
+        m.scores[j * d + i] += static_cast<double>(w[c + j]) * product[head + i];
+  }
+  for (index_t j = 0; j < 2 * c; ++j) m.lengths[j] = std::max(std::sqrt(std::max(m.lengths[j], 0.)), shortest_length);
+}
+
 /// The out panel and bias of this image.
 template <class T>
 void fold_attention(const image_memory<T>& m, const s2_block& l, const step_weights<T>& s, const T* rescale) {
-  const index_t c = l.channels(), d = l.spectral.width, e = c + 1, wide = 3 * c;
-  const auto weight = [&](index_t row, index_t column) {
-    return static_cast<double>(row < c ? s.plain_qkv[row * wide + column] : s.plain_bias[column]);
-  };
-  std::fill_n(m.product, e * 2 * c, 0.);
-  for (index_t a = 0; a < e; ++a)
-    for (index_t b = 0; b < e; ++b) {
-      const double g = m.gram[a * e + b];
-      const T* w = b < c ? s.plain_qkv + b * wide : s.plain_bias;
-      for (index_t j = 0; j < 2 * c; ++j) m.product[a * 2 * c + j] += g * static_cast<double>(w[j]);
-    }
-  // column i of W times column j of G W; i, j count q's and then k's channels
-  const auto dot = [&](index_t i, index_t j) {
-    double sum = 0;
-    for (index_t a = 0; a < e; ++a) sum += weight(a, i) * m.product[a * 2 * c + j];
-    return sum;
-  };
-  const auto length = [&](index_t i) { return std::max(std::sqrt(std::max(dot(i, i), 0.)), shortest_length); };
-  const index_t to = s.step.spectral_out(c);
+  const index_t c = l.channels(), d = l.spectral.width, to = s.step.spectral_out(c);
   std::copy_n(s.plain_out, s.out.inputs * c, m.out);
   std::fill_n(m.folded, c * c, 0.);
-  for (index_t h = 0; h < c; h += d)
-    for (index_t j = h; j < h + d; ++j) {
-      const double k_length = length(c + j);
-      double row[256], most = -1e300, sum = 0;
-      for (index_t i = 0; i < d; ++i) {
-        row[i] = static_cast<double>(rescale[h / d]) * dot(h + i, c + j) / (k_length * length(h + i));
-        most = std::max(most, row[i]);
-      }
-      for (index_t i = 0; i < d; ++i) sum += row[i] = std::exp(row[i] - most);
-      // folded = A' P, rows: channels of v
-      for (index_t i = 0; i < d; ++i)
-        for (index_t o = 0; o < c; ++o)
-          m.folded[(h + i) * c + o] += row[i] / sum * static_cast<double>(s.plain_out[(to + j) * c + o]);
+  for (index_t j = 0; j < c; ++j) {
+    const index_t head = j / d * d;
+    double *row = m.scores + j * d, most = -1e300, sum = 0;
+    for (index_t i = 0; i < d; ++i) {
+      row[i] *= static_cast<double>(rescale[j / d]) / (m.lengths[c + j] * m.lengths[head + i]);
+      most = std::max(most, row[i]);
     }
-  for (index_t a = 0; a < e; ++a)
-    for (index_t o = 0; o < c; ++o) {
-      double sum = 0;
-      for (index_t i = 0; i < c; ++i) sum += weight(a, 2 * c + i) * m.folded[i * c + o];
+    for (index_t i = 0; i < d; ++i) sum += row[i] = std::exp(row[i] - most);
+    // folded = A' P, rows: channels of v
+    const T* out = s.plain_out + (to + j) * c;
+    for (index_t i = 0; i < d; ++i)
+      for (index_t o = 0; o < c; ++o) m.folded[(head + i) * c + o] += row[i] / sum * static_cast<double>(out[o]);
+  }
+  for (index_t a = 0; a <= c; ++a) {
+    const T* w = (a < c ? s.plain_qkv + a * 3 * c : s.plain_bias) + 2 * c;
+    double* sums = m.product;  // what it held has been used
+    std::fill_n(sums, c, 0.);
+    for (index_t i = 0; i < c; ++i)
+      for (index_t o = 0; o < c; ++o) sums[o] += static_cast<double>(w[i]) * m.folded[i * c + o];
+    for (index_t o = 0; o < c; ++o)
       if (a < c)
-        m.out[(to + a) * c + o] = static_cast<T>(sum);
+        m.out[(to + a) * c + o] = static_cast<T>(sums[o]);
       else
-        s.out_bias[1][o] = s.plain_out_bias[o] + static_cast<T>(sum);
-    }
+        s.out_bias[1][o] = s.plain_out_bias[o] + static_cast<T>(sums[o]);
+  }
   s.out.pack(m.out);
 }
 
@@ -158,6 +168,7 @@ void image_spectral(const Backend& be, const image_memory<T>& m, const s2_block&
   detail::zero_border(m.v, l.grid.height, l.grid.width, c);
   const index_t chunks = detail::image_sums(be, m, l, s, x, windows);
   detail::join_sums(m, l, chunks);
+  detail::image_scores(m, l, s);
   detail::fold_attention(m, l, s, p.rescale);
   image_position(be, m.position, m.v, p.position0, p.position2, m.hidden, l.grid.height, l.grid.width, c);
 }
