@@ -14,6 +14,7 @@ extern template class unmask::s2_network<float, unmask::cpu>;
 
 namespace program {
 
+using unmask::array_view;
 using unmask::errc;
 using unmask::error;
 using unmask::index_t;

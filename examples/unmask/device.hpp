@@ -2,6 +2,8 @@
 
 /// Networks on a GPU: device_cuda.cpp where nvcc built the program, device_none.cpp elsewhere.
 
+#include <functional>
+
 #include "methods.hpp"
 #include "train_setup.hpp"
 
@@ -19,9 +21,12 @@ inline void add_device(CLI::App* command, context& c) {
 /// One line where this program has no CUDA, or the machine no device or driver for it.
 result<> check_cuda();
 
-/// The network's cube of `cube`, its input, in place.
-result<> reconstruct_on_cuda(const context&, const unmask::s2_config&, std::span<const float> parameters,
-                             tensor<float, 3>& cube, const tensor<float, 2>& mask);
+/// A network that works in place.
+using network_call = std::function<void(array_view<float, 3>)>;
+
+/// Calls `work` with the network for this mask; after a failure of the device it does nothing more.
+result<> with_network_on_cuda(const context&, const unmask::s2_config&, std::span<const float> parameters,
+                              const tensor<float, 2>& mask, const std::function<void(const network_call&)>& work);
 
 result<> train_on_cuda(const context&, const train_options&);
 

@@ -36,15 +36,20 @@ result<> check_cuda() {
                                  (status == cudaSuccess ? "none found" : cudaGetErrorString(status)) + ")");
 }
 
-result<> reconstruct_on_cuda(const context& c, const unmask::s2_config& config, std::span<const float> parameters,
-                             tensor<float, 3>& cube, const tensor<float, 2>& mask) {
+result<> with_network_on_cuda(const context& c, const unmask::s2_config& config, std::span<const float> parameters,
+                              const tensor<float, 2>& mask, const std::function<void(const network_call&)>& work) {
   if (auto ok = check_cuda(); !ok) return ok;
   const device d(c);
-  auto network = unmask::session<float, unmask::cuda>::create(d.backend(), config, parameters, cube.extent(0),
-                                                              cube.extent(1), mask.view());
+  auto network = unmask::session<float, unmask::cuda>::create(d.backend(), config, parameters, mask.extent(0),
+                                                              mask.extent(1), mask.view());
   if (!network) return network.error();
-  network->run(cube.view(), cube.view());
-  return finish(d.backend());
+  result<> status;
+  work([&](array_view<float, 3> x) {
+    if (!status) return;
+    network->run(x, x);
+    status = finish(d.backend());
+  });
+  return status;
 }
 
 result<> train_on_cuda(const context& c, const train_options& o) {

@@ -8,8 +8,8 @@ result<> check_cuda() {
   return error(errc::device, "--device cuda: this program was built without CUDA (cmake --preset cuda builds it with)");
 }
 
-result<> reconstruct_on_cuda(const context&, const unmask::s2_config&, std::span<const float>, tensor<float, 3>&,
-                             const tensor<float, 2>&) {
+result<> with_network_on_cuda(const context&, const unmask::s2_config&, std::span<const float>, const tensor<float, 2>&,
+                              const std::function<void(const network_call&)>&) {
   return check_cuda();
 }
 result<> train_on_cuda(const context&, const train_options&) { return check_cuda(); }

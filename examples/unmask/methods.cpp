@@ -22,6 +22,22 @@ std::string shown_name(initial_kind kind) {
   return "";
 }
 
+/// What an initial estimate reports, as a bar.
+class initial_progress {
+ public:
+  explicit initial_progress(initial_kind kind)
+      : name_(shown_name(kind)), bar_(initial_steps(kind), 0, {.label = name_.c_str()}) {}
+  void operator()(index_t k, float residual) {
+    char text[64];
+    std::snprintf(text, sizeof text, "residual %.4f", static_cast<double>(residual));
+    bar_.update(k, text);
+  }
+
+ private:
+  std::string name_;
+  unmask::train::progress bar_;
+};
+
 }  // namespace
 
 double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s) {
@@ -38,14 +54,8 @@ double reprojection_error(const context& c, const tensor<float, 3>& cube, const 
 
 tensor<float, 3> network_input(const context& c, const snapshot& s, const initial_estimate& initial) {
   tensor<float, 3> x({s.geometry.height, s.geometry.width, s.geometry.bands});
-  const std::string name = shown_name(initial.kind);
-  unmask::train::progress bar(initial_steps(initial.kind), 0, {.label = name.c_str()});
   unmask::optics::estimate_initially(c.backend(), initial, x.view(), s.measurement.view(), s.mask.view(),
-                                     s.geometry.step, [&](index_t k, float residual) {
-                                       char text[64];
-                                       std::snprintf(text, sizeof text, "residual %.4f", static_cast<double>(residual));
-                                       bar.update(k, text);
-                                     });
+                                     s.geometry.step, initial_progress(initial.kind));
   return x;
 }
 
@@ -57,29 +67,30 @@ estimate run_initial(const context& c, const snapshot& s, const initial_estimate
   return e;
 }
 
-result<estimate> run_network(const context& c, const snapshot& s, unmask::io::weights w) {
+result<estimate> run_network(const context& c, const snapshot& s, unmask::io::weights w, index_t refinements) {
   if (w.config.bands != s.geometry.bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
                                         " bands, the measurement has " + std::to_string(s.geometry.bands));
   const auto initial = described_initial(w.description, w.config.bands);
   if (!initial) return initial.error();
   estimate e{"S2-Transformer", {}, 0, 0};
+  const auto reconstruct = [&](auto&& network) {
+    const auto start = std::chrono::steady_clock::now();
+    e.cube = tensor<float, 3>({s.geometry.height, s.geometry.width, s.geometry.bands});
+    unmask::optics::reconstruct(c.backend(), *initial, network, e.cube.view(), s.measurement.view(), s.mask.view(),
+                                s.geometry.step, refinements, initial_progress(initial->kind));
+    e.seconds = seconds_since(start);
+  };
   if (c.device == "cuda") {
     if (auto ok = check_cuda(); !ok) return ok.error();
-    const auto start = std::chrono::steady_clock::now();
-    e.cube = network_input(c, s, *initial);
-    if (auto ok = reconstruct_on_cuda(c, w.config, w.parameters, e.cube, s.mask); !ok) return ok.error();
-    e.seconds = seconds_since(start);
+    if (auto ok = with_network_on_cuda(c, w.config, w.parameters, s.mask, reconstruct); !ok) return ok.error();
   } else {
     auto network =
         unmask::session<float, unmask::cpu>::create(c.backend(), w.config, std::span<const float>(w.parameters),
                                                     s.geometry.height, s.geometry.width, s.mask.view());
     if (!network) return network.error();
     w.parameters = std::vector<float>();
-    const auto start = std::chrono::steady_clock::now();
-    e.cube = network_input(c, s, *initial);
-    network->run(e.cube.view(), e.cube.view());
-    e.seconds = seconds_since(start);
+    reconstruct([&](array_view<float, 3> x) { network->run(x, x); });
   }  // the session's memory goes before that of the file comes
   for (const float v : e.cube)
     if (!std::isfinite(v))
@@ -88,7 +99,8 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   return e;
 }
 
-double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w) {
+double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w,
+                     index_t refinements) {
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
   const auto initial = described_initial(w.description, w.config.bands);
@@ -98,8 +110,10 @@ double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, 
           ? parameters
           : static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads));
   return session +
-         // the cube, and the initial estimate's memory with it, come when the parameters have gone
-         std::max(0., (initial ? initial_bytes(g, *initial) : cube) - parameters);
+         // the cube, and what goes on around the network, come when the parameters have gone
+         std::max(0.,
+                  cube - parameters +
+                      (initial ? static_cast<double>(unmask::optics::reconstruct_bytes(*initial, g, refinements)) : 0));
 }
 
 double initial_bytes(const unmask::optics::cassi_geometry& g, const initial_estimate& initial) {

@@ -45,11 +45,13 @@ inline estimate run_gap_tv(const context& c, const snapshot& s, bool camera = fa
   return run_initial(c, s, {camera ? initial_kind::gap_tv_camera : initial_kind::gap_tv, {}});
 }
 
-/// `weights` are given back as soon as the session has its own copy.
-result<estimate> run_network(const context&, const snapshot&, unmask::io::weights weights);
+/// `weights` are given back as soon as the session has its own copy; refinements: optics/reconstruct.hpp.
+result<estimate> run_network(const context&, const snapshot&, unmask::io::weights weights,
+                             index_t refinements = unmask::optics::usual_refinements);
 
 /// Bytes that each takes beside the snapshot and the weights.
-double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&);
+double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&,
+                     index_t refinements);
 double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&);
 
 /// The cube, the file that HDF5 builds of it in memory and the copy that goes to the disk, when all else has gone.

@@ -64,7 +64,7 @@ class reconstruction {
     give_back_freed_memory();
     const double used = memory_in_use().now,
                  planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
-                 solving = weights_ ? network_bytes(c_, g, *weights_) : initial_bytes(g, initial_),
+                 solving = weights_ ? network_bytes(c_, g, *weights_, o_.refinements) : initial_bytes(g, initial_),
                  whole = used + planes + std::max(solving, writing_bytes(g));
     const bool tiled = o_.tile.side > 0 || (o_.tile.memory_limit > 0 && whole > o_.tile.memory_limit);
     return tiled ? by_tiles(*files_, used) : at_once(std::move(*files_), whole);
@@ -119,7 +119,8 @@ class reconstruction {
     const snapshot s{std::move(*y), std::move(*mask), files.geometry};
     const bool network = weights_.has_value();
     if (how->camera && initial_.kind == initial_kind::gap_tv) initial_.kind = initial_kind::gap_tv_camera;
-    auto e = network ? run_network(c_, s, std::move(*weights_)) : result<estimate>(run_initial(c_, s, initial_));
+    auto e = network ? run_network(c_, s, std::move(*weights_), o_.refinements)
+                     : result<estimate>(run_initial(c_, s, initial_));
     if (!e) return e.error();
     if (auto saved = unmask::io::write_cube(
             o_.out, e->cube.view(), wavelengths,

@@ -11,7 +11,7 @@ struct reconstruct_options {
   std::string measurement, mask, method, weights, out, report, truth;
   exposure_choice exposure;
   tile_choice tile;
-  index_t step = 2, bands = 0;
+  index_t step = 2, bands = 0, refinements = unmask::optics::usual_refinements;
   bool rotate = false;
 };
 
@@ -27,6 +27,13 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
   command->add_option(
       "--weights", o->weights,
       "safetensors file of `unmask train` (default for 28 bands and step 2: the network that comes with the program)");
+  command
+      ->add_option(
+          "--refinements", o->refinements,
+          "steps with similar patches and the measurement after a network that starts from spectral TV; 0: the "
+          "network alone")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
   command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
       ->check(CLI::Range(1, 4096));
   command

@@ -89,11 +89,15 @@ TEST_CASE("with last_zero an untrained network returns what it starts from") {
         t.train(initial, "--set learning_rate=1e-12 --set validation=[] --stages plain:1 --set initial=" + initial);
     CHECK_MESSAGE(r.code == 0, r.err);
     const std::string with = "reconstruct" + t.shot + " --weights " + t.folder / (initial + "/weights.safetensors");
-    r = run_program(t.folder, with + " --out " + t.folder / "network.h5");
+    r = run_program(t.folder, with + " --refinements 0 --out " + t.folder / "network.h5");
+    CHECK_MESSAGE(r.code == 0, r.err);
+    r = run_program(t.folder, with + " --refinements 2 --out " + t.folder / "refined.h5");
     CHECK_MESSAGE(r.code == 0, r.err);
     r = run_program(t.folder, with + " --method " + initial + " --out " + t.folder / "start.h5");
     CHECK_MESSAGE(r.code == 0, r.err);
     CHECK(largest_difference(t.folder / "network.h5", t.folder / "start.h5") <= 1e-6);
+    // only spectral TV refines
+    CHECK((largest_difference(t.folder / "network.h5", t.folder / "refined.h5") > 0) == (initial == "spectral-tv"));
   }
 }
 

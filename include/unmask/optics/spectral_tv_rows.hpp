@@ -1,6 +1,6 @@
 #pragma once
 
-/// What a step of conjugate gradients in `spectral_tv` does to one row of an image.
+/// What a step of conjugate gradients in `spectral_tv` does to one row of an image, or to the rows of one group.
 
 #include "spectral_tv_weights.hpp"
 
@@ -9,42 +9,59 @@ namespace unmask::inline UNMASK_ABI::optics::detail {
 struct spectral_tv_rows : spectral_tv_weights {
   using spectral_tv_weights::spectral_tv_weights;
 
-  /// body(i, access, sum over t of a[t] x[t stride + i]) for i in [0, n); four registers share each a[t].
+  /// body(i, access, s0, s1), s = sum over t of a[t] x[t stride + i], for i in [0, n): four registers of x times two
+  /// numbers each, because more loads than multiply-adds would be what it waits for (0.56 to 0.34 ms for A' of 256 x
+  /// 256 pixels).
   template <class Body>
-  static void weighted_sum(index_t n, const float* a, index_t terms, const float* x, index_t stride, Body&& body) {
+  static void weighted_sums(index_t n, const float* a0, const float* a1, index_t terms, const float* x, index_t stride,
+                            Body&& body) {
     constexpr index_t lanes = pack::lanes;
     index_t i = 0;
     for (; i + 4 * lanes <= n; i += 4 * lanes) {
-      auto s0 = pack::all(0.f), s1 = s0, s2 = s0, s3 = s0;
+      pack::type s0[4], s1[4];
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) s0[j] = s1[j] = pack::all(0.f);
       const float* from = x + i;
       for (index_t t = 0; t < terms; ++t, from += stride) {
-        const auto factor = pack::held(pack::all(a[t]));
-        s0 = pack::fma(factor, pack::load(from), s0);
-        s1 = pack::fma(factor, pack::load(from + lanes), s1);
-        s2 = pack::fma(factor, pack::load(from + 2 * lanes), s2);
-        s3 = pack::fma(factor, pack::load(from + 3 * lanes), s3);
+        const auto f0 = pack::held(pack::all(a0[t])), f1 = pack::held(pack::all(a1[t]));
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+          const auto one = pack::held(pack::load(from + j * lanes));
+          s0[j] = pack::fma(f0, one, s0[j]);
+          s1[j] = pack::fma(f1, one, s1[j]);
+        }
       }
-      const simd::whole_pack<float> whole;
-      body(i, whole, s0);
-      body(i + lanes, whole, s1);
-      body(i + 2 * lanes, whole, s2);
-      body(i + 3 * lanes, whole, s3);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) body(i + j * lanes, simd::whole_pack<float>{}, s0[j], s1[j]);
     }
     simd::each_pack<float>(n - i, [&](index_t j, auto access) {
-      auto sum = pack::all(0.f);
-      for (index_t t = 0; t < terms; ++t) sum = pack::fma(pack::all(a[t]), access.load(x + t * stride + i + j), sum);
-      body(i + j, access, sum);
+      auto s0 = pack::all(0.f), s1 = s0;
+      for (index_t t = 0; t < terms; ++t) {
+        const auto one = access.load(x + t * stride + i + j);
+        s0 = pack::fma(pack::all(a0[t]), one, s0);
+        s1 = pack::fma(pack::all(a1[t]), one, s1);
+      }
+      body(i + j, access, s0, s1);
     });
   }
 
-  /// line += A L x
+  /// line += A L x. Odd bands have a line of their own: what was just stored, shifted by a step, is slow to load.
   void measure(index_t h, const float* x, const float* mask) {
-    const index_t W = geometry.width;
-    float* to = line + h * geometry.measurement_width();
-    for (index_t c = 0; c < geometry.bands; ++c, to += geometry.step)
-      weighted_sum(W, turned + c * rank, rank, x + h * row, W, [&](index_t i, auto access, auto sum) {
-        access.store(to + i, pack::fma(access.load(mask + h * W + i), sum, access.load(to + i)));
+    const index_t W = geometry.width, C = geometry.bands, V = geometry.measurement_width();
+    float *to = line + h * V, *odd = inverse.spare_line(h);
+    std::fill_n(odd, V, 0.f);
+    for (index_t c = 0; c < C; c += 2) {
+      const bool pair = c + 1 < C;
+      const float *a = turned + c * rank, *b = pair ? a + rank : a;
+      weighted_sums(W, a, b, rank, x + h * row, W, [&](index_t i, auto access, auto first, auto second) {
+        const auto light = access.load(mask + h * W + i);
+        const auto add = [&](float* at, auto sum) { access.store(at, pack::fma(light, sum, access.load(at))); };
+        add(to + geometry.step * c + i, first);
+        if (pair) add(odd + geometry.step * (c + 1) + i, second);
       });
+    }
+    simd::transform<float>(
+        V, to, [](auto even, auto other) { return even + other; }, to, odd);
   }
 
   /// line times `trust`
@@ -55,56 +72,115 @@ struct spectral_tv_rows : spectral_tv_weights {
     });
   }
 
-  /// body(at, access, L' A' line + lambda D' w D x) for row h of all planes, D the differences between neighbours;
-  /// `along` is x's.
-  template <class Body>
-  void gradient(index_t h, const float* x, const float* mask, float lambda, Body&& body) const {
-    const index_t W = geometry.width, flat = h * W;
-    const auto at_row = [&](const edges& e) { return edges{e.right + flat, e.down + flat, e.corner + flat}; };
-    const edges w = at_row(colour), t = at_row(along);
-    const float *light = mask + flat, *all = around + flat;
-    for (index_t k = 0; k < rank; ++k) {
-      const float *plane = x + h * row + k * W, *units = own + h * row + k * W;
-      weighted_sum(W, spread + k * geometry.bands, geometry.bands, line + h * geometry.measurement_width(),
-                   geometry.step, [&](index_t i, auto access, auto sum) {
-                     const float *at = plane + i, *unit = units + i;
-                     auto rough = access.load(all + i) * access.load(at);
-                     rough = pack::fnma(access.load(w.right + i), access.load(at + 1), rough);
-                     rough = pack::fnma(access.load(w.right + i - 1), access.load(at - 1), rough);
-                     rough = pack::fnma(access.load(w.down + i), access.load(at + row), rough);
-                     rough = pack::fnma(access.load(w.down + i - W), access.load(at - row), rough);
-                     rough = pack::fma(access.load(w.corner + i), access.load(at + row + 1), rough);
-                     rough = pack::fma(access.load(w.corner + i - 1), access.load(at + row - 1), rough);
-                     rough = pack::fma(access.load(w.corner + i - W), access.load(at - row + 1), rough);
-                     rough = pack::fma(access.load(w.corner + i - W - 1), access.load(at - row - 1), rough);
-                     const auto given = access.load(t.right + i) + access.load(t.down + i) + access.load(t.corner + i);
-                     rough = pack::fnma(given, access.load(unit), rough);
-                     rough = pack::fma(access.load(t.right + i - 1), access.load(unit - 1), rough);
-                     rough = pack::fma(access.load(t.down + i - W), access.load(unit - row), rough);
-                     rough = pack::fma(access.load(t.corner + i - W - 1), access.load(unit - row - 1), rough);
-                     body(h * row + k * W + i, access,
-                          pack::fma(pack::all(lambda), rough, access.load(light + i) * sum));
-                   });
+  /// Row h of x = L' A' line.
+  void collect(index_t h, float* x, const float* mask) const {
+    const index_t W = geometry.width, C = geometry.bands;
+    const float* from = line + h * geometry.measurement_width();
+    for (index_t k = 0; k < rank; k += 2) {
+      const bool pair = k + 1 < rank;
+      const float *a = spread + k * C, *b = pair ? a + C : a;
+      weighted_sums(W, a, b, C, from, geometry.step, [&](index_t i, auto access, auto first, auto second) {
+        const auto light = access.load(mask + h * W + i);
+        float* at = x + h * row + k * W + i;
+        access.store(at, light * first);
+        if (pair) access.store(at + W, light * second);
+      });
     }
   }
 
-  /// q = r / (diagonal of that operator, all differences weighing as much as colours, all bands alike); returns the
-  /// row's r'q.
-  double precondition(index_t h, float lambda) {
-    const index_t W = geometry.width;
-    auto sum = pack::all(0.f);
-    for (index_t k = 0; k < rank; ++k)
+  /// body(at, access, D' w D x) for row h of all planes, D the differences between neighbours; `along` is x's.
+  template <class Body>
+  void each_roughness(index_t h, const float* x, Body&& body) const {
+    const index_t W = geometry.width, flat = h * W;
+    const auto at_row = [&](const edges& e) { return edges{e.right + flat, e.down + flat, e.corner + flat}; };
+    const edges w = at_row(colour), t = at_row(along);
+    for (index_t k = 0; k < rank; ++k) {
+      const float *plane = x + h * row + k * W, *units = own + h * row + k * W;
       simd::each_pack<float>(W, [&](index_t i, auto access) {
-        const index_t at = h * row + k * W + i;
-        const auto residual = access.load(r + at);
-        const auto diagonal = pack::fma(pack::all(lambda), access.load(around + h * W + i),
-                                        pack::all(energy[k]) * access.load(heard + h * W + i));
-        // dark pixels without neighbours, and a tail's padding, have 0 / 0
-        const auto quotient = residual / pack::max(diagonal, pack::all(1e-20f));
-        access.store(q + at, quotient);
-        sum = pack::fma(residual, quotient, sum);
+        const float *at = plane + i, *unit = units + i;
+        auto rough = access.load(around + flat + i) * access.load(at);
+        rough = pack::fnma(access.load(w.right + i), access.load(at + 1), rough);
+        rough = pack::fnma(access.load(w.right + i - 1), access.load(at - 1), rough);
+        rough = pack::fnma(access.load(w.down + i), access.load(at + row), rough);
+        rough = pack::fnma(access.load(w.down + i - W), access.load(at - row), rough);
+        rough = pack::fma(access.load(w.corner + i), access.load(at + row + 1), rough);
+        rough = pack::fma(access.load(w.corner + i - 1), access.load(at + row - 1), rough);
+        rough = pack::fma(access.load(w.corner + i - W), access.load(at - row + 1), rough);
+        rough = pack::fma(access.load(w.corner + i - W - 1), access.load(at - row - 1), rough);
+        const auto all = access.load(t.right + i) + access.load(t.down + i) + access.load(t.corner + i);
+        rough = pack::fnma(all, access.load(unit), rough);
+        rough = pack::fma(access.load(t.right + i - 1), access.load(unit - 1), rough);
+        rough = pack::fma(access.load(t.down + i - W), access.load(unit - row), rough);
+        rough = pack::fma(access.load(t.corner + i - W - 1), access.load(unit - row - 1), rough);
+        body(h * row + k * W + i, access, rough);
       });
-    return static_cast<double>(pack::sum(sum));
+    }
+  }
+
+  /// Row h of y = x divided by what stands for lambda D' w D in the preconditioner: each pixel's own weights, for
+  /// brightness along `own` and for colours across it. y may be x.
+  void soften(index_t h, float lambda, float* y, const float* x) const {
+    const index_t W = geometry.width, first = h * row;
+    simd::each_pack<float>(W, [&](index_t i, auto access) {
+      auto dot = pack::all(0.f);
+      for (index_t k = 0; k < rank; ++k)
+        dot = pack::fma(access.load(own + first + k * W + i), access.load(x + first + k * W + i), dot);
+      const auto tint = compliance(access.load(around + h * W + i), lambda);
+      dot = dot * (compliance(access.load(bright + h * W + i), lambda) - tint);
+      for (index_t k = 0; k < rank; ++k) {
+        const index_t at = first + k * W + i;
+        access.store(y + at, pack::fma(access.load(own + at), dot, access.load(x + at) * tint));
+      }
+    });
+  }
+
+  /// The inverse that `precondition` needs, for one group.
+  void factor(index_t group, const float* mask, float lambda) {
+    const index_t W = geometry.width;
+    inverse.factor(
+        group, mask, trust,
+        [&](index_t h, index_t w) {
+          const float tint = compliance(around[h * W + w], lambda);
+          return std::pair{tint, compliance(bright[h * W + w], lambda) - tint};
+        },
+        [&](index_t c, index_t h, index_t w) {
+          float sum = 0;
+          for (index_t k = 0; k < rank; ++k) sum += turned[c * rank + k] * own[h * row + k * W + w];
+          return sum;
+        });
+  }
+
+  /// q = (that + L' A' t A L)^-1 r and seen_q = L' A' t A L q for a group's rows; each row's r'q into sums [H]. A L q
+  /// is line / t, whose L' A' was needed anyway, so the steps never measure q.
+  void precondition(index_t group, const float* mask, float lambda, double* sums) {
+    const index_t V = geometry.measurement_width(), first = group * inverse.lanes,
+                  end = std::min(first + inverse.lanes, geometry.height);
+    for (index_t h = first; h < end; ++h) {
+      soften(h, lambda, q, r);
+      std::fill_n(line + h * V, V, 0.f);
+      measure(h, q, mask);
+    }
+    inverse.solve(group, line);
+    for (index_t h = first; h < end; ++h) {
+      collect(h, seen_q, mask);
+      simd::each_pack<float>(row, [&](index_t i, auto access) {
+        const index_t at = h * row + i;
+        access.store(q + at, access.load(r + at) - access.load(seen_q + at));
+      });
+      soften(h, lambda, q, q);
+      auto sum = pack::all(0.f);
+      simd::each_pack<float>(row, [&](index_t i, auto access) {
+        sum = pack::fma(access.load(r + h * row + i), access.load(q + h * row + i), sum);
+      });
+      sums[h] = static_cast<double>(pack::sum(sum));
+    }
+  }
+
+ private:
+  /// One over a weight, which may be 0 in an image of one pixel.
+  static float compliance(float weight, float lambda) { return 1 / (lambda * weight + 1e-5f); }
+  static pack::type compliance(pack::type weight, float lambda) {
+    return pack::all(1.f) / pack::fma(pack::all(lambda), weight, pack::all(1e-5f));
   }
 };
 

@@ -10,6 +10,7 @@
 #include "../core/arena.hpp"
 #include "../simd/loop.hpp"
 #include "cassi.hpp"
+#include "dispersion_inverse.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics::detail {
 
@@ -24,17 +25,19 @@ struct spectral_tv_weights {
   cassi_geometry geometry;
   index_t rank = 0, row = 0;                                     // row: K W
   float *z = nullptr, *p = nullptr, *r = nullptr, *q = nullptr;  // [H, K, W]
+  float *seen_q = nullptr, *seen_p = nullptr;                    // [H, K, W]: L' A' t A L of q and of p
   float* own = nullptr;     // [H, K, W]: unit vectors along each pixel's own spectrum, where differences are brightness
   edges colour;             // weights of differences across `own`; after `join` of a pixel's neighbours right and below
   edges brightness;         // what differences along `own` weigh more than that
   edges along;              // what `brightness` makes of an image: factors on `own` for the neighbours of its pixel
   float* around = nullptr;  // [H, W]: what a pixel itself has of `colour`
+  float* bright = nullptr;  // [H, W]: what it has of `colour` and `brightness` together
   float* line = nullptr;    // [H, V]
   float* trust = nullptr;   // [H, V]: what a measured value weighs
-  float* heard = nullptr;   // [H, W]: a pixel's mask^2 times the mean of what its C measured values weigh
   float *spread = nullptr, *turned = nullptr, *energy = nullptr;  // [K, C], [C, K], [K]: squares of spread's rows
+  dispersion_inverse inverse;
 
-  spectral_tv_weights(const cassi_geometry& g, index_t k) : geometry(g), rank(k), row(k * g.width) {}
+  spectral_tv_weights(const cassi_geometry& g, index_t k) : geometry(g), rank(k), row(k * g.width), inverse(g) {}
 
   void carve(arena& memory) {
     const index_t H = geometry.height, W = geometry.width, C = geometry.bands;
@@ -54,25 +57,23 @@ struct spectral_tv_weights {
     }
     r = memory.take<float>(H * row);
     q = memory.take<float>(H * row);
+    seen_q = memory.take<float>(H * row);
+    seen_p = memory.take<float>(H * row);
     around = memory.take<float>(H * W);
+    bright = memory.take<float>(H * W);
     line = memory.take<float>(H * geometry.measurement_width());
     trust = memory.take<float>(H * geometry.measurement_width());
-    heard = memory.take<float>(H * W);
     spread = memory.take<float>(rank * C);
     turned = memory.take<float>(rank * C);
     energy = memory.take<float>(rank);
+    inverse.carve(memory);
   }
 
-  /// Row h of `trust` and `heard`: one over the variance of y, which grows with y from `floor` times y's mean on; 1 at
+  /// Row h of `trust`: one over the variance of y, which grows with y from `floor` times y's mean on; 1 at
   /// the mean.
-  void believe(index_t h, const float* y, const float* mask, float mean, float floor) {
-    const index_t W = geometry.width, V = geometry.measurement_width();
+  void believe(index_t h, const float* y, float mean, float floor) {
+    const index_t V = geometry.measurement_width();
     for (index_t v = h * V; v < (h + 1) * V; ++v) trust[v] = (1 + floor) / (std::max(0.f, y[v] / mean) + floor);
-    for (index_t w = h * W; w < (h + 1) * W; ++w) {
-      float sum = 0;
-      for (index_t c = 0; c < geometry.bands; ++c) sum += trust[h * (V - W) + w + geometry.step * c];
-      heard[w] = mask[w] * mask[w] * sum / static_cast<float>(geometry.bands);
-    }
   }
 
   /// Row h of `own`: z averaged with 1 2 1 along rows and columns, at length 1 (0 where z is 0).
@@ -168,16 +169,19 @@ struct spectral_tv_weights {
     }
   }
 
-  /// After all rows have weights: what each pixel itself has of `colour`, the sum of those of all its differences.
+  /// After all rows have weights: what each pixel itself has of them, the sums over all its differences.
   void sum(index_t h) {
     const index_t W = geometry.width;
-    const auto& [right, down, corner] = colour;
-    simd::each_pack<float>(W, [&, right = right, down = down, corner = corner](index_t i, auto access) {
+    simd::each_pack<float>(W, [&](index_t i, auto access) {
       const index_t at = h * W + i;
-      access.store(around + at, access.load(right + at) + access.load(right + at - 1) + access.load(down + at) +
-                                    access.load(down + at - W) + access.load(corner + at) +
-                                    access.load(corner + at - 1) + access.load(corner + at - W) +
-                                    access.load(corner + at - W - 1));
+      const auto all = [&](const edges& e) {
+        return access.load(e.right + at) + access.load(e.right + at - 1) + access.load(e.down + at) +
+               access.load(e.down + at - W) + access.load(e.corner + at) + access.load(e.corner + at - 1) +
+               access.load(e.corner + at - W) + access.load(e.corner + at - W - 1);
+      };
+      const auto tint = all(colour);
+      access.store(around + at, tint);
+      access.store(bright + at, tint + all(brightness));
     });
   }
 

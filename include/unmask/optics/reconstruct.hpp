@@ -1,0 +1,47 @@
+#pragma once
+
+/// A cube from a snapshot: the estimate that a network starts from, the network, and, after spectral TV, refinement by
+/// what was measured and by what the image has more than once.
+
+#include "initial_estimate.hpp"
+#include "spectral_tv_refine.hpp"
+
+namespace unmask::inline UNMASK_ABI::optics {
+
+/// Steps of `refine` after the network: most scenes gain up to the eighth, some through a binary mask lose after the
+/// second (docs/decisions.md).
+inline constexpr index_t usual_refinements = 6;
+
+/// x [H, W, C] from y [H, W + step (C - 1)] and the mask [H, W]. `network(x)` works in place; `refinements` > 0: a
+/// correction by the measurement, and as many steps with similar patches. Only spectral TV refines, after other initial
+/// estimates the network's result is the last. `progress` is the initial estimate's.
+template <class Backend, class Network, class Progress>
+void reconstruct(const Backend& be, const initial_estimate& initial, Network&& network, out<float, 3> x, in<float, 2> y,
+                 in<float, 2> mask, index_t step, index_t refinements, Progress&& progress) {
+  const index_t H = x.extent(0), W = x.extent(1);
+  if (initial.kind != initial_kind::spectral_tv || refinements == 0) {
+    estimate_initially(be, initial, x, y, mask, step, progress);
+    return network(x);
+  }
+  spectral_tv plan({H, W, x.extent(2), step}, initial.spread.view());
+  plan.run(be, x, y, mask, progress);
+  network(x);
+  plan.correct(be, x, y, mask);
+  similar_patches patches(H, initial.spread.extent(0), W);
+  for (index_t i = 0; i < refinements; ++i) plan.refine(be, patches, x, y, mask);
+}
+
+template <class Backend, class Network>
+void reconstruct(const Backend& be, const initial_estimate& initial, Network&& network, out<float, 3> x, in<float, 2> y,
+                 in<float, 2> mask, index_t step, index_t refinements = usual_refinements) {
+  reconstruct(be, initial, network, x, y, mask, step, refinements, [](index_t, float) {});
+}
+
+/// Memory that `reconstruct` takes and gives back.
+inline std::size_t reconstruct_bytes(const initial_estimate& initial, const cassi_geometry& g, index_t refinements) {
+  const bool refines = initial.kind == initial_kind::spectral_tv && refinements > 0;
+  return initial_bytes(initial, g) +
+         (refines ? similar_patches::bytes(g.height, initial.spread.extent(0), g.width) : 0);
+}
+
+}  // namespace unmask::inline UNMASK_ABI::optics
