@@ -13,8 +13,9 @@ namespace unmask::inline UNMASK_ABI::optics {
 inline constexpr index_t usual_refinements = 6;
 
 /// x [H, W, C] from y [H, W + step (C - 1)] and the mask [H, W]. `network(x)` works in place; `refinements` > 0: a
-/// correction by the measurement, and as many steps with similar patches. Only spectral TV refines, after other initial
-/// estimates the network's result is the last. `progress` is the initial estimate's.
+/// correction by the measurement, and as many steps with similar patches; fewer the noisier it is, down to none,
+/// because each step explains more of the noise too. Only spectral TV refines, after other initial estimates the
+/// network's result is the last. `progress` is the initial estimate's.
 template <class Backend, class Network, class Progress>
 void reconstruct(const Backend& be, const initial_estimate& initial, Network&& network, out<float, 3> x, in<float, 2> y,
                  in<float, 2> mask, index_t step, index_t refinements, Progress&& progress) {
@@ -26,9 +27,11 @@ void reconstruct(const Backend& be, const initial_estimate& initial, Network&& n
   spectral_tv plan({H, W, x.extent(2), step}, initial.spread.view());
   plan.run(be, x, y, mask, progress);
   network(x);
+  const auto steps = static_cast<index_t>(std::lround(static_cast<float>(refinements) * plan.certainty()));
+  if (steps <= 0) return;
   plan.correct(be, x, y, mask);
   similar_patches patches(H, initial.spread.extent(0), W);
-  for (index_t i = 0; i < refinements; ++i) plan.refine(be, patches, x, y, mask);
+  for (index_t i = 0; i < steps; ++i) plan.refine(be, patches, x, y, mask);
 }
 
 template <class Backend, class Network>

@@ -79,6 +79,9 @@ class spectral_tv {
   template <class Backend>
   void refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y, in<float, 2> mask);
 
+  /// After `run`: 1 where the measurement can be explained exactly, less the more of it is noise.
+  float certainty() const { return options_.last_weight / lambda_; }
+
  private:
   spectral_tv(const cassi_geometry& g, index_t rank, arena& measure) : problem_(g, rank) { carve(measure); }
 
@@ -97,7 +100,7 @@ class spectral_tv {
   memory_block block_;
   detail::spectral_tv_problem problem_;
   double* bare_ = nullptr;        // [H]
-  float level_ = 0, lambda_ = 0;  // of the last run: the scene's mean, the last stage's weight
+  float level_ = 0, lambda_ = 1;  // of the last run: the scene's mean, the last stage's weight
 };
 
 /// line = A L z - y / level, weighed; returns the sum of its squares, weighed, and keeps that of the bare ones.
