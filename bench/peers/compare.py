@@ -226,13 +226,15 @@ def show(records, peak):
 
 
 def draw_chart(records, path):
-    """A panel a work: median seconds, whiskers from the fastest to the slowest run."""
+    """A panel a work that more than one did: median seconds, whiskers from the fastest to the slowest run."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    names = list(dict.fromkeys(r["work"] for r in records))
+    together = [r["work"] for r in records if r["system"] != "unmask"]
+    names = list(dict.fromkeys(together or [r["work"] for r in records]))
+    most = max(sum(r["work"] == name for r in records) for name in names)
     columns = min(3, len(names))
     figure, panels = pyplot.subplots(
         -(-len(names) // columns), columns, figsize=(5.2 * columns, 2.6 * -(-len(names) // columns)), squeeze=False
@@ -246,6 +248,7 @@ def draw_chart(records, path):
         colours = ["#c8452c" if r["system"] == "unmask" else "#7d8fa3" for r in rows]
         panel.barh(range(len(rows)), median, xerr=spread, color=colours, ecolor="#222222", capsize=2, height=0.7)
         panel.set_yticks(range(len(rows)), [f"{r['system']}, {r['threads']}" for r in rows], fontsize=7)
+        panel.set_ylim(len(rows) - most - 0.5, len(rows) - 0.5)
         panel.set_title(name, fontsize=9)
         panel.tick_params(axis="x", labelsize=7)
         panel.set_xlim(0, 1.12 * max(r["high_s"] for r in rows))
