@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include <Eigen/Cholesky>
@@ -48,7 +47,7 @@ class similar_patches {
 
  private:
   static constexpr index_t reach = 16;   // how far similar patches are looked for: 24 pixels give .01 dB more
-  static constexpr index_t most = 64;    // patches in a group; 100 give up to .05 dB more at 1.6 times the time
+  static constexpr index_t most = 64;    // patches in a group; 100 give up to .05 dB more
   static constexpr index_t rows_of = 5;  // of references in a strip, which has its own sums: equal bits for any threads
   using pack = simd::pack<float>;
   using matrix = Eigen::Map<Eigen::MatrixXf>;

@@ -18,16 +18,15 @@ namespace unmask::inline UNMASK_ABI::optics {
 template <class Backend>
 void spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask) {
   auto& a = problem_;
-  const index_t H = a.geometry.height, W = a.geometry.width, C = a.geometry.bands, V = a.geometry.measurement_width();
-  assert(x.size() == a.geometry.cube_size() && mask.size() == H * W && y.size() == H * V);
+  const index_t H = a.geometry.height, V = a.geometry.measurement_width();
+  assert(x.size() == a.geometry.cube_size() && mask.size() == H * a.geometry.width && y.size() == H * V);
   if (!(level_ > 0)) return;  // an all-dark measurement
   take_apart(be, x);
   a.weigh_all(be, options_, options_.last_softness);
+  cassi_forward(be, array_view<float, 2>(a.line, H, V), x, mask, a.geometry.step);
   parallel_for(be, H, [&](index_t h, int) {
     float* line = a.line + h * V;  // what x leaves unexplained
-    for (index_t v = 0; v < V; ++v) line[v] = -y(h, v) / level_;
-    for (index_t w = 0; w < W; ++w)
-      for (index_t c = 0; c < C; ++c) line[w + a.geometry.step * c] += mask(h, w) * x(h, w, c) / level_;
+    for (index_t v = 0; v < V; ++v) line[v] = (line[v] - y(h, v)) / level_;
     a.weigh_line(h);
   });
   std::fill_n(a.z, H * a.row, 0.f);
