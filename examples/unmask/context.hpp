@@ -59,6 +59,7 @@ inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::
 void add_demo(CLI::App&, context&);
 void add_simulate(CLI::App&, context&);
 void add_train(CLI::App&, context&);
+void add_calibrate(CLI::App&, context&);
 void add_reconstruct(CLI::App&, context&);
 void add_evaluate(CLI::App&, context&);
 void add_info(CLI::App&, context&);

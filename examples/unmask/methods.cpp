@@ -3,6 +3,8 @@
 #include "device.hpp"
 
 #include <cmath>
+#include <optional>
+#include <unmask/metrics/mask_trace.hpp>
 #include <unmask/train/progress.hpp>
 
 namespace program {
@@ -22,6 +24,18 @@ std::string shown_name(initial_kind kind) {
   return "";
 }
 
+/// Steps of refinement, as a bar; how many there are is known at the first.
+class refinement_progress {
+ public:
+  void operator()(index_t k, index_t steps) {
+    if (!bar_) bar_.emplace(steps, 0, unmask::train::progress::options{.label = "refinement"});
+    bar_->update(k, "");
+  }
+
+ private:
+  std::optional<unmask::train::progress> bar_;
+};
+
 /// What an initial estimate reports, as a bar.
 class initial_progress {
  public:
@@ -38,11 +52,14 @@ class initial_progress {
   unmask::train::progress bar_;
 };
 
-}  // namespace
-
-double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s) {
+/// `placed`: with the bands where the camera has them, not at multiples of the step.
+double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s, bool placed) {
   tensor<float, 2> again(s.measurement.extents());
-  unmask::optics::cassi_forward(c.backend(), again.view(), cube.view(), s.mask.view(), s.geometry.step);
+  if (placed && !s.camera.positions.empty())
+    unmask::optics::cassi_forward(c.backend(), again.view(), cube.view(), s.mask.view(),
+                                  std::span<const float>(s.camera.positions));
+  else
+    unmask::optics::cassi_forward(c.backend(), again.view(), cube.view(), s.mask.view(), s.geometry.step);
   double difference = 0, energy = 0;
   for (index_t i = 0; i < again.size(); ++i) {
     const double y = s.measurement.data()[i], d = again.data()[i] - y;
@@ -51,6 +68,14 @@ double reprojection_error(const context& c, const tensor<float, 3>& cube, const 
   }
   return energy > 0 ? std::sqrt(difference / energy) : 0;
 }
+
+/// What can be said of a result without a truth.
+void judge(const context& c, estimate& e, const snapshot& s, bool placed) {
+  e.reprojection = reprojection_error(c, e.cube, s, placed);
+  e.trace = unmask::metrics::mask_trace(c.backend(), unmask::in<float, 3>(e.cube.view()), s.mask.view());
+}
+
+}  // namespace
 
 tensor<float, 3> network_input(const context& c, const snapshot& s, const initial_estimate& initial) {
   tensor<float, 3> x({s.geometry.height, s.geometry.width, s.geometry.bands});
@@ -61,9 +86,9 @@ tensor<float, 3> network_input(const context& c, const snapshot& s, const initia
 
 estimate run_initial(const context& c, const snapshot& s, const initial_estimate& initial) {
   const auto start = std::chrono::steady_clock::now();
-  estimate e{shown_name(initial.kind), network_input(c, s, initial), 0, 0};
+  estimate e{shown_name(initial.kind), network_input(c, s, initial)};
   e.seconds = seconds_since(start);
-  e.reprojection = reprojection_error(c, e.cube, s);
+  judge(c, e, s, initial.kind == initial_kind::spectral_tv);
   return e;
 }
 
@@ -71,14 +96,16 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   if (w.config.bands != s.geometry.bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
                                         " bands, the measurement has " + std::to_string(s.geometry.bands));
-  const auto initial = described_initial(w.description, w.config.bands);
+  auto initial = described_initial(w.description, w.config.bands);
   if (!initial) return initial.error();
-  estimate e{"S2-Transformer", {}, 0, 0};
+  initial->camera = s.camera;
+  estimate e{"S2-Transformer", {}};
   const auto reconstruct = [&](auto&& network) {
     const auto start = std::chrono::steady_clock::now();
     e.cube = tensor<float, 3>({s.geometry.height, s.geometry.width, s.geometry.bands});
     unmask::optics::reconstruct(c.backend(), *initial, network, e.cube.view(), s.measurement.view(), s.mask.view(),
-                                s.geometry.step, refinements, initial_progress(initial->kind));
+                                s.geometry.step, refinements, initial_progress(initial->kind),
+                                refinement_progress());
     e.seconds = seconds_since(start);
   };
   if (c.device == "cuda") {
@@ -95,15 +122,16 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   for (const float v : e.cube)
     if (!std::isfinite(v))
       return error(errc::wrong_value, "the network's reconstruction holds a value that is not finite");
-  e.reprojection = reprojection_error(c, e.cube, s);
+  judge(c, e, s, initial->kind == initial_kind::spectral_tv);
   return e;
 }
 
 double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w,
-                     index_t refinements) {
+                     const unmask::optics::camera_model& camera, index_t refinements) {
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
-  const auto initial = described_initial(w.description, w.config.bands);
+  auto initial = described_initial(w.description, w.config.bands);
+  if (initial) initial->camera = camera;
   // what a device's session takes is the device's
   const double session =
       c.device == "cuda"

@@ -14,19 +14,19 @@ struct estimate {
   tensor<float, 3> cube;
   double reprojection = 0;  ///< |A x - y| / |y|
   double seconds = 0;
+  double trace = 0;  ///< metrics/mask_trace.hpp
 };
 
 /// A measurement in units of the cube (y = sum over bands of mask * cube), with its mask.
 struct snapshot {
   tensor<float, 2> measurement, mask;
   unmask::optics::cassi_geometry geometry;
+  unmask::optics::camera_model camera = {};
 };
 
 inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
-
-double reprojection_error(const context&, const tensor<float, 3>& cube, const snapshot&);
 
 using unmask::optics::describe_initial;
 using unmask::optics::described_initial;
@@ -37,12 +37,13 @@ using unmask::optics::initial_name;
 /// What a network starts from.
 tensor<float, 3> network_input(const context&, const snapshot&, const initial_estimate& = {});
 
-/// The same as a result of its own: HM, GAP-TV (the training-free baseline) or spectral TV.
+/// The same as a result of its own: HM, GAP-TV (the training-free baseline) or spectral TV, each with the snapshot's
+/// camera as far as it knows of one.
 estimate run_initial(const context&, const snapshot&, const initial_estimate&);
 
 /// GAP-TV. `camera`: the calmer settings for real snapshots.
 inline estimate run_gap_tv(const context& c, const snapshot& s, bool camera = false) {
-  return run_initial(c, s, {camera ? initial_kind::gap_tv_camera : initial_kind::gap_tv, {}});
+  return run_initial(c, s, {.kind = camera ? initial_kind::gap_tv_camera : initial_kind::gap_tv});
 }
 
 /// `weights` are given back as soon as the session has its own copy; refinements: optics/reconstruct.hpp.
@@ -51,7 +52,7 @@ result<estimate> run_network(const context&, const snapshot&, unmask::io::weight
 
 /// Bytes that each takes beside the snapshot and the weights.
 double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&,
-                     index_t refinements);
+                     const unmask::optics::camera_model&, index_t refinements);
 double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&);
 
 /// The cube, the file that HDF5 builds of it in memory and the copy that goes to the disk, when all else has gone.

@@ -34,6 +34,8 @@ class report_builder {
     char text[64];
     std::snprintf(text, sizeof text, "%.4f", kept.reprojection);
     if (kept.reprojection > 0) fact("|A x - y| / |y|, " + kept.name, text);
+    std::snprintf(text, sizeof text, "%.1f %%", 100 * kept.trace);
+    if (kept.trace > 0) fact("Brightness that follows the mask, " + kept.name, text);
   }
 
   /// A picture beside the cubes; the plane must outlive `write`.

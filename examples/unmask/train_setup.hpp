@@ -146,7 +146,7 @@ inline result<> learn_spread(train_config& config, const std::vector<scene>& sce
   auto spread = unmask::optics::learn_spread(cubes(scenes), config.spread_rank);
   if (!spread) return spread.error();
   std::map<std::string, std::string> words;
-  describe_initial(words, {initial_kind::spectral_tv, std::move(*spread)});
+  describe_initial(words, {.kind = initial_kind::spectral_tv, .spread = std::move(*spread)});
   config.spread = words["spread"];
   return {};
 }

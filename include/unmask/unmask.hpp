@@ -10,6 +10,7 @@
 #include "core/result.hpp"
 #include "core/tensor.hpp"
 #include "core/view.hpp"
+#include "metrics/mask_trace.hpp"
 #include "metrics/quality.hpp"
 #include "models/initialise.hpp"
 #include "models/session.hpp"

@@ -185,3 +185,55 @@ TEST_CASE("where no network comes with the program GAP-TV is taken, and it says 
   CHECK(r.lines() == 1);
   CHECK(r.err.find("--weights") != std::string::npos);
 }
+
+TEST_CASE("a calibrated camera: found from a snapshot, taken with the mask, refused where it is damaged") {
+  const starting_files t(28);
+  auto r = t.train("run", "--stages plain:1 --set initial=spectral-tv");
+  CHECK_MESSAGE(r.code == 0, r.err);
+  const std::string weights = " --weights " + t.folder / "run/weights.safetensors", camera = t.folder / "camera.h5";
+  r = run_program(t.folder, "--json calibrate --trials 3" + t.shot + weights + " --out " + camera);
+  CHECK_MESSAGE(r.code == 0, r.err);
+  const auto found = json::parse(r.out);
+  CHECK(found["trials"] == 3);
+  CHECK(found["error"].get<double>() <= found["error_before"].get<double>());
+  const auto positions = unmask::io::read_tensor<double, 1>({camera, "positions"});
+  REQUIRE(positions);
+  CHECK(positions->size() == 28);
+  CHECK(unmask::io::read_mask({camera, ""}).value().extents() == std::array<unmask::index_t, 2>{32, 32});
+  const std::string rebuild = "reconstruct --method spectral-tv --measurement " + t.folder / "shot.h5" + weights +
+                              " --out " + t.folder / "x.h5 --mask ";
+  CHECK(run_program(t.folder, rebuild + camera).code == 0);
+  fs::remove(t.folder / "x.h5");
+  // the same mask with other words beside it
+  const auto mask = unmask::io::read_mask({camera, ""}).value();
+  std::vector<double> columns(28);
+  const auto refused = [&](std::span<const double> list, std::span<const double> weight, const char* what) {
+    REQUIRE(unmask::io::hdf5_writer(t.folder / "odd.h5")
+                .put("mask", mask.view())
+                .put("positions", list)
+                .put("noise_weight", weight)
+                .save());
+    const auto odd = run_program(t.folder, rebuild + t.folder / "odd.h5");
+    CHECK(odd.code == 2);
+    CHECK(odd.lines() == 1);
+    CHECK_MESSAGE(odd.err.find(what) != std::string::npos, odd.err);
+    CHECK_FALSE(fs::exists(t.folder / "x.h5"));
+  };
+  const std::vector<double> good{.2}, none{0}, two{.2, .2};
+  refused(std::span(columns).first(27), good, "'positions' has 27 numbers");
+  refused(columns, none, "'noise_weight'");
+  refused(columns, two, "'noise_weight'");
+  columns[3] = 54.5;
+  refused(columns, good, "54.5");
+  for (const auto& [arguments, what] :
+       {std::pair{std::string(" --measurement ") + t.folder / "none.h5" + " --mask " + t.folder / "mask.h5" + weights,
+                  "none.h5"},
+        std::pair{t.shot, "weights"}, std::pair{t.shot + " --step 1" + weights, "55 bands"}}) {
+    const auto bad = run_program(t.folder, "calibrate" + arguments + " --out " + t.folder / "no.h5", 2,
+                                 "UNMASK_MODELS='" + t.folder / "nowhere" + "' ");
+    CHECK(bad.code == 2);
+    CHECK(bad.lines() == 1);
+    CHECK_MESSAGE(bad.err.find(what) != std::string::npos, bad.err);
+    CHECK_FALSE(fs::exists(t.folder / "no.h5"));
+  }
+}

@@ -35,11 +35,18 @@ inline result<initial_kind> initial_by_name(std::string_view name) {
                "initial: '" + std::string(name) + "' is not one of hm, gap-tv, gap-tv-camera, spectral-tv");
 }
 
-/// All that it takes to make it again, for instance from a weights file's description.
+/// All that it takes to make it again: what a weights file's description says, and the camera.
 struct initial_estimate {
   initial_kind kind = initial_kind::hm;
-  tensor<float, 2> spread;  ///< spectral TV's [K, C]; empty for the others
+  tensor<float, 2> spread = {};  ///< spectral TV's [K, C]; empty for the others
+  camera_model camera = {};      ///< only spectral TV knows of it: the others take bands at multiples of the step
 };
+
+inline spectral_tv spectral_tv_plan(const initial_estimate& initial, const cassi_geometry& g) {
+  spectral_tv_options options;
+  options.noise_weight = initial.camera.noise_weight;
+  return {g, initial.spread.view(), options, initial.camera.positions};
+}
 
 /// Adds "initial", and "spread" (K, C, then the values, row by row) where there is one.
 inline void describe_initial(std::map<std::string, std::string>& description, const initial_estimate& initial) {
@@ -62,7 +69,7 @@ inline result<initial_estimate> described_initial(const std::map<std::string, st
   if (word == description.end()) return initial_estimate{};
   const auto kind = initial_by_name(word->second);
   if (!kind) return kind.error();
-  initial_estimate initial{*kind, {}};
+  initial_estimate initial{.kind = *kind};
   if (*kind != initial_kind::spectral_tv) return initial;
   const auto spread = description.find("spread");
   if (spread == description.end()) return error(errc::not_found, "initial: spectral-tv without a 'spread'");
@@ -90,7 +97,7 @@ inline result<initial_estimate> described_initial(const std::map<std::string, st
 /// Memory that `estimate_initially` takes and gives back.
 inline std::size_t initial_bytes(const initial_estimate& initial, const cassi_geometry& g) {
   if (initial.kind == initial_kind::hm) return 0;
-  return initial.kind == initial_kind::spectral_tv ? spectral_tv::bytes(g, initial.spread.extent(0)) : gap_tv::bytes(g);
+  return initial.kind == initial_kind::spectral_tv ? spectral_tv::bytes(g, initial.spread.extent(0), !initial.camera.positions.empty()) : gap_tv::bytes(g);
 }
 
 /// How often `estimate_initially` reports.
@@ -116,7 +123,7 @@ void estimate_initially(const Backend& be, const initial_estimate& initial, out<
   if (initial.kind == initial_kind::hm)
     cassi_input(be, x, y, mask, step);
   else if (initial.kind == initial_kind::spectral_tv)
-    spectral_tv(g, initial.spread.view()).run(be, x, y, mask, progress);
+    spectral_tv_plan(initial, g).run(be, x, y, mask, progress);
   else
     gap_tv(g, initial.kind == initial_kind::gap_tv ? gap_tv_options() : camera_gap_tv()).run(be, x, y, mask, progress);
 }

@@ -27,8 +27,11 @@
 #include <cassert>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <type_traits>
+#include <vector>
 
+#include "camera_alignment.hpp"
 #include "spectral_tv_problem.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
@@ -39,25 +42,46 @@ class similar_patches;
 class spectral_tv {
  public:
   /// `g` comes from `check_cassi`, `options` have passed `check_spectral_tv`; spread [K, C] is the transpose of L.
-  spectral_tv(const cassi_geometry& g, in<float, 2> spread, const spectral_tv_options& options = {})
-      : options_(options), block_(bytes(g, spread.extent(0))), problem_(g, spread.extent(0)) {
+  /// `positions` (camera_alignment.hpp): where the bands land if not at multiples of the step. Light is then shared by the
+  /// columns beside: as if there were a band for each column, whose rows of L are shares of the real bands'.
+  spectral_tv(const cassi_geometry& g, in<float, 2> spread, const spectral_tv_options& options = {},
+              std::span<const float> positions = {})
+      : options_(options),
+        bands_(g.bands),
+        positions_(positions.begin(), positions.end()),
+        block_(bytes(g, spread.extent(0), !positions.empty())),
+        problem_(columns(g, !positions.empty()), spread.extent(0)) {
     assert(spread.extent(1) == g.bands);
     arena memory(block_.data(), block_.bytes());
     carve(memory);
-    for (index_t k = 0; k < problem_.rank; ++k)
-      for (index_t c = 0; c < g.bands; ++c) {
-        problem_.spread[k * g.bands + c] = problem_.turned[c * problem_.rank + k] = spread(k, c);
-        problem_.energy[k] += spread(k, c) * spread(k, c);
+    const index_t K = problem_.rank, P = problem_.geometry.bands;
+    for (index_t k = 0; k < K; ++k)
+      for (index_t c = 0; c < bands_; ++c) {
+        const float value = spread(k, c);
+        spread_[k * bands_ + c] = turned_[c * K + k] = value;
+        problem_.energy[k] += value * value;
+        const float at = positions_.empty() ? static_cast<float>(c) : positions_[static_cast<std::size_t>(c)];
+        const auto first = static_cast<index_t>(at);
+        const float part = at - static_cast<float>(first);
+        for (const auto& [p, share] : {std::pair{first, 1 - part}, std::pair{std::min(first + 1, P - 1), part}}) {
+          problem_.spread[k * P + p] += share * value;
+          problem_.turned[p * K + k] += share * value;
+        }
       }
-    problem_.inverse.learn(problem_.turned, problem_.rank);
+    problem_.inverse.learn(problem_.turned, K);
   }
 
-  /// The size of that allocation: about 4 (C + 7 K + 16) bytes a pixel of the scene.
-  static std::size_t bytes(const cassi_geometry& g, index_t rank) {
+  /// The size of that allocation: about 4 (C + 7 K + 16) bytes a pixel of the scene; `placed`: with positions, where C
+  /// is the number of columns that the bands are spread over.
+  static std::size_t bytes(const cassi_geometry& g, index_t rank, bool placed = false) {
     arena measure;
-    spectral_tv(g, rank, measure);
+    spectral_tv(g, rank, placed, measure);
     return measure.peak();
   }
+
+  /// Values of y that are to count for nothing: defects, or values kept back. [H, V], anything but 0 is left out; has to
+  /// live as long as `run` goes on. Null: none.
+  void leave_out(const unsigned char* values) { left_out_ = values; }
 
   /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x) and the mask [H, W].
   /// Every stage ends with `progress(stage from 1, |A x - y| / |y|)`; where that returns a bool, false stops.
@@ -83,11 +107,20 @@ class spectral_tv {
   float certainty() const { return options_.last_weight / lambda_; }
 
  private:
-  spectral_tv(const cassi_geometry& g, index_t rank, arena& measure) : problem_(g, rank) { carve(measure); }
+  spectral_tv(const cassi_geometry& g, index_t rank, bool placed, arena& measure)
+      : bands_(g.bands), problem_(columns(g, placed), rank) {
+    carve(measure);
+  }
+
+  static cassi_geometry columns(const cassi_geometry& g, bool placed) {
+    return placed ? cassi_geometry{g.height, g.width, g.step * (g.bands - 1) + 1, 1} : g;
+  }
 
   void carve(arena& memory) {
     problem_.carve(memory);
     bare_ = memory.take<double>(problem_.geometry.height);
+    spread_ = memory.take<float>(problem_.rank * bands_);
+    turned_ = memory.take<float>(problem_.rank * bands_);
   }
 
   template <class Backend>
@@ -97,9 +130,13 @@ class spectral_tv {
   double compare(index_t h, const float* y, const float* mask, float level);
 
   spectral_tv_options options_;
+  index_t bands_;
+  std::vector<float> positions_;
+  const unsigned char* left_out_ = nullptr;
   memory_block block_;
   detail::spectral_tv_problem problem_;
   double* bare_ = nullptr;        // [H]
+  float *spread_ = nullptr, *turned_ = nullptr;  // [K, C], [C, K]: of the scene's bands
   float level_ = 0, lambda_ = 1;  // of the last run: the scene's mean, the last stage's weight
 };
 
@@ -123,12 +160,12 @@ inline double spectral_tv::compare(index_t h, const float* y, const float* mask,
 template <class Backend>
 void spectral_tv::take_apart(const Backend& be, in<float, 3> x) {
   auto& a = problem_;
-  const index_t W = a.geometry.width, C = a.geometry.bands;
+  const index_t W = a.geometry.width, C = bands_;
   parallel_for(be, a.geometry.height, [&](index_t h, int) {
     for (index_t w = 0; w < W; ++w)
       for (index_t k = 0; k < a.rank; ++k) {
         float sum = 0;
-        for (index_t c = 0; c < C; ++c) sum += a.spread[k * C + c] * x(h, w, c);
+        for (index_t c = 0; c < C; ++c) sum += spread_[k * C + c] * x(h, w, c);
         a.z[h * a.row + k * W + w] = sum / (level_ * a.energy[k]);
       }
   });
@@ -138,12 +175,12 @@ void spectral_tv::take_apart(const Backend& be, in<float, 3> x) {
 template <class Backend>
 void spectral_tv::add(const Backend& be, out<float, 3> x, const float* d) {
   auto& a = problem_;
-  const index_t W = a.geometry.width, C = a.geometry.bands;
+  const index_t W = a.geometry.width, C = bands_;
   parallel_for(be, a.geometry.height, [&](index_t h, int) {
     for (index_t w = 0; w < W; ++w)
       for (index_t c = 0; c < C; ++c) {
         float sum = 0;
-        for (index_t k = 0; k < a.rank; ++k) sum += a.turned[c * a.rank + k] * d[h * a.row + k * W + w];
+        for (index_t k = 0; k < a.rank; ++k) sum += turned_[c * a.rank + k] * d[h * a.row + k * W + w];
         const float to = x(h, w, c) + level_ * sum;
         x(h, w, c) = to < 0 ? 0 : to;
       }
@@ -153,8 +190,8 @@ void spectral_tv::add(const Backend& be, out<float, 3> x, const float* d) {
 template <class Backend, class Progress>
 float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress) {
   auto& a = problem_;
-  const index_t H = a.geometry.height, C = a.geometry.bands;
-  assert(x.size() == a.geometry.cube_size() && mask.size() == H * a.geometry.width);
+  const index_t H = a.geometry.height, C = bands_;
+  assert(x.size() == H * a.geometry.width * C && mask.size() == H * a.geometry.width);
   double light = 0, passed = 0, squares = 0;
   for (float m : mask) passed += static_cast<double>(m);
   for (float v : y) {
@@ -176,7 +213,13 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<fl
   const auto relative = [&] { return static_cast<float>(std::sqrt(std::accumulate(bare_, bare_ + H, 0.) / squares)); };
 
   const auto mean = static_cast<float>(light / static_cast<double>(y.size()));
-  parallel_for(be, H, [&](index_t h, int) { a.believe(h, y.data(), mean, options_.noise_floor); });
+  parallel_for(be, H, [&](index_t h, int) {
+    a.believe(h, y.data(), mean, options_.noise_floor);
+    if (!left_out_) return;
+    const index_t V = a.geometry.measurement_width();
+    for (index_t i = h * V; i < (h + 1) * V; ++i)
+      if (left_out_[i]) a.trust[i] = 1e-6f;  // 0 has no inverse; the rest weigh about 1
+  });
   std::fill_n(a.z, H * a.row, 0.f);
   double residual = missing();
   for (index_t stage = 0; stage < options_.stages; ++stage) {

@@ -7,6 +7,7 @@
 
 #include "../core/result.hpp"
 #include "../core/view.hpp"
+#include "camera_alignment.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
@@ -18,7 +19,7 @@ struct spectral_tv_options {
   float patch_noise = .5f;     ///< of z, in `refine`: what similar patches differ by
   float first_weight = .1f;    ///< lambda of the first stage
   float last_weight = .0005f;  ///< lambda of the last third of the stages, if there is no noise
-  float noise_weight = .18f;   ///< lambda is at least this times the weighted mean square of A x - y
+  float noise_weight = camera_model().noise_weight;  ///< lambda is at least this times the weighted mean square of A x - y
   float noise_floor = .3f;     ///< in units of y's mean: the variance of y is taken as proportional to y plus this
   float first_softness = 1;    ///< s of the first stage
   float last_softness = .05f;  ///< s of the last

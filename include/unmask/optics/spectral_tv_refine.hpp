@@ -19,11 +19,15 @@ template <class Backend>
 void spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask) {
   auto& a = problem_;
   const index_t H = a.geometry.height, V = a.geometry.measurement_width();
-  assert(x.size() == a.geometry.cube_size() && mask.size() == H * a.geometry.width && y.size() == H * V);
+  assert(x.size() == H * a.geometry.width * bands_ && mask.size() == H * a.geometry.width && y.size() == H * V);
   if (!(level_ > 0)) return;  // an all-dark measurement
   take_apart(be, x);
   a.weigh_all(be, options_, options_.last_softness);
-  cassi_forward(be, array_view<float, 2>(a.line, H, V), x, mask, a.geometry.step);
+  const array_view<float, 2> lines(a.line, H, V);
+  if (positions_.empty())
+    cassi_forward(be, lines, x, mask, a.geometry.step);
+  else
+    cassi_forward(be, lines, x, mask, std::span<const float>(positions_));
   parallel_for(be, H, [&](index_t h, int) {
     float* line = a.line + h * V;  // what x leaves unexplained
     for (index_t v = 0; v < V; ++v) line[v] = (line[v] - y(h, v)) / level_;

@@ -16,7 +16,7 @@
 namespace unmask::inline UNMASK_ABI::train {
 
 struct field_options {
-  optics::initial_estimate initial{optics::initial_kind::gap_tv, {}};
+  optics::initial_estimate initial{.kind = optics::initial_kind::gap_tv};
   index_t fields = 32;           ///< kept at a time
   index_t steps_per_field = 16;  ///< steps after which the oldest one is replaced
 };

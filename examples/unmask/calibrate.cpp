@@ -1,0 +1,113 @@
+/// unmask calibrate: where a camera's mask and bands really lie, from its own snapshots.
+
+#include <unmask/io/weights.hpp>
+#include <unmask/optics/calibrate.hpp>
+#include <unmask/train/progress.hpp>
+
+#include "camera_file.hpp"
+#include "methods.hpp"
+#include "models.hpp"
+#include "snapshot_files.hpp"
+
+namespace program {
+
+namespace {
+
+struct calibrate_options {
+  std::vector<std::string> measurements;
+  std::string mask, weights, out;
+  index_t step = 2;
+  unmask::optics::calibration_options search;
+};
+
+/// What spectral TV has to know of spectra: from the weights that were named, or those that come with the program.
+result<initial_estimate> spectra_for(const calibrate_options& o, index_t bands) {
+  const auto path = o.weights.empty() ? model_path(general_model) : o.weights;
+  if (!path) return error(errc::not_found, "calibrate: no weights that know spectra (--weights)");
+  const auto weights = unmask::io::read_weights(*path, unmask::cpu{});
+  if (!weights) return weights.error();
+  auto initial = described_initial(weights->description, weights->config.bands);
+  if (initial && (initial->kind != initial_kind::spectral_tv || weights->config.bands != bands))
+    return error(errc::bad_argument, *path + ": no spectra of " + std::to_string(bands) +
+                                         " bands to start from (weights of a network that starts from spectral-tv)");
+  return initial;
+}
+
+result<> calibrate(const context& c, const calibrate_options& o) {
+  std::vector<tensor<float, 2>> snapshots;
+  tensor<float, 2> mask;
+  unmask::optics::cassi_geometry geometry;
+  for (const std::string& name : o.measurements) {
+    auto files = snapshot_files::open(name, o.mask, 0, o.step);
+    if (!files) return files.error();
+    auto y = files->measurement.read();
+    if (!y) return y.error();
+    if (const auto lit = files->expose({"camera", 1}, name, *std::max_element(y->begin(), y->end())); !lit)
+      return lit.error();
+    for (float& v : *y) v = std::max(v, 0.f);
+    if (snapshots.empty()) {
+      auto m = files->mask.read();
+      if (!m) return m.error();
+      mask = std::move(*m);
+      geometry = files->geometry;
+    }
+    snapshots.push_back(std::move(*y));
+  }
+  const auto spectra = spectra_for(o, geometry.bands);
+  if (!spectra) return spectra.error();
+  std::vector<unmask::in<float, 2>> views;
+  for (const auto& y : snapshots) views.push_back(y.view());
+  const unmask::optics::calibrator search(geometry, views, mask.view(), spectra->spread.view(), o.search);
+  unmask::train::progress bar(o.search.trials, 0, {.label = "calibration"});
+  const auto found = search.run(c.backend(), [&](index_t tried, double error, const auto& a) {
+    char text[160];
+    std::snprintf(text, sizeof text, "error %.4f  right %.1f down %.1f blur %.1f stretch %.1f bend %.1f", error,
+                  static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.blur),
+                  static_cast<double>(a.stretch), static_cast<double>(a.bend));
+    bar.update(tried, text);
+  });
+  bar.pause();
+  const auto& a = found.best;
+  const auto aligned = unmask::optics::aligned_mask(c.backend(), mask.view(), a);
+  if (auto saved = write_camera(o.out, aligned, found.camera, a); !saved) return saved;
+  c.say("%s: mask %+.1f right, %+.1f down, blur %.1f; dispersion %+.1f at its end, %+.1f in the middle (pixels); noise "
+        "weight %.2f\n",
+        o.out.c_str(), static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.blur),
+        static_cast<double>(a.stretch), static_cast<double>(a.bend), static_cast<double>(found.camera.noise_weight));
+  c.say("values kept back are predicted with an error of %.4f, %.4f without calibration\n", found.after, found.before);
+  c.print({{"out", o.out},
+           {"right", a.right},
+           {"down", a.down},
+           {"blur", a.blur},
+           {"stretch", a.stretch},
+           {"bend", a.bend},
+           {"noise_weight", found.camera.noise_weight},
+           {"error_before", found.before},
+           {"error", found.after},
+           {"trials", found.tried}});
+  return {};
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& app, context& c) {
+  auto o = std::make_shared<calibrate_options>();
+  auto* command = add_command(
+      app, "calibrate", "where a camera's mask and bands really lie, from its own snapshots",
+      "unmask calibrate --measurement a.mat --measurement b.mat --mask mask.mat --out camera.h5\n  unmask reconstruct "
+      "--measurement a.mat --mask camera.h5 --out cube.h5");
+  command->add_option("--measurement", o->measurements, "snapshots of one camera; more than one is better")->required();
+  command->add_option("--mask", o->mask, "its coded mask [H, W] as measured or designed")->required();
+  command->add_option("--out", o->out, "HDF5 file, a --mask of `unmask reconstruct`")->required();
+  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(1, 64))->capture_default_str();
+  command->add_option("--weights", o->weights, "weights whose spectra are taken (default: those with the program)");
+  command->add_option("--rows", o->search.rows, "rows of each snapshot that are looked at")
+      ->check(CLI::Range(8, 4096))
+      ->capture_default_str();
+  command->add_option("--trials", o->search.trials, "at most so many alignments")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->callback([&c, o] { c.run = [&c, o] { return calibrate(c, *o); }; });
+}
+
+}  // namespace program

@@ -1,0 +1,59 @@
+#pragma once
+
+/// What `unmask calibrate` writes and `unmask reconstruct --mask` reads: the mask as the sensor sees it, and beside it
+/// where the bands land and how far to trust the model. A mask without these is the benchmark's camera.
+
+#include <unmask/io/cube.hpp>
+#include <unmask/io/hdf5_writer.hpp>
+
+#include "context.hpp"
+
+namespace program {
+
+inline result<> write_camera(const std::string& path, const tensor<float, 2>& mask,
+                             const unmask::optics::camera_model& camera,
+                             const unmask::optics::camera_alignment& alignment) {
+  const std::vector<double> positions(camera.positions.begin(), camera.positions.end());
+  const double weight = static_cast<double>(camera.noise_weight);
+  const auto number = [](const char* name, float v) { return unmask::io::attribute{name, static_cast<double>(v)}; };
+  return unmask::io::hdf5_writer(path)
+      .put("mask", mask.view(),
+           {number("right", alignment.right), number("down", alignment.down), number("blur", alignment.blur)})
+      .put("positions", positions,
+           {{"unit", "columns"}, number("stretch", alignment.stretch), number("bend", alignment.bend)})
+      .put("noise_weight", std::span<const double>(&weight, 1))
+      .save();
+}
+
+/// The camera that a mask's file describes. Errors: positions that are not one for each band within the measurement, a
+/// weight that is not above 0.
+inline result<unmask::optics::camera_model> read_camera(const std::string& mask,
+                                                        const unmask::optics::cassi_geometry& g) {
+  const std::string path = unmask::io::parse_source(mask).path;
+  const auto file = unmask::io::list_variables(path);
+  if (!file) return file.error();
+  unmask::optics::camera_model camera;
+  const auto has = [&](const char* name) {
+    return std::any_of(file->variables.begin(), file->variables.end(), [&](const auto& v) { return v.name == name; });
+  };
+  if (!has("positions") || !has("noise_weight")) return camera;
+  const auto positions = unmask::io::read_tensor<float, 1>({path, "positions"});
+  if (!positions) return positions.error();
+  const auto weight = unmask::io::read_tensor<float, 1>({path, "noise_weight"});
+  if (!weight) return weight.error();
+  const auto last = static_cast<float>(g.step * (g.bands - 1));
+  if (positions->size() != g.bands)
+    return error(errc::wrong_shape, path + ": 'positions' has " + std::to_string(positions->size()) +
+                                        " numbers, expected one for each of " + std::to_string(g.bands) + " bands");
+  for (const float at : *positions)
+    if (!(at >= 0 && at <= last))
+      return error(errc::wrong_value, path + ": 'positions' has " + std::to_string(at) + ", expected columns in [0, " +
+                                          std::to_string(last) + "]");
+  if (weight->size() != 1 || !((*weight)(0) > 0 && (*weight)(0) <= 1e6f))
+    return error(errc::wrong_value, path + ": 'noise_weight' is not one number in (0, 1e6]");
+  camera.positions.assign(positions->begin(), positions->end());
+  camera.noise_weight = (*weight)(0);
+  return camera;
+}
+
+}  // namespace program

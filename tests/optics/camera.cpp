@@ -1,0 +1,175 @@
+/// A camera whose mask and bands lie beside where they should, and how its snapshots tell.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unmask/metrics/quality.hpp>
+#include <unmask/optics/calibrate.hpp>
+#include <unmask/optics/learn_spectra.hpp>
+#include <unmask/optics/noise.hpp>
+
+#include "snapshot.hpp"
+
+using namespace unmask;
+
+namespace {
+
+tensor<float, 2> spectra() {
+  std::vector<tensor<float, 3>> scenes;
+  for (std::uint64_t seed : {11u, 12u, 13u}) scenes.push_back(take(48, 48, seed).truth);
+  return optics::learn_spread(scenes, 8).value();
+}
+
+/// What such a camera takes of the scene.
+tensor<float, 2> taken(const snapshot& s, const optics::camera_alignment& a) {
+  tensor<float, 2> y(s.y.extents());
+  const auto positions = optics::band_positions(s.g, a);
+  optics::cassi_forward(ref{}, y.view(), s.truth.view(), optics::aligned_mask(ref{}, s.mask.view(), a).view(),
+                        std::span<const float>(positions));
+  return y;
+}
+
+bool near(float a, double b, double within) { return std::abs(static_cast<double>(a) - b) <= within; }
+
+}  // namespace
+
+TEST_CASE("camera: a mask moved by whole and half pixels, and through a lens") {
+  const index_t H = 9, W = 12;
+  const auto mask = scenes::grey_mask(H, W, 4);
+  const auto at = [&](index_t h, index_t w) {
+    return static_cast<double>(mask(std::clamp<index_t>(h, 0, H - 1), std::clamp<index_t>(w, 0, W - 1)));
+  };
+  const auto same = optics::aligned_mask(ref{}, mask.view(), {});
+  CHECK(std::equal(mask.begin(), mask.end(), same.begin()));
+  const auto whole = optics::aligned_mask(ref{}, mask.view(), {.down = 2, .right = -1}),
+             half = optics::aligned_mask(ref{}, mask.view(), {.right = .5f});
+  for (index_t h = 0; h < H; ++h)
+    for (index_t w = 0; w < W; ++w) {
+      CHECK(near(whole(h, w), at(h - 2, w + 1), 1e-6));
+      CHECK(near(half(h, w), (at(h, w) + at(h, w - 1)) / 2, 1e-6));
+    }
+  // one open cell becomes the Gaussian, integrated over pixels; blur adds up in squares, so a moved one is checked too
+  tensor<float, 2> cell({21, 21});
+  cell(10, 10) = 1;
+  const double sigma = .8;
+  const auto lens = optics::aligned_mask(cpu{.threads = 2}, cell.view(), {.down = .3f, .right = -.6f, .blur = .8f});
+  const auto share = [&](double from, double centre) {
+    return (std::erf((from + .5 - centre) / sigma / std::sqrt(2.)) -
+            std::erf((from - .5 - centre) / sigma / std::sqrt(2.))) /
+           2;
+  };
+  for (index_t h = 0; h < 21; ++h)
+    for (index_t w = 0; w < 21; ++w)
+      CHECK(near(lens(h, w), share(static_cast<double>(h), 10.3) * share(static_cast<double>(w), 9.4), 1e-4));
+  tensor<float, 2> open({H, W}, 1);
+  for (const float m : optics::aligned_mask(ref{}, open.view(), {.down = 3, .blur = 1.5f})) CHECK(near(m, 1, 1e-6));
+}
+
+TEST_CASE("camera: where bands land") {
+  const optics::cassi_geometry g{4, 5, 28, 2};
+  const auto even = optics::band_positions(g, {});
+  for (index_t c = 0; c < 28; ++c) CHECK(near(even[static_cast<std::size_t>(c)], static_cast<double>(2 * c), 1e-5));
+  const auto bent = optics::band_positions(g, {.stretch = -1, .bend = .5f});
+  for (index_t c = 0; c < 28; ++c) {
+    const double t = static_cast<double>(c) / 27;
+    CHECK(near(bent[static_cast<std::size_t>(c)], 54 * t - t + 2 * t * (1 - t), 1e-4));
+  }
+  for (const float at : optics::band_positions(g, {.stretch = 3, .bend = -2})) CHECK((at >= 0 && at <= 54));
+  CHECK(optics::band_positions({4, 5, 1, 2}, {.stretch = 1}) == std::vector<float>{0});
+  CHECK(optics::band_positions({4, 5, 3, 0}, {.bend = 1}) == std::vector<float>{0, 0, 0});
+}
+
+TEST_CASE("camera: light between two columns is shared by both") {
+  const snapshot s = take(6, 14, 3);
+  const auto positions = optics::band_positions(s.g, {.stretch = -1.5f, .bend = .7f});
+  const auto y = taken(s, {.stretch = -1.5f, .bend = .7f});
+  for (index_t h = 0; h < 6; ++h)
+    for (index_t v = 0; v < y.extent(1); ++v) {
+      double sum = 0;
+      for (index_t w = 0; w < 14; ++w)
+        for (index_t c = 0; c < 28; ++c) {
+          const double from = static_cast<double>(w) + static_cast<double>(positions[static_cast<std::size_t>(c)]);
+          sum += std::max(0., 1 - std::abs(static_cast<double>(v) - from)) * static_cast<double>(s.mask(h, w)) *
+                 static_cast<double>(s.truth(h, w, c));
+        }
+      CHECK(near(y(h, v), sum, 2e-5 * (1 + sum)));
+    }
+  const auto even = taken(s, {});
+  for (index_t i = 0; i < even.size(); ++i)
+    CHECK(near(even.data()[i], static_cast<double>(s.y.data()[i]), 1e-5 * (1 + static_cast<double>(s.y.data()[i]))));
+}
+
+TEST_CASE("camera: spectral TV with positions, and values that are left out") {
+  const snapshot s = take(48, 56, 6);
+  const auto spread = spectra();
+  const auto solved = [&](const tensor<float, 2>& y, std::span<const float> positions, const unsigned char* left_out) {
+    optics::spectral_tv plan(s.g, spread.view(), {}, positions);
+    plan.leave_out(left_out);
+    tensor<float, 3> x(s.truth.extents());
+    plan.run(cpu{.threads = 2}, x.view(), y.view(), s.mask.view());
+    return x;
+  };
+  const auto quality = [&](const tensor<float, 3>& x) { return metrics::psnr(s.truth.view(), x.view()); };
+  const auto even = optics::band_positions(s.g, {});
+  const auto plain = solved(s.y, {}, nullptr), placed = solved(s.y, even, nullptr);
+  CHECK(std::abs(quality(plain) - quality(placed)) <= .05);
+  const optics::camera_alignment prism{.stretch = -1.5f, .bend = 1};
+  const auto y = taken(s, prism);
+  const auto wrong = solved(y, {}, nullptr), right = solved(y, optics::band_positions(s.g, prism), nullptr);
+  MESSAGE("bands beside their columns: " << quality(wrong) << " dB, told so " << quality(right) << " dB, none beside "
+                                         << quality(plain) << " dB");
+  CHECK(quality(right) >= quality(wrong) + 2);
+  CHECK(quality(right) >= quality(plain) - 1.5);
+  // values that are left out may as well be exchanged
+  std::vector<unsigned char> left_out(static_cast<std::size_t>(s.y.size()));
+  auto spoilt = s.y;
+  for (index_t i = 5; i + 20 < s.y.size(); i += 40) {
+    left_out[static_cast<std::size_t>(i)] = left_out[static_cast<std::size_t>(i + 20)] = 1;
+    std::swap(spoilt.data()[i], spoilt.data()[i + 20]);
+  }
+  const auto without = solved(s.y, {}, left_out.data()), same = solved(spoilt, {}, left_out.data());
+  for (index_t i = 0; i < same.size(); ++i)
+    CHECK(near(same.data()[i], static_cast<double>(without.data()[i]), 5e-3));
+  CHECK(quality(without) >= quality(solved(spoilt, {}, nullptr)) + 3);
+}
+
+TEST_CASE("camera: calibration finds where mask and bands lie") {
+  const optics::camera_alignment hidden{.right = -.8f, .blur = .5f, .stretch = -.8f};
+  const snapshot s = take(20, 100, 21);
+  tensor<float, 2> y = taken(s, hidden);
+  auto noise = optics::camera_noise();
+  noise.full_scale *= 14;
+  optics::add_noise(ref{}, y.view(), noise, 1);
+  const auto spread = spectra();
+  optics::calibration_options o;
+  o.rows = 16;
+  o.stages = 5;
+  o.iterations = 20;
+  o.kept_back = .1;
+  o.trials = 40;
+  const optics::calibrator search(s.g, {y.view()}, s.mask.view(), spread.view(), o);
+  index_t calls = 0;
+  double last = 1e9;
+  const auto found = search.run(cpu{.threads = 2}, [&](index_t tried, double error, const auto&) {
+    CHECK(tried == ++calls);
+    CHECK(error <= last);
+    last = error;
+  });
+  const double true_error = search.error(cpu{.threads = 2}, hidden);
+  MESSAGE("right " << found.best.right << " down " << found.best.down << " blur " << found.best.blur << " stretch "
+                   << found.best.stretch << " bend " << found.best.bend << ", error " << found.before << " to "
+                   << found.after << " in " << found.tried << ", that of the truth " << true_error);
+  CHECK(found.tried == calls);
+  CHECK(found.after == last);
+  CHECK(found.after <= .8 * found.before);
+  CHECK(found.after <= 1.1 * true_error);
+  CHECK(near(found.best.right, -.8, .5));
+  CHECK(near(found.best.down, 0, .5));
+  CHECK(found.camera.positions == optics::band_positions(s.g, found.best));
+  CHECK(found.camera.noise_weight >= .18f);
+  // nothing to find: an error that is no better elsewhere, and the same bits on any threads
+  const optics::calibrator alone(s.g, {s.y.view()}, s.mask.view(), spread.view(), o);
+  CHECK(alone.error(ref{}, {}) < alone.error(ref{}, {.right = .8f}));
+  CHECK(alone.error(ref{}, {}) == alone.error(cpu{.threads = 3}, {}));
+}
