@@ -1,7 +1,6 @@
 /// unmask calibrate: where a camera's mask and bands really lie, from its own snapshots.
 
 #include <unmask/io/weights.hpp>
-#include <unmask/optics/calibrate.hpp>
 #include <unmask/train/progress.hpp>
 
 #include "camera_file.hpp"

@@ -16,6 +16,7 @@
 #include "models/session.hpp"
 #include "models/tiled.hpp"
 #include "nn/cpu/all.hpp"
+#include "optics/calibrate.hpp"
 #include "optics/cassi.hpp"
 #include "optics/gap_tv.hpp"
 #include "optics/noise.hpp"
