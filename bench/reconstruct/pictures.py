@@ -20,7 +20,7 @@ import matplotlib.pyplot as plt
 METHODS = {"gap-tv": "GAP-TV", "spectral-tv": "spectral TV", "s2": "S2-Transformer"}
 BANDS = (2, 11, 16, 25)
 # Name: row and column in the pictures, which are turned by 180 degrees.
-POINTS = {1: {"red star": (336, 231), "yellow flower": (245, 336), "plant": (397, 320)},
+POINTS = {1: {"red star": (336, 231), "yellow flower": (255, 350), "plant": (397, 320)},
           2: {"leaf": (330, 330), "flower": (275, 522), "stem": (518, 510)},
           3: {"face": (182, 280), "skirt": (437, 280), "box": (243, 522)}}
 

@@ -1,6 +1,7 @@
 /// unmask evaluate: quality of an estimated cube by a named definition.
 
 #include <unmask/io/cube.hpp>
+#include <unmask/metrics/mask_trace.hpp>
 #include <unmask/metrics/quality.hpp>
 
 #include "quality_json.hpp"
@@ -34,6 +35,8 @@ result<> evaluate(const context& c, const evaluate_options& o) {
     const auto q = unmask::metrics::evaluate_regions(truth->cube.view(), estimate->cube.view(), mask->view(), *d);
     if (!q) return fail(q.error());
     report = to_json(*q);
+    for (const auto& [name, cube] : {std::pair{"truth", &truth->cube}, std::pair{"estimate", &estimate->cube}})
+      report["mask_trace"][name] = unmask::metrics::mask_trace(c.backend(), unmask::in<float, 3>(cube->view()), mask->view());
   }
   report["definition"] = o.definition;
   const auto line = [&](const char* name, const nlohmann::json& q) {
@@ -46,6 +49,9 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   line("all", report);
   if (report.contains("hidden")) line("hidden", report["hidden"]);
   if (report.contains("open")) line("open", report["open"]);
+  if (report.contains("mask_trace"))
+    c.say("%.1f %% of the brightness follows the mask's pattern, %.1f %% of the truth's\n",
+          100 * report["mask_trace"]["estimate"].get<double>(), 100 * report["mask_trace"]["truth"].get<double>());
   c.print(report);
   return {};
 }
@@ -58,7 +64,8 @@ void add_evaluate(CLI::App& app, context& c) {
                               "unmask evaluate --truth scene.h5 --estimate cube.h5 --mask mask.mat --json");
   command->add_option("--truth", o->truth, "true cube [H, W, bands]")->required();
   command->add_option("--estimate", o->estimate, "estimated cube of the same shape")->required();
-  command->add_option("--mask", o->mask, "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels");
+  command->add_option("--mask", o->mask, "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels, and how "
+                                            "much of the brightness follows its pattern");
   std::vector<std::string> names(unmask::metrics::definition_names.begin(), unmask::metrics::definition_names.end());
   command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))
       ->capture_default_str();

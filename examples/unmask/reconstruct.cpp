@@ -131,7 +131,7 @@ class reconstruction {
             {{"method", e->name}, {"exposure", how->text}, {"reprojection_error", e->reprojection}, {"mask_trace", e->trace}});
         !saved)
       return saved;
-    c_.say("%.1f %% of the brightness follows the mask's pattern (true scenes: up to 5 %%)\n", 100 * e->trace);
+    c_.say("%.1f %% of the brightness follows the mask's pattern; true scenes have up to 5 %%\n", 100 * e->trace);
     summary_["mask_trace"] = e->trace;
     conclude(files, e->name, e->seconds, e->reprojection);
     if (!o_.report.empty())

@@ -28,6 +28,8 @@ TEST_CASE("simulate, reconstruct, evaluate, info and view work together") {
   CHECK_MESSAGE(r.code == 0, r.err);
   const auto summary = nlohmann::json::parse(r.out, nullptr, false);
   REQUIRE(summary.is_object());
+  CHECK(summary["mask_trace"].get<double>() >= 0);
+  CHECK(summary["mask_trace"].get<double>() <= .5);
   CHECK(summary["reprojection_error"].get<double>() <= .2);
   CHECK(fs::file_size(folder / "report.html") > 10000);
 
@@ -180,7 +182,7 @@ TEST_CASE("reconstruct by tiles: memory known before, the untiled cube where the
 
 TEST_CASE("help has an example for each command and bad arguments are exit code 2") {
   const scratch_folder folder;
-  for (const char* command : {"demo", "simulate", "train", "reconstruct", "evaluate", "info", "view"}) {
+  for (const char* command : {"demo", "simulate", "train", "calibrate", "reconstruct", "evaluate", "info", "view"}) {
     const auto r = run_program(folder, std::string(command) + " --help");
     CHECK(r.code == 0);
     CHECK(r.out.find("Example:") != std::string::npos);
