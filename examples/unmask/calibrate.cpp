@@ -69,10 +69,11 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   const auto& a = found.best;
   const auto aligned = unmask::optics::aligned_mask(c.backend(), mask.view(), a);
   if (auto saved = write_camera(o.out, aligned, found.camera, a); !saved) return saved;
-  c.say("%s: mask %+.1f right, %+.1f down, blur %.1f; dispersion %+.1f at its end, %+.1f in the middle (pixels); noise "
-        "weight %.2f\n",
-        o.out.c_str(), static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.blur),
-        static_cast<double>(a.stretch), static_cast<double>(a.bend), static_cast<double>(found.camera.noise_weight));
+  c.say(
+      "%s: mask %+.1f right, %+.1f down, blur %.1f; dispersion %+.1f at its end, %+.1f in the middle (pixels); noise "
+      "weight %.2f\n",
+      o.out.c_str(), static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.blur),
+      static_cast<double>(a.stretch), static_cast<double>(a.bend), static_cast<double>(found.camera.noise_weight));
   c.say("values kept back are predicted with an error of %.4f, %.4f without calibration\n", found.after, found.before);
   c.print({{"out", o.out},
            {"right", a.right},

@@ -36,7 +36,8 @@ result<> evaluate(const context& c, const evaluate_options& o) {
     if (!q) return fail(q.error());
     report = to_json(*q);
     for (const auto& [name, cube] : {std::pair{"truth", &truth->cube}, std::pair{"estimate", &estimate->cube}})
-      report["mask_trace"][name] = unmask::metrics::mask_trace(c.backend(), unmask::in<float, 3>(cube->view()), mask->view());
+      report["mask_trace"][name] =
+          unmask::metrics::mask_trace(c.backend(), unmask::in<float, 3>(cube->view()), mask->view());
   }
   report["definition"] = o.definition;
   const auto line = [&](const char* name, const nlohmann::json& q) {
@@ -64,8 +65,9 @@ void add_evaluate(CLI::App& app, context& c) {
                               "unmask evaluate --truth scene.h5 --estimate cube.h5 --mask mask.mat --json");
   command->add_option("--truth", o->truth, "true cube [H, W, bands]")->required();
   command->add_option("--estimate", o->estimate, "estimated cube of the same shape")->required();
-  command->add_option("--mask", o->mask, "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels, and how "
-                                            "much of the brightness follows its pattern");
+  command->add_option("--mask", o->mask,
+                      "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels, and how "
+                      "much of the brightness follows its pattern");
   std::vector<std::string> names(unmask::metrics::definition_names.begin(), unmask::metrics::definition_names.end());
   command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))
       ->capture_default_str();

@@ -104,8 +104,7 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
     const auto start = std::chrono::steady_clock::now();
     e.cube = tensor<float, 3>({s.geometry.height, s.geometry.width, s.geometry.bands});
     unmask::optics::reconstruct(c.backend(), *initial, network, e.cube.view(), s.measurement.view(), s.mask.view(),
-                                s.geometry.step, refinements, initial_progress(initial->kind),
-                                refinement_progress());
+                                s.geometry.step, refinements, initial_progress(initial->kind), refinement_progress());
     e.seconds = seconds_since(start);
   };
   if (c.device == "cuda") {

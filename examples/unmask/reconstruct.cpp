@@ -68,7 +68,8 @@ class reconstruction {
     give_back_freed_memory();
     const double used = memory_in_use().now,
                  planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
-                 solving = weights_ ? network_bytes(c_, g, *weights_, initial_.camera, o_.refinements) : initial_bytes(g, initial_),
+                 solving = weights_ ? network_bytes(c_, g, *weights_, initial_.camera, o_.refinements)
+                                    : initial_bytes(g, initial_),
                  whole = used + planes + std::max(solving, writing_bytes(g));
     const bool tiled = o_.tile.side > 0 || (o_.tile.memory_limit > 0 && whole > o_.tile.memory_limit);
     return tiled ? by_tiles(*files_, used) : at_once(std::move(*files_), whole);
@@ -126,9 +127,11 @@ class reconstruction {
     auto e = network ? run_network(c_, s, std::move(*weights_), o_.refinements)
                      : result<estimate>(run_initial(c_, s, initial_));
     if (!e) return e.error();
-    if (auto saved = unmask::io::write_cube(
-            o_.out, e->cube.view(), wavelengths,
-            {{"method", e->name}, {"exposure", how->text}, {"reprojection_error", e->reprojection}, {"mask_trace", e->trace}});
+    if (auto saved = unmask::io::write_cube(o_.out, e->cube.view(), wavelengths,
+                                            {{"method", e->name},
+                                             {"exposure", how->text},
+                                             {"reprojection_error", e->reprojection},
+                                             {"mask_trace", e->trace}});
         !saved)
       return saved;
     c_.say("%.1f %% of the brightness follows the mask's pattern; true scenes have up to 5 %%\n", 100 * e->trace);

@@ -17,7 +17,8 @@ struct reconstruct_options {
 
 inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_options>& o) {
   command->add_option("--measurement", o->measurement, "snapshot [H, W + step (bands - 1)]")->required();
-  command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; or what `unmask calibrate` wrote")->required();
+  command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; or what `unmask calibrate` wrote")
+      ->required();
   command->add_option("--out", o->out, "HDF5 file with cube and wavelengths")->required();
   command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
   command
@@ -46,7 +47,8 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
       ->add_option("--full-scale", o->exposure.full_scale, "of a camera's measurement, in units of the network's input")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--report", o->report, "also write an HTML report (GAP-TV beside the network, if the mask is not calibrated)");
+  command->add_option("--report", o->report,
+                      "also write an HTML report (GAP-TV beside the network, if the mask is not calibrated)");
   command->add_option("--truth", o->truth, "true cube, for the report's numbers");
   command->add_flag("--rotate180", o->rotate, "show pictures rotated (some cameras store snapshots upside down)");
   command

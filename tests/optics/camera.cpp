@@ -129,8 +129,7 @@ TEST_CASE("camera: spectral TV with positions, and values that are left out") {
     std::swap(spoilt.data()[i], spoilt.data()[i + 20]);
   }
   const auto without = solved(s.y, {}, left_out.data()), same = solved(spoilt, {}, left_out.data());
-  for (index_t i = 0; i < same.size(); ++i)
-    CHECK(near(same.data()[i], static_cast<double>(without.data()[i]), 5e-3));
+  for (index_t i = 0; i < same.size(); ++i) CHECK(near(same.data()[i], static_cast<double>(without.data()[i]), 5e-3));
   CHECK(quality(without) >= quality(solved(spoilt, {}, nullptr)) + 3);
 }
 

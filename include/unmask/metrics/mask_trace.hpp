@@ -1,13 +1,14 @@
 #pragma once
 
-/// How much of a coded mask's pattern is left in a reconstruction: needs no truth, so it can be told of a real camera's.
+/// How much of a coded mask's pattern is left in a reconstruction: needs no truth, so it can be told of a real
+/// camera's.
 ///
 ///   x = l (1 + b f_d),   l = mean of x over 5 x 5 pixels, f_d = mask less its own mean over 5 x 5, moved by d pixels
 ///
 /// For each band b is fitted by least squares over pixels that are at least 8 from the edges, for d up to one row and
-/// two columns; the largest |b| counts, and the mean over bands is the result: 0.1 where a pixel behind an open cell is a tenth
-/// brighter or darker than one behind a closed cell. True scenes have .02 to .05 by chance; HM, the mask itself, has 1
-/// to 2. Our own definition: papers show pictures.
+/// two columns; the largest |b| counts, and the mean over bands is the result: 0.1 where a pixel behind an open cell is
+/// a tenth brighter or darker than one behind a closed cell. True scenes have .02 to .05 by chance; HM, the mask
+/// itself, has 1 to 2. Our own definition: papers show pictures.
 
 #include <algorithm>
 #include <array>
@@ -19,8 +20,8 @@
 
 namespace unmask::inline UNMASK_ABI::metrics {
 
-/// x [H, W, C], mask [H, W]; NaN in, NaN out; 0 where an image is smaller than 17 x 17 or nowhere bright. Equal bits for
-/// any number of threads.
+/// x [H, W, C], mask [H, W]; NaN in, NaN out; 0 where an image is smaller than 17 x 17 or nowhere bright. Equal bits
+/// for any number of threads.
 template <class Backend>
 double mask_trace(const Backend& be, in<float, 3> x, in<float, 2> mask) {
   constexpr index_t reach = 2, edge = 8, rows = 16, moves = 15;

@@ -1,7 +1,8 @@
 #pragma once
 
-/// How a camera differs from its stored mask and a dispersion of `step` columns a band. The mask's picture on the sensor
-/// lies beside the stored one by parts of a pixel and is less sharp, and the prism spreads light not quite evenly:
+/// How a camera differs from its stored mask and a dispersion of `step` columns a band. The mask's picture on the
+/// sensor lies beside the stored one by parts of a pixel and is less sharp, and the prism spreads light not quite
+/// evenly:
 ///
 ///   m(h, w)    = stored mask, moved by (down, right), then through a Gaussian lens
 ///   band c     lands at column s c + stretch t + 4 bend t (1 - t),   t = c / (C - 1),   within [0, s (C - 1)]

@@ -97,7 +97,9 @@ inline result<initial_estimate> described_initial(const std::map<std::string, st
 /// Memory that `estimate_initially` takes and gives back.
 inline std::size_t initial_bytes(const initial_estimate& initial, const cassi_geometry& g) {
   if (initial.kind == initial_kind::hm) return 0;
-  return initial.kind == initial_kind::spectral_tv ? spectral_tv::bytes(g, initial.spread.extent(0), !initial.camera.positions.empty()) : gap_tv::bytes(g);
+  return initial.kind == initial_kind::spectral_tv
+             ? spectral_tv::bytes(g, initial.spread.extent(0), !initial.camera.positions.empty())
+             : gap_tv::bytes(g);
 }
 
 /// How often `estimate_initially` reports.

@@ -42,8 +42,8 @@ class similar_patches;
 class spectral_tv {
  public:
   /// `g` comes from `check_cassi`, `options` have passed `check_spectral_tv`; spread [K, C] is the transpose of L.
-  /// `positions` (camera_alignment.hpp): where the bands land if not at multiples of the step. Light is then shared by the
-  /// columns beside: as if there were a band for each column, whose rows of L are shares of the real bands'.
+  /// `positions` (camera_alignment.hpp): where the bands land if not at multiples of the step. Light is then shared by
+  /// the columns beside: as if there were a band for each column, whose rows of L are shares of the real bands'.
   spectral_tv(const cassi_geometry& g, in<float, 2> spread, const spectral_tv_options& options = {},
               std::span<const float> positions = {})
       : options_(options),
@@ -79,8 +79,8 @@ class spectral_tv {
     return measure.peak();
   }
 
-  /// Values of y that are to count for nothing: defects, or values kept back. [H, V], anything but 0 is left out; has to
-  /// live as long as `run` goes on. Null: none.
+  /// Values of y that are kept back: all that they tell is y's mean. [H, V], anything but 0 is left out; has to live as
+  /// long as `run` goes on. Null: none.
   void leave_out(const unsigned char* values) { left_out_ = values; }
 
   /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x) and the mask [H, W].
@@ -135,9 +135,9 @@ class spectral_tv {
   const unsigned char* left_out_ = nullptr;
   memory_block block_;
   detail::spectral_tv_problem problem_;
-  double* bare_ = nullptr;        // [H]
+  double* bare_ = nullptr;                       // [H]
   float *spread_ = nullptr, *turned_ = nullptr;  // [K, C], [C, K]: of the scene's bands
-  float level_ = 0, lambda_ = 1;  // of the last run: the scene's mean, the last stage's weight
+  float level_ = 0, lambda_ = 1;                 // of the last run: the scene's mean, the last stage's weight
 };
 
 /// line = A L z - y / level, weighed; returns the sum of its squares, weighed, and keeps that of the bare ones.

@@ -19,14 +19,15 @@ struct spectral_tv_options {
   float patch_noise = .5f;     ///< of z, in `refine`: what similar patches differ by
   float first_weight = .1f;    ///< lambda of the first stage
   float last_weight = .0005f;  ///< lambda of the last third of the stages, if there is no noise
-  float noise_weight = camera_model().noise_weight;  ///< lambda is at least this times the weighted mean square of A x - y
-  float noise_floor = .3f;     ///< in units of y's mean: the variance of y is taken as proportional to y plus this
-  float first_softness = 1;    ///< s of the first stage
-  float last_softness = .05f;  ///< s of the last
-  float power = .6f;           ///< p: 1 is total variation, 2 would blur edges
-  float shared = .1f;          ///< of the squares of brightness that free colours too, and the other way round
-  float corner_weight = 1;     ///< of corners beside neighbours
-  float colour_weight = 1.5f;  ///< of differences across a pixel's own spectrum beside those along it
+  float noise_weight =
+      camera_model().noise_weight;  ///< lambda is at least this times the weighted mean square of A x - y
+  float noise_floor = .3f;          ///< in units of y's mean: the variance of y is taken as proportional to y plus this
+  float first_softness = 1;         ///< s of the first stage
+  float last_softness = .05f;       ///< s of the last
+  float power = .6f;                ///< p: 1 is total variation, 2 would blur edges
+  float shared = .1f;               ///< of the squares of brightness that free colours too, and the other way round
+  float corner_weight = 1;          ///< of corners beside neighbours
+  float colour_weight = 1.5f;       ///< of differences across a pixel's own spectrum beside those along it
 };
 
 inline result<> check_spectral_tv(const spectral_tv_options& o) {
