@@ -134,7 +134,8 @@ class reconstruction {
                                              {"mask_trace", e->trace}});
         !saved)
       return saved;
-    c_.say("%.1f %% of the brightness follows the mask's pattern; true scenes have up to 5 %%\n", 100 * e->trace);
+    if (e->trace > 0)  // else too small or too dark to tell
+      c_.say("%.1f %% of the brightness follows the mask's pattern; true scenes have up to 5 %%\n", 100 * e->trace);
     summary_["mask_trace"] = e->trace;
     conclude(files, e->name, e->seconds, e->reprojection);
     if (!o_.report.empty())
