@@ -37,7 +37,7 @@ const std::map<std::string, layer> table = {
     {"train/cuda", {{"core", "nn", "train", "cuda", "nn/cuda"}, {}}},
     {"models", {{"core", "parallel", "nn"}, {}}},
     {"optics", {{"core", "parallel", "simd"}, {"Eigen"}}},
-    {"metrics", {{"core"}, {}}},
+    {"metrics", {{"core", "parallel"}, {}}},
     {"scenes", {{"core"}, {}}},
     {"train", {{"core", "parallel", "nn", "models", "optics", "metrics"}, {"unistd.h"}}},
     {"io", {{"core", "nn", "models"}, {"hdf5.h", "matio.h", "zlib.h", "nlohmann", "sys", "fcntl.h", "unistd.h"}}},
