@@ -20,10 +20,10 @@ struct calibrate_options {
 };
 
 /// What spectral TV has to know of spectra: from the weights that were named, or those that come with the program.
-result<initial_estimate> spectra_for(const calibrate_options& o, index_t bands) {
+result<initial_estimate> spectra_for(const context& c, const calibrate_options& o, index_t bands) {
   const auto path = o.weights.empty() ? model_path(general_model) : o.weights;
   if (!path) return error(errc::not_found, "calibrate: no weights that know spectra (--weights)");
-  const auto weights = unmask::io::read_weights(*path, unmask::cpu{});
+  const auto weights = unmask::io::read_weights(*path, c.backend());
   if (!weights) return weights.error();
   auto initial = described_initial(weights->description, weights->config.bands);
   if (initial && (initial->kind != initial_kind::spectral_tv || weights->config.bands != bands))
@@ -37,13 +37,13 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   tensor<float, 2> mask;
   unmask::optics::cassi_geometry geometry;
   for (const std::string& name : o.measurements) {
-    auto files = snapshot_files::open(name, o.mask, 0, o.step);
+    auto files = snapshot_files::open(name, o.mask, geometry.bands, o.step);  // those of the first for all
     if (!files) return files.error();
     auto y = files->measurement.read();
     if (!y) return y.error();
-    if (const auto lit = files->expose({"camera", 1}, name, *std::max_element(y->begin(), y->end())); !lit)
-      return lit.error();
-    for (float& v : *y) v = std::max(v, 0.f);
+    const auto how = files->expose({"camera"}, name, *std::max_element(y->begin(), y->end()));
+    if (!how) return how.error();
+    how->apply(*y);
     if (snapshots.empty()) {
       auto m = files->mask.read();
       if (!m) return m.error();
@@ -52,7 +52,7 @@ result<> calibrate(const context& c, const calibrate_options& o) {
     }
     snapshots.push_back(std::move(*y));
   }
-  const auto spectra = spectra_for(o, geometry.bands);
+  const auto spectra = spectra_for(c, o, geometry.bands);
   if (!spectra) return spectra.error();
   std::vector<unmask::in<float, 2>> views;
   for (const auto& y : snapshots) views.push_back(y.view());

@@ -72,7 +72,9 @@ double reprojection_error(const context& c, const tensor<float, 3>& cube, const 
 /// What can be said of a result without a truth.
 void judge(const context& c, estimate& e, const snapshot& s, bool placed) {
   e.reprojection = reprojection_error(c, e.cube, s, placed);
-  e.trace = unmask::metrics::mask_trace(c.backend(), unmask::in<float, 3>(e.cube.view()), s.mask.view());
+  const unmask::in<float, 3> x = e.cube.view();
+  e.trace = unmask::metrics::mask_trace(c.backend(), x, s.mask.view());
+  e.chance = unmask::metrics::chance_trace(c.backend(), x, s.mask.view());
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ struct estimate {
   tensor<float, 3> cube;
   double reprojection = 0;  ///< |A x - y| / |y|
   double seconds = 0;
-  double trace = 0;  ///< metrics/mask_trace.hpp
+  double trace = 0, chance = 0;  ///< metrics/mask_trace.hpp
 };
 
 /// A measurement in units of the cube (y = sum over bands of mask * cube), with its mask.

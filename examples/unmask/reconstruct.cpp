@@ -135,8 +135,10 @@ class reconstruction {
         !saved)
       return saved;
     if (e->trace > 0)  // else too small or too dark to tell
-      c_.say("%.1f %% of the brightness follows the mask's pattern; true scenes have up to 5 %%\n", 100 * e->trace);
+      c_.say("%.1f %% of the brightness follows the mask's pattern, %.1f %% a mask that it has never seen\n",
+             100 * e->trace, 100 * e->chance);
     summary_["mask_trace"] = e->trace;
+    summary_["chance_trace"] = e->chance;
     conclude(files, e->name, e->seconds, e->reprojection);
     if (!o_.report.empty())
       if (auto ok = report(s, *how, wavelengths, std::move(*e)); !ok) return ok;

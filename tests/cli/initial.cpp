@@ -204,6 +204,15 @@ TEST_CASE("a calibrated camera: found from a snapshot, taken with the mask, refu
                               " --out " + t.folder / "x.h5 --mask ";
   CHECK(run_program(t.folder, rebuild + camera).code == 0);
   fs::remove(t.folder / "x.h5");
+  // a second snapshot of other width: other bands than the first
+  const unmask::tensor<float, 2> wide({32, 90}, .5f);
+  REQUIRE(unmask::io::write_plane(t.folder / "wide.h5", "measurement", wide.view()));
+  const auto mixed = run_program(t.folder, "calibrate" + t.shot + " --measurement " + t.folder / "wide.h5" + weights +
+                                               " --out " + t.folder / "no.h5");
+  CHECK(mixed.code == 2);
+  CHECK(mixed.lines() == 1);
+  CHECK_MESSAGE(mixed.err.find("wide.h5") != std::string::npos, mixed.err);
+  CHECK_FALSE(fs::exists(t.folder / "no.h5"));
   // the same mask with other words beside it
   const auto mask = unmask::io::read_mask({camera, ""}).value();
   std::vector<double> columns(28);

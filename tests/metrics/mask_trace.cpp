@@ -49,6 +49,7 @@ TEST_CASE("mask trace: little in a scene, much in the mask itself; equal bits fo
     for (index_t w = 0; w < 72; ++w)
       for (index_t c = 0; c < 28; ++c) coded(h, w, c) *= mask(h, w);
   CHECK(trace(coded, mask) >= .8);
+  CHECK(metrics::chance_trace(ref{}, in<float, 3>(coded.view()), mask.view()) <= .2 * trace(coded, mask));
   for (int threads : {1, 2, 3})
     CHECK(metrics::mask_trace(cpu{.threads = threads}, in<float, 3>(coded.view()), mask.view()) == trace(coded, mask));
   coded(40, 30, 2) = std::numeric_limits<float>::quiet_NaN();

@@ -7,8 +7,8 @@
 ///
 /// For each band b is fitted by least squares over pixels that are at least 8 from the edges, for d up to one row and
 /// two columns; the largest |b| counts, and the mean over bands is the result: 0.1 where a pixel behind an open cell is
-/// a tenth brighter or darker than one behind a closed cell. True scenes have .02 to .05 by chance; HM, the mask
-/// itself, has 1 to 2. Our own definition: papers show pictures.
+/// a tenth brighter or darker than one behind a closed cell. HM, the mask itself, has 1 to 2; a true scene has some by
+/// chance, less the larger it is, which `chance_trace` tells. Our own definition: papers show pictures.
 
 #include <algorithm>
 #include <array>
@@ -79,6 +79,16 @@ double mask_trace(const Backend& be, in<float, 3> x, in<float, 2> mask) {
     trace += worst / static_cast<double>(C);
   }
   return trace;
+}
+
+/// The same with a mask that x has never seen: this one, turned round by half its height and width.
+template <class Backend>
+double chance_trace(const Backend& be, in<float, 3> x, in<float, 2> mask) {
+  const index_t H = mask.extent(0), W = mask.extent(1);
+  tensor<float, 2> other({H, W});
+  for (index_t h = 0; h < H; ++h)
+    for (index_t w = 0; w < W; ++w) other(h, w) = mask((h + H / 2) % H, (w + W / 2) % W);
+  return mask_trace(be, x, in<float, 2>(other.view()));
 }
 
 }  // namespace unmask::inline UNMASK_ABI::metrics

@@ -68,7 +68,7 @@ class calibrator {
     tensor<float, 3> x({H, W, geometry_.bands});
     tensor<float, 2> predicted({H, V});
     const index_t margin = std::min(V - W + 6, V / 4);
-    double missing = 0, all = 0;
+    double missing = 0;
     for (std::size_t i = 0; i < snapshots_.size(); ++i) {
       const array_view<const float, 2> y(snapshots_[i].data() + tops_[i] * V, H, V),
           m(whole.data() + tops_[i] * W, H, W);
@@ -85,9 +85,8 @@ class calibrator {
           squares += is * is / variance;
         }
       missing += errors / std::max(squares, std::numeric_limits<double>::min());
-      all += 1;
     }
-    return std::sqrt(missing / all);
+    return std::sqrt(missing / static_cast<double>(snapshots_.size()));
   }
 
   /// `progress(tried, error of the best, the best)` after each trial.
