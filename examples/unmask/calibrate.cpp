@@ -32,6 +32,16 @@ result<initial_estimate> spectra_for(const context& c, const calibrate_options& 
   return initial;
 }
 
+std::string numbers(const unmask::optics::camera_alignment& a) {
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "right %.1f down %.1f tall %.1f wide %.1f blur %.1f edge blur %.1f stretch %.1f bend %.1f",
+                static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.tall),
+                static_cast<double>(a.wide), static_cast<double>(a.blur), static_cast<double>(a.edge_blur),
+                static_cast<double>(a.stretch), static_cast<double>(a.bend));
+  return text;
+}
+
 result<> calibrate(const context& c, const calibrate_options& o) {
   std::vector<tensor<float, 2>> snapshots;
   tensor<float, 2> mask;
@@ -59,26 +69,24 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   const unmask::optics::calibrator search(geometry, views, mask.view(), spectra->spread.view(), o.search);
   unmask::train::progress bar(o.search.trials, 0, {.label = "calibration"});
   const auto found = search.run(c.backend(), [&](index_t tried, double error, const auto& a) {
-    char text[160];
-    std::snprintf(text, sizeof text, "error %.4f  right %.1f down %.1f blur %.1f stretch %.1f bend %.1f", error,
-                  static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.blur),
-                  static_cast<double>(a.stretch), static_cast<double>(a.bend));
+    char text[200];
+    std::snprintf(text, sizeof text, "error %.4f  %s", error, numbers(a).c_str());
     bar.update(tried, text);
   });
   bar.pause();
   const auto& a = found.best;
   const auto aligned = unmask::optics::aligned_mask(c.backend(), mask.view(), a);
   if (auto saved = write_camera(o.out, aligned, found.camera, a); !saved) return saved;
-  c.say(
-      "%s: mask %+.1f right, %+.1f down, blur %.1f; dispersion %+.1f at its end, %+.1f in the middle (pixels); noise "
-      "weight %.2f\n",
-      o.out.c_str(), static_cast<double>(a.right), static_cast<double>(a.down), static_cast<double>(a.blur),
-      static_cast<double>(a.stretch), static_cast<double>(a.bend), static_cast<double>(found.camera.noise_weight));
+  c.say("%s: %s (pixels); noise weight %.2f\n", o.out.c_str(), numbers(a).c_str(),
+        static_cast<double>(found.camera.noise_weight));
   c.say("values kept back are predicted with an error of %.4f, %.4f without calibration\n", found.after, found.before);
   c.print({{"out", o.out},
            {"right", a.right},
            {"down", a.down},
+           {"tall", a.tall},
+           {"wide", a.wide},
            {"blur", a.blur},
+           {"edge_blur", a.edge_blur},
            {"stretch", a.stretch},
            {"bend", a.bend},
            {"noise_weight", found.camera.noise_weight},
@@ -101,7 +109,7 @@ void add_calibrate(CLI::App& app, context& c) {
   command->add_option("--out", o->out, "HDF5 file, a --mask of `unmask reconstruct`")->required();
   command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(1, 64))->capture_default_str();
   command->add_option("--weights", o->weights, "weights whose spectra are taken (default: those with the program)");
-  command->add_option("--rows", o->search.rows, "rows of each snapshot that are looked at")
+  command->add_option("--rows", o->search.rows, "rows of each of the strips that are looked at")
       ->check(CLI::Range(8, 4096))
       ->capture_default_str();
   command->add_option("--trials", o->search.trials, "at most so many alignments")

@@ -18,7 +18,8 @@ inline result<> write_camera(const std::string& path, const tensor<float, 2>& ma
   const auto number = [](const char* name, float v) { return unmask::io::attribute{name, static_cast<double>(v)}; };
   return unmask::io::hdf5_writer(path)
       .put("mask", mask.view(),
-           {number("right", alignment.right), number("down", alignment.down), number("blur", alignment.blur)})
+           {number("right", alignment.right), number("down", alignment.down), number("tall", alignment.tall),
+            number("wide", alignment.wide), number("blur", alignment.blur), number("edge_blur", alignment.edge_blur)})
       .put("positions", positions,
            {{"unit", "columns"}, number("stretch", alignment.stretch), number("bend", alignment.bend)})
       .put("noise_weight", std::span<const double>(&weight, 1))

@@ -66,6 +66,29 @@ TEST_CASE("camera: a mask moved by whole and half pixels, and through a lens") {
   for (const float m : optics::aligned_mask(ref{}, open.view(), {.down = 3, .blur = 1.5f})) CHECK(near(m, 1, 1e-6));
 }
 
+TEST_CASE("camera: a mask seen larger, and less sharp at its top and bottom") {
+  const index_t H = 9, W = 13;
+  const auto mask = scenes::grey_mask(H, W, 5);
+  const auto larger = optics::aligned_mask(ref{}, mask.view(), {.tall = 2, .wide = -3});
+  for (index_t h = 0; h < H; h += 2)  // rows move by h / 2 - 2, columns by 3 - w / 2
+    for (index_t w = 0; w < W; w += 2) {
+      const index_t from_h = h - (h / 2 - 2), from_w = w - (3 - w / 2);
+      CHECK(near(larger(h, w), static_cast<double>(mask(from_h, std::clamp<index_t>(from_w, 0, W - 1))), 1e-6));
+    }
+  // a row of open cells in the middle stays as it is; at the bottom, where it goes on beyond the edge, it is soft
+  tensor<float, 2> rows({21, 4});
+  for (index_t w = 0; w < 4; ++w) rows(10, w) = rows(20, w) = 1;
+  const double sigma = 1.3;
+  const auto soft = optics::aligned_mask(cpu{.threads = 2}, rows.view(), {.edge_blur = 1.3f});
+  for (index_t w = 0; w < 4; ++w) {
+    CHECK(near(soft(10, w), 1, 1e-6));
+    CHECK(near(soft(9, w), 0, 1e-6));
+    CHECK(near(soft(20, w), .5 + std::erf(.5 / sigma / std::sqrt(2.)) / 2, 1e-4));
+    const double above = sigma * .81;  // row 19: u = 0.9, u^2 = 0.81
+    CHECK(near(soft(19, w), .5 - std::erf(.5 / above / std::sqrt(2.)) / 2, 1e-4));
+  }
+}
+
 TEST_CASE("camera: where bands land") {
   const optics::cassi_geometry g{4, 5, 28, 2};
   const auto even = optics::band_positions(g, {});
@@ -131,6 +154,23 @@ TEST_CASE("camera: spectral TV with positions, and values that are left out") {
   const auto without = solved(s.y, {}, left_out.data()), same = solved(spoilt, {}, left_out.data());
   for (index_t i = 0; i < same.size(); ++i) CHECK(near(same.data()[i], static_cast<double>(without.data()[i]), 5e-3));
   CHECK(quality(without) >= quality(solved(spoilt, {}, nullptr)) + 3);
+}
+
+TEST_CASE("camera: a whole snapshot tells how large the mask is seen, and how unsharp at its top and bottom") {
+  const optics::camera_alignment hidden{.down = -.4f, .tall = .8f, .wide = -.8f, .edge_blur = 1.2f};
+  const snapshot s = take(96, 96, 31);
+  optics::mask_match match(s.mask.view(), optics::band_positions(s.g, hidden));
+  match.add(cpu{.threads = 2}, taken(s, hidden).view(), s.truth);
+  const double least = match.error(ref{}, hidden);
+  CHECK(least <= .9 * match.error(ref{}, {}));
+  CHECK(least == match.error(cpu{.threads = 3}, hidden));
+  using a = optics::camera_alignment;
+  for (const auto number : {&a::down, &a::right, &a::tall, &a::wide, &a::blur, &a::edge_blur})
+    for (const float by : {-.6f, .6f}) {
+      auto other = hidden;
+      other.*number += by;
+      if (other.blur >= 0) CHECK(match.error(ref{}, other) > least);
+    }
 }
 
 TEST_CASE("camera: calibration finds where mask and bands lie") {

@@ -3,12 +3,14 @@
 /// Where a camera's mask and bands really lie, from its own snapshots: the alignment with which spectral TV best
 /// predicts measured values that it was not shown. Nothing has to be known of the scenes, and a fit that is merely
 /// closer to the noise gains nothing. The search tries each number a step up and down, keeps what is better, and halves
-/// the steps where nothing is (pattern search: Hooke and Jeeves 1961).
+/// the steps where nothing is (pattern search: Hooke and Jeeves 1961). That is done with one strip of each snapshot;
+/// how large the mask is seen and how unsharp at its top and bottom, whole snapshots tell then (mask_match.hpp).
 
 #include <limits>
 #include <vector>
 
 #include "../core/random.hpp"
+#include "mask_match.hpp"
 #include "spectral_tv.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
@@ -21,7 +23,8 @@ struct calibration_options {
   double kept_back = .05;     ///< share of the measured values that are predicted
   float largest_move = 4;     ///< no number goes farther from 0 than that, pixels
   float smallest_step = .1f;  ///< where the search ends, pixels
-  index_t trials = 150;       ///< or after so many
+  index_t trials = 250;       ///< or after so many, in all
+  index_t whole = 64;         ///< rows that a snapshot needs for what its top and bottom tell
   std::uint64_t seed = 1;
 };
 
@@ -38,7 +41,7 @@ class calibrator {
   /// spectra as for `spectral_tv`. All have to live as long as this.
   calibrator(const cassi_geometry& g, std::vector<in<float, 2>> snapshots, in<float, 2> mask, in<float, 2> spread,
              const calibration_options& options = {})
-      : geometry_(g), snapshots_(std::move(snapshots)), mask_(mask), spread_(spread), options_(options) {
+      : whole_(g), geometry_(g), snapshots_(std::move(snapshots)), mask_(mask), spread_(spread), options_(options) {
     geometry_.height = std::min(options_.rows, g.height);
     const index_t V = g.measurement_width();
     left_out_.resize(static_cast<std::size_t>(geometry_.height * V));
@@ -51,11 +54,7 @@ class calibrator {
   /// snapshots. Light that comes from beyond the mask's sides counts for nothing.
   template <class Backend>
   double error(const Backend& be, const camera_alignment& a) const {
-    spectral_tv_options quick;
-    quick.stages = options_.stages;
-    quick.iterations = options_.iterations;
-    quick.noise_weight = options_.noise_weight;
-    return error(be, a, quick);
+    return error(be, a, quick());
   }
 
   template <class Backend>
@@ -89,41 +88,80 @@ class calibrator {
     return std::sqrt(missing / static_cast<double>(snapshots_.size()));
   }
 
-  /// `progress(tried, error of the best, the best)` after each trial.
+  /// `progress(tried, error of the best, the best)` after each trial; the second search has an error of its own.
   template <class Backend, class Progress>
   calibration run(const Backend& be, Progress&& progress) const {
     calibration found;
-    found.before = found.after = error(be, found.best);
-    for (float step = .8f; step >= options_.smallest_step; step /= 2)
-      while (found.tried < options_.trials && improve(be, found, step, progress)) continue;
+    using a = camera_alignment;
+    found.before = error(be, found.best);
+    search({&a::right, &a::down, &a::blur, &a::stretch, &a::bend}, found, progress,
+           [&](const camera_alignment& next) { return error(be, next); });
+    if (whole_.height >= options_.whole && found.tried < options_.trials) {
+      const mask_match match = matched(be, found.best);
+      search({&a::right, &a::down, &a::tall, &a::wide, &a::edge_blur}, found, progress,
+             [&](const camera_alignment& next) { return match.error(be, next); });
+    }
+    found.after = error(be, found.best);
     found.camera.positions = band_positions(geometry_, found.best);
     found.camera.noise_weight = best_noise_weight(be, found.best);
     return found;
   }
 
  private:
+  using numbers = std::vector<float camera_alignment::*>;
+
+  template <class Progress, class Error>
+  void search(const numbers& which, calibration& found, Progress&& progress, Error&& error_of) const {
+    double least = error_of(found.best);
+    for (float step = .8f; step >= options_.smallest_step; step /= 2)
+      while (found.tried < options_.trials && improve(which, found, least, step, progress, error_of)) continue;
+  }
+
   /// One step up or down for each number, where that is better; whether anything was.
-  template <class Backend, class Progress>
-  bool improve(const Backend& be, calibration& found, float step, Progress&& progress) const {
+  template <class Progress, class Error>
+  bool improve(const numbers& which, calibration& found, double& least, float step, Progress&& progress,
+               Error&& error_of) const {
     bool better = false;
-    for (const auto number : {&camera_alignment::right, &camera_alignment::down, &camera_alignment::blur,
-                              &camera_alignment::stretch, &camera_alignment::bend})
+    for (const auto number : which)
       for (const float by : {step, -step}) {
         camera_alignment next = found.best;
         next.*number += by;
-        if (!(std::abs(next.*number) <= options_.largest_move) || next.blur < 0) continue;
-        const double e = error(be, next);
-        const bool gain = e < found.after;
+        if (!(std::abs(next.*number) <= options_.largest_move) || std::min(next.blur, next.edge_blur) < 0) continue;
+        const double e = error_of(next);
+        const bool gain = e < least;
         if (gain) {
-          found.after = e;
+          least = e;
           found.best = next;
           better = true;
         }
-        progress(++found.tried, found.after, found.best);
+        progress(++found.tried, least, found.best);
         if (found.tried == options_.trials) return better;
         if (gain) break;
       }
     return better;
+  }
+
+  /// All snapshots with what spectral TV makes of them.
+  template <class Backend>
+  mask_match matched(const Backend& be, const camera_alignment& a) const {
+    const tensor<float, 2> mask = aligned_mask(be, mask_, a);
+    const std::vector<float> positions = band_positions(whole_, a);
+    spectral_tv plan(whole_, spread_, quick(), positions);
+    mask_match match(mask_, positions);
+    for (const auto& y : snapshots_) {
+      tensor<float, 3> x({whole_.height, whole_.width, whole_.bands});
+      plan.run(be, x.view(), y, mask.view());
+      match.add(be, y, std::move(x));
+    }
+    return match;
+  }
+
+  spectral_tv_options quick() const {
+    spectral_tv_options options;
+    options.stages = options_.stages;
+    options.iterations = options_.iterations;
+    options.noise_weight = options_.noise_weight;
+    return options;
   }
 
   /// With spectral TV as it will be run: the weight that predicts best, the usual one if none is better.
@@ -155,7 +193,7 @@ class calibrator {
     return top;
   }
 
-  cassi_geometry geometry_;  ///< of a strip
+  cassi_geometry whole_, geometry_;  ///< of a snapshot, of a strip
   std::vector<in<float, 2>> snapshots_;
   in<float, 2> mask_, spread_;
   calibration_options options_;

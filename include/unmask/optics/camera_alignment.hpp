@@ -1,10 +1,11 @@
 #pragma once
 
 /// How a camera differs from its stored mask and a dispersion of `step` columns a band. The mask's picture on the
-/// sensor lies beside the stored one by parts of a pixel and is less sharp, and the prism spreads light not quite
-/// evenly:
+/// sensor lies beside the stored one by parts of a pixel, is a little larger or smaller and is less sharp, most so at
+/// its top and bottom, and the prism spreads light not quite evenly:
 ///
-///   m(h, w)    = stored mask, moved by (down, right), then through a Gaussian lens
+///   m(h, w)    = stored mask, moved by (down + tall u, right + wide v), then through Gaussian lenses, in columns of
+///                deviation sqrt(blur^2 + (edge_blur u^2)^2), in rows of blur;   u, v = -1 ... 1 from side to side
 ///   band c     lands at column s c + stretch t + 4 bend t (1 - t),   t = c / (C - 1),   within [0, s (C - 1)]
 ///   y          = sum over c of m x_c there, shared linearly by the two columns beside it
 ///
@@ -23,7 +24,9 @@ namespace unmask::inline UNMASK_ABI::optics {
 /// All in pixels.
 struct camera_alignment {
   float down = 0, right = 0;  ///< where the mask's picture lies beside the stored mask
+  float tall = 0, wide = 0;   ///< how much farther from its middle its edges lie
   float blur = 0;             ///< standard deviation of its unsharpness, at least 0
+  float edge_blur = 0;        ///< what is added to that (in squares) at the top and bottom, at least 0
   float stretch = 0;          ///< how much farther than step (C - 1) the last band lands
   float bend = 0;             ///< how much farther than the line between first and last a band in the middle lands
 };
@@ -63,29 +66,52 @@ inline std::vector<float> lens(float shift, float blur) {
   return taps;
 }
 
+/// to [H, W, C] = from [H, W, C] through lenses: `down(h)` are the taps (`lens`) in columns, `right(w)` those in rows;
+/// beyond its edge an image goes on as at the edge. `to` and `from` may be the same.
+template <class Backend, class Down, class Right>
+void through_lenses(const Backend& be, out<float, 3> to, in<float, 3> from, Down&& down, Right&& right) {
+  const index_t H = from.extent(0), W = from.extent(1), C = from.extent(2);
+  const auto add = [](float* sum, float tap, const float* values, index_t n) {
+    for (index_t i = 0; i < n; ++i) sum[i] += tap * values[i];
+  };
+  const auto reach = [](const std::vector<float>& taps) { return static_cast<index_t>(taps.size()) / 2; };
+  tensor<float, 3> moved({H, W, C});
+  parallel_for(be, H, [&](index_t h, int) {
+    const std::vector<float> taps = down(h);
+    for (index_t k = -reach(taps); k <= reach(taps); ++k)
+      add(&moved(h, 0, 0), taps[static_cast<std::size_t>(k + reach(taps))],
+          from.data() + std::clamp<index_t>(h - k, 0, H - 1) * W * C, W * C);
+  });
+  std::vector<std::vector<float>> across;
+  for (index_t w = 0; w < W; ++w) across.push_back(right(w));
+  parallel_for(be, H, [&](index_t h, int) {
+    std::fill_n(to.data() + h * W * C, W * C, 0.f);
+    for (index_t w = 0; w < W; ++w) {
+      const std::vector<float>& taps = across[static_cast<std::size_t>(w)];
+      for (index_t k = -reach(taps); k <= reach(taps); ++k)
+        add(to.data() + (h * W + w) * C, taps[static_cast<std::size_t>(k + reach(taps))],
+            &moved(h, std::clamp<index_t>(w - k, 0, W - 1), 0), C);
+    }
+  });
+}
+
 }  // namespace detail
 
 /// The mask [H, W] as the sensor sees it; beyond its edge the mask goes on as at the edge.
 template <class Backend>
 tensor<float, 2> aligned_mask(const Backend& be, in<float, 2> mask, const camera_alignment& a) {
   const index_t H = mask.extent(0), W = mask.extent(1);
-  tensor<float, 2> moved({H, W}), result({H, W});
-  const auto pass = [&](const std::vector<float>& taps, auto&& from, tensor<float, 2>& to) {
-    const index_t reach = static_cast<index_t>(taps.size()) / 2;
-    parallel_for(be, H, [&](index_t h, int) {
-      for (index_t w = 0; w < W; ++w) {
-        float sum = 0;
-        for (index_t k = -reach; k <= reach; ++k) sum += taps[static_cast<std::size_t>(k + reach)] * from(h, w, k);
-        to(h, w) = sum;
-      }
-    });
+  tensor<float, 2> result({H, W});
+  const auto side = [](index_t i, index_t n) {
+    return n > 1 ? 2 * static_cast<float>(i) / static_cast<float>(n - 1) - 1 : 0.f;
   };
-  pass(
-      detail::lens(a.down, a.blur),
-      [&](index_t h, index_t w, index_t k) { return mask(std::clamp<index_t>(h - k, 0, H - 1), w); }, moved);
-  pass(
-      detail::lens(a.right, a.blur),
-      [&](index_t h, index_t w, index_t k) { return moved(h, std::clamp<index_t>(w - k, 0, W - 1)); }, result);
+  detail::through_lenses(
+      be, out<float, 3>(result.data(), H, W, 1), in<float, 3>(mask.data(), H, W, 1),
+      [&](index_t h) {
+        const float u = side(h, H);
+        return detail::lens(a.down + a.tall * u, std::hypot(a.blur, a.edge_blur * u * u));
+      },
+      [&](index_t w) { return detail::lens(a.right + a.wide * side(w, W), a.blur); });
   return result;
 }
 
