@@ -109,7 +109,7 @@ void add_calibrate(CLI::App& app, context& c) {
   command->add_option("--out", o->out, "HDF5 file, a --mask of `unmask reconstruct`")->required();
   command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(1, 64))->capture_default_str();
   command->add_option("--weights", o->weights, "weights whose spectra are taken (default: those with the program)");
-  command->add_option("--rows", o->search.rows, "rows of each of the strips that are looked at")
+  command->add_option("--rows", o->search.rows, "rows of each snapshot that the first search looks at")
       ->check(CLI::Range(8, 4096))
       ->capture_default_str();
   command->add_option("--trials", o->search.trials, "at most so many alignments")
