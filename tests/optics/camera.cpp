@@ -214,3 +214,29 @@ TEST_CASE("camera: calibration finds where mask and bands lie") {
   CHECK(alone.error(ref{}, {}) < alone.error(ref{}, {.right = .8f}));
   CHECK(alone.error(ref{}, {}) == alone.error(cpu{.threads = 3}, {}));
 }
+
+TEST_CASE("camera: calibration goes on with whole snapshots, where they have the rows") {
+  const optics::camera_alignment hidden{.tall = 1.2f};
+  const snapshot s = take(72, 72, 22);
+  const tensor<float, 2> y = taken(s, hidden);
+  const auto spread = spectra();
+  optics::calibration_options o;
+  o.rows = 8;
+  o.stages = 4;
+  o.iterations = 12;
+  o.smallest_step = .4f;
+  o.trials = 150;
+  const auto run = [&](index_t whole, int threads) {
+    o.whole = whole;
+    const optics::calibrator search(s.g, {y.view()}, s.mask.view(), spread.view(), o);
+    return search.run(cpu{.threads = threads}, [](index_t, double, const auto&) {});
+  };
+  const auto strips = run(73, 2), all = run(72, 2), alone = run(72, 1);
+  MESSAGE("tall " << all.best.tall << " wide " << all.best.wide << " edge blur " << all.best.edge_blur << " in "
+                  << all.tried << ", " << strips.tried << " of them with strips");
+  CHECK(strips.best.tall == 0);
+  CHECK(near(all.best.tall, 1.2, .5));
+  CHECK(near(all.best.wide, 0, .5));
+  CHECK(all.best.tall == alone.best.tall);
+  CHECK(all.after == alone.after);
+}

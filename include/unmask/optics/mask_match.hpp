@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "camera_alignment.hpp"
+#include "spectral_tv_options.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
@@ -31,7 +32,7 @@ class mask_match {
     snapshot s{std::move(x), copy(y), copy(y)};
     soften(be, cube(s.weight), scene);
     const double mean = std::accumulate(y.data(), y.data() + y.size(), 0.) / static_cast<double>(y.size());
-    const float floor = std::max(.3f * static_cast<float>(mean), 1e-20f);
+    const float floor = std::max(spectral_tv_options().noise_floor * static_cast<float>(mean), 1e-20f);
     for (float& w : s.weight) w = 1 / (std::max(w, 0.f) + floor);  // shot noise, as spectral TV takes it
     s.power = std::max(fine(be, s, copy(y)), 1e-30);
     snapshots_.push_back(std::move(s));
