@@ -1,6 +1,6 @@
 /// Finer textures from the same scenes: every pixel is the mean of 2 x 2 of the scene's, wherever the mirrors put it.
 
-#include "../../examples/unmask/halved.hpp"
+#include "../../app/halved.hpp"
 
 #include <doctest/doctest.h>
 
