@@ -20,12 +20,12 @@ struct layer {
   names libraries;  ///< first part of <...>, or the whole header name; the standard library is free
 };
 
-/// "" is the umbrella: everything that needs no library beyond Eigen and xsimd; and that of cuda, for nvcc.
+/// "" is the umbrella: everything that needs no library beyond Eigen and xsimd; that of cuda, for nvcc; and eigen.hpp.
 const std::map<std::string, layer> table = {
     {"",
      {{"core", "parallel", "simd", "nn", "nn/cpu", "models", "optics", "metrics", "scenes", "train", "cuda", "nn/cuda",
        "train/cuda"},
-      {}}},
+      {"Eigen", "unsupported"}}},
     {"core", {{}, {}}},
     {"parallel", {{"core"}, {"omp.h"}}},
     {"simd", {{"core"}, {"xsimd"}}},
