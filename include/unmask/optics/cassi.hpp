@@ -19,16 +19,31 @@
 #include <utility>
 
 #include "../core/backend.hpp"
+#include "../core/dispersion.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 #include "../parallel/parallel_for.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
+/// Sizes of a scene and of its snapshot. A line is what dispersion moves light along: a row of the scene, or a column.
 struct cassi_geometry {
   index_t height = 0, width = 0, bands = 0, step = 2;
-  index_t measurement_width() const { return width + step * (bands - 1); }
+  dispersion_direction direction = dispersion_direction::right;
+
+  index_t lines() const { return along_rows(direction) ? height : width; }
+  index_t line_length() const { return along_rows(direction) ? width : height; }
+  index_t sensor_length() const { return line_length() + step * (bands - 1); }  ///< of a line on the sensor
+
+  std::array<index_t, 2> measurement_extents() const {
+    return along_rows(direction) ? std::array{lines(), sensor_length()} : std::array{sensor_length(), lines()};
+  }
+  std::array<index_t, 3> cube_extents() const { return {height, width, bands}; }
+  index_t measurement_width() const { return measurement_extents()[1]; }
   index_t cube_size() const { return height * width * bands; }
+
+  /// That of the mirrored or transposed scene whose bands land to the right.
+  cassi_geometry canonical() const { return {lines(), line_length(), bands, step}; }
 };
 
 namespace detail {
@@ -62,6 +77,24 @@ inline result<> check_mask(const cassi_geometry& g, const std::array<index_t, 2>
                                       shape_text(g.height, g.width) + " as the scene");
 }
 
+inline result<> check_cube(const cassi_geometry& g, const std::array<index_t, 3>& cube) {
+  if (cube == g.cube_extents()) return {};
+  char text[160];
+  std::snprintf(text, sizeof text, "cube: found [%td x %td x %td], expected [%td x %td x %td] as the camera's scene",
+                cube[0], cube[1], cube[2], g.height, g.width, g.bands);
+  return error(errc::wrong_shape, text);
+}
+
+inline result<> check_measurement(const cassi_geometry& g, const std::array<index_t, 2>& measurement) {
+  const auto expected = g.measurement_extents();
+  if (measurement == expected) return {};
+  char why[160];
+  std::snprintf(why, sizeof why, " = mask %s %td + step %td * (%td bands - 1)",
+                along_rows(g.direction) ? "width" : "height", g.line_length(), g.step, g.bands);
+  return error(errc::wrong_shape, "measurement: found " + shape_text(measurement[0], measurement[1]) + ", expected " +
+                                      shape_text(expected[0], expected[1]) + why);
+}
+
 }  // namespace detail
 
 /// Whether a scene [H, W, C] can be measured through this mask. Errors: `wrong_shape`, `bad_argument` (step).
@@ -78,11 +111,8 @@ inline result<cassi_geometry> check_cassi(const std::array<index_t, 2>& measurem
                                           index_t bands, index_t step) {
   const cassi_geometry g{mask[0], mask[1], bands, step};
   if (auto ok = detail::check_geometry(g); !ok) return ok.error();
-  if (measurement[0] == g.height && measurement[1] == g.measurement_width()) return g;
-  char why[160];
-  std::snprintf(why, sizeof why, " = mask width %td + step %td * (%td bands - 1)", g.width, step, bands);
-  return error(errc::wrong_shape, "measurement: found " + detail::shape_text(measurement[0], measurement[1]) +
-                                      ", expected " + detail::shape_text(g.height, g.measurement_width()) + why);
+  if (auto ok = detail::check_measurement(g, measurement); !ok) return ok.error();
+  return g;
 }
 
 /// All three at once.
