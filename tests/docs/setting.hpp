@@ -1,0 +1,81 @@
+#pragma once
+
+/// What the C++ of README and guide takes for granted: a mask, a measurement, memory for the cube. And what they must
+/// give: the bits of `unmask reconstruct`.
+
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <unmask/core/tensor.hpp>
+#include <unmask/io/cube.hpp>
+#include <unmask/io/hdf5_writer.hpp>
+#include <unmask/metrics/quality.hpp>
+#include <unmask/optics/spectral.hpp>
+#include <unmask/scenes/generate.hpp>
+
+namespace docs {
+
+using unmask::index_t;
+
+struct setting {
+  static constexpr index_t height = 64, width = 96, step = 2;
+  unmask::tensor<float, 3> truth =
+      unmask::scenes::generate(height, width, unmask::optics::benchmark_wavelength_list(), 1);
+  unmask::tensor<float, 2> mask = unmask::scenes::grey_mask(height, width, 1);
+  unmask::tensor<float, 2> measurement{{height, width + step*(truth.extent(2) - 1)}};
+  unmask::tensor<float, 3> cube{truth.extents()};  ///< NaN until somebody fills it
+
+  /// The measurement by the formula of the guide.
+  setting() {
+    for (index_t h = 0; h < height; ++h)
+      for (index_t w = 0; w < width; ++w)
+        for (index_t c = 0; c < truth.extent(2); ++c) measurement(h, w + step * c) += mask(h, w) * truth(h, w, c);
+    std::fill(cube.begin(), cube.end(), std::numeric_limits<float>::quiet_NaN());
+  }
+
+  /// The cube that the program makes of the same measurement.
+  unmask::tensor<float, 3> by_program() const {
+    const auto folder = std::filesystem::temp_directory_path() / ("unmask_docs_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    const std::string in = (folder / "snapshot.h5").string(), out = (folder / "cube.h5").string();
+    unmask::io::hdf5_writer file(in);
+    file.put("measurement", measurement.view(), {{"unit", "sum of mask * cube"}, {"step", 2.0}});
+    file.put("mask", mask.view());
+    REQUIRE(file.save());
+    const std::string line = "'" UNMASK_PROGRAM "' reconstruct --threads 2 --measurement '" + in +
+                             ":measurement' --mask '" + in + ":mask' --weights models/general.safetensors --out '" +
+                             out + "' >/dev/null";
+    REQUIRE(std::system(line.c_str()) == 0);
+    auto read = unmask::io::read_cube({out, "cube"});
+    std::filesystem::remove_all(folder);
+    REQUIRE(read);
+    return std::move(read->cube);
+  }
+
+  void check() const {
+    const auto expected = by_program();
+    REQUIRE(expected.extents() == cube.extents());
+    CHECK(std::equal(cube.begin(), cube.end(), expected.begin()));
+    // any method is better than grey, the mean of all: 20 dB is what the general network's first estimate passes
+    CHECK(unmask::metrics::psnr(truth.view(), cube.view()) > 20);
+  }
+};
+
+}  // namespace docs
+
+#define DOCS_SETTING                                                 \
+  docs::setting here;                                                \
+  [[maybe_unused]] const auto mask = here.mask.view();               \
+  [[maybe_unused]] const auto measurement = here.measurement.view(); \
+  [[maybe_unused]] const auto cube = here.cube.view();               \
+  [[maybe_unused]] const auto height = here.height, width = here.width
+
+#define DOCS_CHECK here.check()
