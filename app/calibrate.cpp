@@ -66,7 +66,11 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   if (!spectra) return spectra.error();
   std::vector<unmask::in<float, 2>> views;
   for (const auto& y : snapshots) views.push_back(y.view());
-  const unmask::optics::calibrator search(geometry, views, mask.view(), spectra->spread.view(), o.search);
+  const auto stored = unmask::optics::camera::create(mask.view(), geometry.bands, geometry.step);
+  if (!stored) return error(stored.error().code(), o.mask + ": " + stored.error().message());
+  if (auto ok = unmask::optics::calibrator::check(*stored, views, spectra->spectral_basis.view(), o.search); !ok)
+    return ok;
+  const unmask::optics::calibrator search(*stored, views, spectra->spectral_basis.view(), o.search);
   unmask::train::progress bar(o.search.trials, 0, {.label = "calibration"});
   const auto found = search.run(c.backend(), [&](index_t tried, double error, const auto& a) {
     char text[200];
@@ -74,11 +78,10 @@ result<> calibrate(const context& c, const calibrate_options& o) {
     bar.update(tried, text);
   });
   bar.pause();
-  const auto& a = found.best;
-  const auto aligned = unmask::optics::aligned_mask(c.backend(), mask.view(), a);
-  if (auto saved = write_camera(o.out, aligned, found.camera, a); !saved) return saved;
+  const auto& a = found.alignment;
+  if (auto saved = write_camera(o.out, found); !saved) return saved;
   c.say("%s: %s (pixels); noise weight %.2f\n", o.out.c_str(), numbers(a).c_str(),
-        static_cast<double>(found.camera.noise_weight));
+        static_cast<double>(found.noise_weight));
   c.say("values kept back are predicted with an error of %.4f, %.4f without calibration\n", found.after, found.before);
   c.print({{"out", o.out},
            {"right", a.right},
@@ -89,7 +92,7 @@ result<> calibrate(const context& c, const calibrate_options& o) {
            {"edge_blur", a.edge_blur},
            {"stretch", a.stretch},
            {"bend", a.bend},
-           {"noise_weight", found.camera.noise_weight},
+           {"noise_weight", found.noise_weight},
            {"error_before", found.before},
            {"error", found.after},
            {"trials", found.tried}});

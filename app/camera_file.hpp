@@ -10,14 +10,14 @@
 
 namespace program {
 
-inline result<> write_camera(const std::string& path, const tensor<float, 2>& mask,
-                             const unmask::optics::camera_model& camera,
-                             const unmask::optics::camera_alignment& alignment) {
-  const std::vector<double> positions(camera.positions.begin(), camera.positions.end());
-  const double weight = static_cast<double>(camera.noise_weight);
+inline result<> write_camera(const std::string& path, const unmask::optics::calibration& found) {
+  const auto& alignment = found.alignment;
+  const auto places = found.camera.positions();
+  const std::vector<double> positions(places.begin(), places.end());
+  const double weight = static_cast<double>(found.noise_weight);
   const auto number = [](const char* name, float v) { return unmask::io::attribute{name, static_cast<double>(v)}; };
   return unmask::io::hdf5_writer(path)
-      .put("mask", mask.view(),
+      .put("mask", found.camera.mask(),
            {number("right", alignment.right), number("down", alignment.down), number("tall", alignment.tall),
             number("wide", alignment.wide), number("blur", alignment.blur), number("edge_blur", alignment.edge_blur)})
       .put("positions", positions,
@@ -26,14 +26,19 @@ inline result<> write_camera(const std::string& path, const tensor<float, 2>& ma
       .save();
 }
 
+/// What such a file says beside the mask; a mask alone is the benchmark's camera.
+struct camera_settings {
+  std::vector<float> positions;
+  float noise_weight = unmask::optics::spectral_tv_options().noise_weight;
+};
+
 /// The camera that a mask's file describes. Errors: positions that are not one for each band within the measurement, a
 /// weight that is not above 0.
-inline result<unmask::optics::camera_model> read_camera(const std::string& mask,
-                                                        const unmask::optics::cassi_geometry& g) {
+inline result<camera_settings> read_camera(const std::string& mask, const unmask::optics::cassi_geometry& g) {
   const std::string path = unmask::io::parse_source(mask).path;
   const auto file = unmask::io::list_variables(path);
   if (!file) return file.error();
-  unmask::optics::camera_model camera;
+  camera_settings camera;
   const auto has = [&](const char* name) {
     return std::any_of(file->variables.begin(), file->variables.end(), [&](const auto& v) { return v.name == name; });
   };

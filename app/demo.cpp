@@ -66,11 +66,11 @@ result<index_t> affordable_steps(const context& c, const train_config& t, Source
 
 snapshot photograph(const context& c, const tensor<float, 3>& cube, const tensor<float, 2>& mask,
                     const std::string& noise_name) {
-  snapshot s{tensor<float, 2>(), mask, {cube.extent(0), cube.extent(1), cube.extent(2), 2}};
-  s.measurement = tensor<float, 2>({s.geometry.height, s.geometry.measurement_width()});
-  unmask::optics::cassi_forward(c.backend(), s.measurement.view(), cube.view(), mask.view(), s.geometry.step);
+  snapshot s{tensor<float, 2>(), unmask::optics::camera::create(mask.view(), cube.extent(2)).value()};
+  s.measurement = tensor<float, 2>(s.geometry().measurement_extents());
+  s.camera.forward(c.backend(), s.measurement.view(), cube.view());
   auto noise = *noise_by_name(noise_name);
-  noise.full_scale = static_cast<double>(s.geometry.bands) / 2;
+  noise.full_scale = static_cast<double>(s.geometry().bands) / 2;
   unmask::optics::add_noise(c.backend(), s.measurement.view(), noise, c.seed);
   return s;
 }

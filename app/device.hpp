@@ -26,7 +26,7 @@ using network_call = std::function<void(array_view<float, 3>)>;
 
 /// Calls `work` with the network for this mask; after a failure of the device it does nothing more.
 result<> with_network_on_cuda(const context&, const unmask::s2_config&, std::span<const float> parameters,
-                              const tensor<float, 2>& mask, const std::function<void(const network_call&)>& work);
+                              unmask::in<float, 2> mask, const std::function<void(const network_call&)>& work);
 
 result<> train_on_cuda(const context&, const train_options&);
 

@@ -37,11 +37,11 @@ result<> check_cuda() {
 }
 
 result<> with_network_on_cuda(const context& c, const unmask::s2_config& config, std::span<const float> parameters,
-                              const tensor<float, 2>& mask, const std::function<void(const network_call&)>& work) {
+                              unmask::in<float, 2> mask, const std::function<void(const network_call&)>& work) {
   if (auto ok = check_cuda(); !ok) return ok;
   const device d(c);
   auto network = unmask::session<float, unmask::cuda>::create(d.backend(), config, parameters, mask.extent(0),
-                                                              mask.extent(1), mask.view());
+                                                              mask.extent(1), mask);
   if (!network) return network.error();
   result<> status;
   work([&](array_view<float, 3> x) {

@@ -8,7 +8,7 @@ result<> check_cuda() {
   return error(errc::device, "--device cuda: this program was built without CUDA (cmake --preset cuda builds it with)");
 }
 
-result<> with_network_on_cuda(const context&, const unmask::s2_config&, std::span<const float>, const tensor<float, 2>&,
+result<> with_network_on_cuda(const context&, const unmask::s2_config&, std::span<const float>, unmask::in<float, 2>,
                               const std::function<void(const network_call&)>&) {
   return check_cuda();
 }

@@ -52,14 +52,9 @@ class initial_progress {
   unmask::train::progress bar_;
 };
 
-/// `placed`: with the bands where the camera has them, not at multiples of the step.
-double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s, bool placed) {
+double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s) {
   tensor<float, 2> again(s.measurement.extents());
-  if (placed && !s.camera.positions.empty())
-    unmask::optics::cassi_forward(c.backend(), again.view(), cube.view(), s.mask.view(),
-                                  std::span<const float>(s.camera.positions));
-  else
-    unmask::optics::cassi_forward(c.backend(), again.view(), cube.view(), s.mask.view(), s.geometry.step);
+  s.camera.forward(c.backend(), again.view(), cube.view());
   double difference = 0, energy = 0;
   for (index_t i = 0; i < again.size(); ++i) {
     const double y = s.measurement.data()[i], d = again.data()[i] - y;
@@ -70,19 +65,19 @@ double reprojection_error(const context& c, const tensor<float, 3>& cube, const 
 }
 
 /// What can be said of a result without a truth.
-void judge(const context& c, estimate& e, const snapshot& s, bool placed) {
-  e.reprojection = reprojection_error(c, e.cube, s, placed);
+void judge(const context& c, estimate& e, const snapshot& s) {
+  e.reprojection = reprojection_error(c, e.cube, s);
   const unmask::in<float, 3> x = e.cube.view();
-  e.trace = unmask::metrics::mask_trace(c.backend(), x, s.mask.view());
-  e.chance = unmask::metrics::chance_trace(c.backend(), x, s.mask.view());
+  e.trace = unmask::metrics::mask_trace(c.backend(), x, s.camera.mask());
+  e.chance = unmask::metrics::chance_trace(c.backend(), x, s.camera.mask());
 }
 
 }  // namespace
 
 tensor<float, 3> network_input(const context& c, const snapshot& s, const initial_estimate& initial) {
-  tensor<float, 3> x({s.geometry.height, s.geometry.width, s.geometry.bands});
-  unmask::optics::estimate_initially(c.backend(), initial, x.view(), s.measurement.view(), s.mask.view(),
-                                     s.geometry.step, initial_progress(initial.kind));
+  tensor<float, 3> x(s.geometry().cube_extents());
+  unmask::optics::estimate_initially(c.backend(), initial, s.camera, x.view(), s.measurement.view(),
+                                     initial_progress(initial.kind));
   return x;
 }
 
@@ -90,32 +85,34 @@ estimate run_initial(const context& c, const snapshot& s, const initial_estimate
   const auto start = std::chrono::steady_clock::now();
   estimate e{shown_name(initial.kind), network_input(c, s, initial)};
   e.seconds = seconds_since(start);
-  judge(c, e, s, initial.kind == initial_kind::spectral_tv);
+  judge(c, e, s);
   return e;
 }
 
 result<estimate> run_network(const context& c, const snapshot& s, unmask::io::weights w, index_t refinements) {
-  if (w.config.bands != s.geometry.bands)
+  if (w.config.bands != s.geometry().bands)
     return error(errc::wrong_shape, "weights are for " + std::to_string(w.config.bands) +
-                                        " bands, the measurement has " + std::to_string(s.geometry.bands));
+                                        " bands, the measurement has " + std::to_string(s.geometry().bands));
   auto initial = described_initial(w.description, w.config.bands);
   if (!initial) return initial.error();
-  initial->camera = s.camera;
+  initial->noise_weight = s.noise_weight;
+  if (auto ok = unmask::optics::check_initial(*initial, s.camera); !ok) return ok.error();
   estimate e{"S2-Transformer", {}};
   const auto reconstruct = [&](auto&& network) {
     const auto start = std::chrono::steady_clock::now();
-    e.cube = tensor<float, 3>({s.geometry.height, s.geometry.width, s.geometry.bands});
-    unmask::optics::reconstruct(c.backend(), *initial, network, e.cube.view(), s.measurement.view(), s.mask.view(),
-                                s.geometry.step, refinements, initial_progress(initial->kind), refinement_progress());
+    e.cube = tensor<float, 3>(s.geometry().cube_extents());
+    unmask::optics::reconstruct_calls calls{initial_progress(initial->kind), refinement_progress()};
+    unmask::optics::reconstruct(c.backend(), *initial, s.camera, network, e.cube.view(), s.measurement.view(),
+                                refinements, std::move(calls));
     e.seconds = seconds_since(start);
   };
   if (c.device == "cuda") {
     if (auto ok = check_cuda(); !ok) return ok.error();
-    if (auto ok = with_network_on_cuda(c, w.config, w.parameters, s.mask, reconstruct); !ok) return ok.error();
+    if (auto ok = with_network_on_cuda(c, w.config, w.parameters, s.camera.mask(), reconstruct); !ok) return ok.error();
   } else {
     auto network =
         unmask::session<float, unmask::cpu>::create(c.backend(), w.config, std::span<const float>(w.parameters),
-                                                    s.geometry.height, s.geometry.width, s.mask.view());
+                                                    s.geometry().height, s.geometry().width, s.camera.mask());
     if (!network) return network.error();
     w.parameters = std::vector<float>();
     reconstruct([&](array_view<float, 3> x) { network->run(x, x); });
@@ -123,16 +120,15 @@ result<estimate> run_network(const context& c, const snapshot& s, unmask::io::we
   for (const float v : e.cube)
     if (!std::isfinite(v))
       return error(errc::wrong_value, "the network's reconstruction holds a value that is not finite");
-  judge(c, e, s, initial->kind == initial_kind::spectral_tv);
+  judge(c, e, s);
   return e;
 }
 
 double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, const unmask::io::weights& w,
-                     const unmask::optics::camera_model& camera, index_t refinements) {
+                     bool placed, index_t refinements) {
   const double cube = static_cast<double>(g.cube_size()) * sizeof(float),
                parameters = static_cast<double>(w.parameters.size()) * sizeof(float);
-  auto initial = described_initial(w.description, w.config.bands);
-  if (initial) initial->camera = camera;
+  const auto initial = described_initial(w.description, w.config.bands);
   // what a device's session takes is the device's
   const double session =
       c.device == "cuda"
@@ -140,13 +136,14 @@ double network_bytes(const context& c, const unmask::optics::cassi_geometry& g, 
           : static_cast<double>(unmask::session<float, unmask::cpu>::bytes(w.config, g.height, g.width, c.threads));
   return session +
          // the cube, and what goes on around the network, come when the parameters have gone
-         std::max(0.,
-                  cube - parameters +
-                      (initial ? static_cast<double>(unmask::optics::reconstruct_bytes(*initial, g, refinements)) : 0));
+         std::max(
+             0., cube - parameters +
+                     (initial ? static_cast<double>(unmask::optics::reconstruct_bytes(*initial, g, placed, refinements))
+                              : 0));
 }
 
-double initial_bytes(const unmask::optics::cassi_geometry& g, const initial_estimate& initial) {
-  return static_cast<double>(unmask::optics::initial_bytes(initial, g)) +
+double initial_bytes(const unmask::optics::cassi_geometry& g, const initial_estimate& initial, bool placed) {
+  return static_cast<double>(unmask::optics::initial_bytes(initial, g, placed)) +
          static_cast<double>(g.cube_size()) * sizeof(float);
 }
 

@@ -17,11 +17,13 @@ struct estimate {
   double trace = 0, chance = 0;  ///< metrics/mask_trace.hpp
 };
 
-/// A measurement in units of the cube (y = sum over bands of mask * cube), with its mask.
+/// A measurement in units of the cube (y = sum over bands of mask * cube), with its camera.
 struct snapshot {
-  tensor<float, 2> measurement, mask;
-  unmask::optics::cassi_geometry geometry;
-  unmask::optics::camera_model camera = {};
+  tensor<float, 2> measurement;
+  unmask::optics::camera camera;
+  float noise_weight = unmask::optics::spectral_tv_options().noise_weight;  ///< spectral TV's for this camera
+
+  const unmask::optics::cassi_geometry& geometry() const { return camera.geometry(); }
 };
 
 inline double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -37,8 +39,7 @@ using unmask::optics::initial_name;
 /// What a network starts from.
 tensor<float, 3> network_input(const context&, const snapshot&, const initial_estimate& = {});
 
-/// The same as a result of its own: HM, GAP-TV (the training-free baseline) or spectral TV, each with the snapshot's
-/// camera as far as it knows of one.
+/// The same as a result of its own: HM, GAP-TV (the training-free baseline) or spectral TV; `check_initial` has passed.
 estimate run_initial(const context&, const snapshot&, const initial_estimate&);
 
 /// GAP-TV. `camera`: the calmer settings for real snapshots.
@@ -50,10 +51,10 @@ inline estimate run_gap_tv(const context& c, const snapshot& s, bool camera = fa
 result<estimate> run_network(const context&, const snapshot&, unmask::io::weights weights,
                              index_t refinements = unmask::optics::usual_refinements);
 
-/// Bytes that each takes beside the snapshot and the weights.
-double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&,
-                     const unmask::optics::camera_model&, index_t refinements);
-double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&);
+/// Bytes that each takes beside the snapshot and the weights; `placed`: for a camera with positions.
+double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&, bool placed,
+                     index_t refinements);
+double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&, bool placed);
 
 /// The cube, the file that HDF5 builds of it in memory and the copy that goes to the disk, when all else has gone.
 double writing_bytes(const unmask::optics::cassi_geometry&);

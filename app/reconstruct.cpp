@@ -57,7 +57,8 @@ class reconstruction {
     }
     auto camera = read_camera(o_.mask, g);
     if (!camera) return camera.error();
-    initial_.camera = std::move(*camera);
+    camera_ = std::move(*camera);
+    initial_.noise_weight = camera_.noise_weight;
     if (o_.method == "spectral-tv") {
       if (!weights_ || initial_.kind != initial_kind::spectral_tv)
         return error(errc::bad_argument, "--method spectral-tv: no weights that know these spectra (--weights)");
@@ -68,8 +69,8 @@ class reconstruction {
     give_back_freed_memory();
     const double used = memory_in_use().now,
                  planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
-                 solving = weights_ ? network_bytes(c_, g, *weights_, initial_.camera, o_.refinements)
-                                    : initial_bytes(g, initial_),
+                 solving = weights_ ? network_bytes(c_, g, *weights_, !camera_.positions.empty(), o_.refinements)
+                                    : initial_bytes(g, initial_, !camera_.positions.empty()),
                  whole = used + planes + std::max(solving, writing_bytes(g));
     const bool tiled = o_.tile.side > 0 || (o_.tile.memory_limit > 0 && whole > o_.tile.memory_limit);
     return tiled ? by_tiles(*files_, used) : at_once(std::move(*files_), whole);
@@ -121,9 +122,15 @@ class reconstruction {
     how->apply(*y);
     announce(files, *how, planned, "");
     const auto wavelengths = wavelengths_of(path(), files.geometry.bands);
-    const snapshot s{std::move(*y), std::move(*mask), files.geometry, initial_.camera};
+    auto camera = unmask::optics::camera::create(mask->view(), files.geometry.bands, files.geometry.step,
+                                                 unmask::dispersion_direction::right, camera_.positions);
+    if (!camera) return error(camera.error().code(), o_.mask + ": " + camera.error().message());
+    *mask = {};
+    const snapshot s{std::move(*y), std::move(*camera), camera_.noise_weight};
     const bool network = weights_.has_value();
     if (how->camera && initial_.kind == initial_kind::gap_tv) initial_.kind = initial_kind::gap_tv_camera;
+    if (auto ok = unmask::optics::check_initial(initial_, s.camera); !ok)
+      return error(ok.error().code(), o_.mask + ": " + ok.error().message());
     auto e = network ? run_network(c_, s, std::move(*weights_), o_.refinements)
                      : result<estimate>(run_initial(c_, s, initial_));
     if (!e) return e.error();
@@ -221,7 +228,7 @@ class reconstruction {
     const bool baseline = e.name == "GAP-TV";
     page.add(std::move(e));
     // GAP-TV takes bands at multiples of the step: with a calibrated camera's mask it would only look worse than it is
-    if (!baseline && s.camera.positions.empty()) page.add(run_gap_tv(c_, s, how.camera));
+    if (!baseline && !s.camera.placed()) page.add(run_gap_tv(c_, s, how.camera));
     if (!o_.truth.empty()) {
       auto truth = unmask::io::read_cube(unmask::io::parse_source(o_.truth));
       if (!truth) return truth.error();
@@ -240,6 +247,7 @@ class reconstruction {
   std::optional<snapshot_files> files_;
   std::optional<unmask::io::weights> weights_;  ///< none: the initial estimate is the result
   initial_estimate initial_;
+  camera_settings camera_;  ///< beside the mask
   nlohmann::json summary_;
 };
 

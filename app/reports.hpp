@@ -20,8 +20,8 @@ class report_builder {
     input.title = title;
     input.wavelengths = wavelengths;
     input.snapshot = snapshot_.measurement.view();
-    input.mask = snapshot_.mask.view();
-    const auto& g = s.geometry;
+    input.mask = snapshot_.camera.mask();
+    const auto& g = s.geometry();
     fact("Dispersion", std::to_string(g.step) + " pixels a band");
   }
 
@@ -55,7 +55,7 @@ class report_builder {
             std::tuple{"SAM deg", 2, better::lower}})
         input.scores.columns.push_back({group, name, decimals, best});
     for (const estimate& e : estimates_) {
-      const auto q = unmask::metrics::evaluate_regions(truth_.view(), e.cube.view(), snapshot_.mask.view());
+      const auto q = unmask::metrics::evaluate_regions(truth_.view(), e.cube.view(), snapshot_.camera.mask());
       if (!q) return q.error();
       qualities.emplace_back(e.name, *q);
       input.scores.rows.push_back({e.name, table_values(*q)});

@@ -23,12 +23,15 @@ result<> simulate(const context& c, const simulate_options& o) {
   if (!mask) return mask.error();
   auto noise = noise_by_name(o.noise);
   if (!noise) return noise.error();
-  const auto g = unmask::optics::check_cassi(s->cube.extents(), mask->extents(), o.step);
-  if (!g) return g.error();
-  tensor<float, 2> y({g->height, g->measurement_width()});
-  unmask::optics::cassi_forward(c.backend(), y.view(), s->cube.view(), mask->view(), o.step);
+  const auto camera = unmask::optics::camera::create(mask->view(), s->cube.extent(2), o.step);
+  if (!camera) return error(camera.error().code(), o.mask + ": " + camera.error().message());
+  if (auto ok = camera->check(s->cube.extents()); !ok)
+    return error(ok.error().code(), o.cube + ": " + ok.error().message());
+  const auto& g = camera->geometry();
+  tensor<float, 2> y(g.measurement_extents());
+  camera->forward(c.backend(), y.view(), s->cube.view());
   noise->full_scale =
-      static_cast<double>(g->bands) / 2;  // the noise models count in units of the network's input, y 2 / C
+      static_cast<double>(g.bands) / 2;  // the noise models count in units of the network's input, y 2 / C
   if (o.noise != "none") unmask::optics::add_noise(c.backend(), y.view(), *noise, c.seed);
   unmask::io::hdf5_writer file(o.out);
   file.put("measurement", y.view(),
@@ -36,12 +39,12 @@ result<> simulate(const context& c, const simulate_options& o) {
   file.put("mask", mask->view()).put("cube", s->cube.view());
   if (!s->wavelengths.empty()) file.put("wavelengths", s->wavelengths, {{"units", "nm"}});
   if (auto saved = file.save(); !saved) return saved;
-  c.say("%s: measurement %td x %td from %td x %td x %td, step %td, noise %s\n", o.out.c_str(), g->height,
-        g->measurement_width(), g->height, g->width, g->bands, o.step, o.noise.c_str());
+  c.say("%s: measurement %td x %td from %td x %td x %td, step %td, noise %s\n", o.out.c_str(), g.height,
+        g.measurement_width(), g.height, g.width, g.bands, o.step, o.noise.c_str());
   c.print({{"out", o.out},
-           {"height", g->height},
-           {"width", g->measurement_width()},
-           {"bands", g->bands},
+           {"height", g.height},
+           {"width", g.measurement_width()},
+           {"bands", g.bands},
            {"step", o.step},
            {"noise", o.noise}});
   return {};

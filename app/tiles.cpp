@@ -34,7 +34,9 @@ class tile_row {
     cut(mask, mask_, 0, columns.from);
     tensor<float, 2> y({rows.size(), columns.size() + spread()});
     cut(y.view(), measurement_, 0, columns.from);
-    unmask::optics::cassi_input(c_.backend(), input, y.view(), mask, files_.geometry.step);
+    const auto camera = unmask::optics::camera::create(mask, files_.geometry.bands, files_.geometry.step);
+    if (!camera) return camera.error();
+    camera->input(c_.backend(), input, y.view());
     return {};
   }
 
@@ -43,7 +45,8 @@ class tile_row {
     const index_t h = cube.extent(0), w = cube.extent(1);
     tensor<float, 2> mask({h, w}), part({h, w + spread()});
     cut(mask.view(), mask_, rows.begin - rows.from, columns.begin);
-    unmask::optics::cassi_forward(c_.backend(), part.view(), cube, mask.view(), files_.geometry.step);
+    const auto& g = files_.geometry;
+    unmask::optics::camera::create(mask.view(), g.bands, g.step).value().forward(c_.backend(), part.view(), cube);
     for (index_t r = 0; r < h; ++r)
       for (index_t v = 0; v < part.extent(1); ++v) again_(r, columns.begin + v) += part(r, v);
     if (columns.end < files_.geometry.width) return;

@@ -76,10 +76,11 @@ result<> write_run_report(const context& c, const train_config& config, const un
   const scene& s = data.validation.empty() ? data.training.front() : data.validation.front();
   const auto mask = mask_for(data.masks.front(), s.cube.extent(0), s.cube.extent(1), config.mask.front());
   if (!mask) return mask.error();
-  const auto g = unmask::optics::check_cassi(s.cube.extents(), mask->extents(), config.step);
-  if (!g) return g.error();
-  snapshot shot{tensor<float, 2>({g->height, g->measurement_width()}), *mask, *g};
-  unmask::optics::cassi_forward(c.backend(), shot.measurement.view(), s.cube.view(), mask->view(), config.step);
+  auto camera = unmask::optics::camera::create(mask->view(), s.cube.extent(2), config.step);
+  if (!camera) return camera.error();
+  if (auto ok = camera->check(s.cube.extents()); !ok) return ok;
+  snapshot shot{tensor<float, 2>(camera->geometry().measurement_extents()), std::move(*camera)};
+  shot.camera.forward(c.backend(), shot.measurement.view(), s.cube.view());
   const auto loss = loss_of(config);
   if (!loss) return loss.error();
   auto e = run_network(c, shot, weights);

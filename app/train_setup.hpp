@@ -143,10 +143,10 @@ inline std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
 /// Once for a run, whose configuration keeps what is learnt here.
 inline result<> learn_spread(train_config& config, const std::vector<scene>& scenes) {
   if (config.initial != initial_name(initial_kind::spectral_tv) || !config.spread.empty()) return {};
-  auto spread = unmask::optics::learn_spread(cubes(scenes), config.spread_rank);
+  auto spread = unmask::optics::learn_spectral_basis(cubes(scenes), config.spread_rank);
   if (!spread) return spread.error();
   std::map<std::string, std::string> words;
-  describe_initial(words, {.kind = initial_kind::spectral_tv, .spread = std::move(*spread)});
+  describe_initial(words, {.kind = initial_kind::spectral_tv, .spectral_basis = std::move(*spread)});
   config.spread = words["spread"];
   return {};
 }

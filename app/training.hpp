@@ -72,7 +72,7 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::io:
   const auto initial = described_initial(weights.description, weights.config.bands);
   if (!initial) return initial.error();
   const unmask::s2_config& config = weights.config;
-  const index_t H = s.geometry.height, W = s.geometry.width, C = s.geometry.bands, Hp = config.padded(H),
+  const index_t H = s.geometry().height, W = s.geometry().width, C = s.geometry().bands, Hp = config.padded(H),
                 Wp = config.padded(W);
   unmask::s2_network<float, unmask::cpu> network(c.backend(), config, {1, H, W}, unmask::s2_mode::training);
   unmask::arena count;
@@ -82,13 +82,13 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::io:
   network.carve(memory);
   tensor<float, 3> mask({1, Hp, Wp}), output({H, W, C}), target({H, W, C}), predicted({H, W, C});
   unmask::reflect_pad(unmask::array_view<float, 3>(mask.data(), Hp, Wp, index_t{1}),
-                      unmask::array_view<const float, 3>(s.mask.data(), H, W, index_t{1}));
+                      unmask::array_view<const float, 3>(s.camera.mask().data(), H, W, index_t{1}));
   const auto input = network_input(c, s, *initial);
   network.forward(unmask::array_view<float, 4>(output.data(), index_t{1}, H, W, C),
                   unmask::array_view<const float, 4>(input.data(), index_t{1}, H, W, C), mask.view(),
                   weights.parameters.data());
   const auto pin = network.pin(config.stages - 1);
-  unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.mask.view());
+  unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.camera.mask());
   for (index_t h = 0; h < H; ++h) std::copy_n(&pin(0, h, 0, 0), W * C, &predicted(h, 0, 0));
   auxiliary_view v;
   v.predicted = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return predicted(h, w, k); });

@@ -20,8 +20,10 @@ int main(int argc, char** argv) {
     nm.push_back(450 + 200.0 * static_cast<double>(c) / static_cast<double>(bands));
   const auto truth = unmask::scenes::generate(height, width, nm, 1);
   const auto mask = unmask::scenes::grey_mask(height, width, 1);
-  unmask::tensor<float, 2> measurement({height, width + step * (bands - 1)});
-  unmask::optics::cassi_forward(backend, measurement.view(), truth.view(), mask.view(), step);
+  const auto camera = unmask::optics::camera::create(mask.view(), bands, step);
+  if (!camera) return std::fprintf(stderr, "%s\n", camera.error().message().c_str()), 2;
+  unmask::tensor<float, 2> measurement(camera->geometry().measurement_extents());
+  camera->forward(backend, measurement.view(), truth.view());
 
   std::printf("will take %zu KB\n",
               unmask::session<float, unmask::cpu>::bytes(weights->config, height, width, backend.threads) / 1024);
@@ -32,10 +34,13 @@ int main(int argc, char** argv) {
   const auto initial = unmask::optics::described_initial(weights->description, bands);  // what this network starts from
   if (!initial) return std::fprintf(stderr, "%s\n", initial.error().message().c_str()), 2;
 
+  if (auto ok = unmask::optics::check_initial(*initial, *camera); !ok)
+    return std::fprintf(stderr, "%s\n", ok.error().message().c_str()), 2;
+
   unmask::tensor<float, 3> input(truth.extents()), cube(truth.extents());
-  unmask::optics::cassi_input(backend, input.view(), measurement.view(), mask.view(), step);
+  camera->input(backend, input.view(), measurement.view());
   const auto network = [&](unmask::array_view<float, 3> x) { session->run(x, x); };  // no heap, no errors
-  unmask::optics::reconstruct(backend, *initial, network, cube.view(), measurement.view(), mask.view(), step);
+  unmask::optics::reconstruct(backend, *initial, *camera, network, cube.view(), measurement.view());
 
   const auto before = unmask::metrics::psnr(truth.view(), input.view()),
              after = unmask::metrics::psnr(truth.view(), cube.view());

@@ -71,8 +71,9 @@ int main(int argc, char** argv) {
   ::setenv("OMP_WAIT_POLICY", "passive", 0);
   const auto cube = scenes::generate(64, 64, optics::benchmark_wavelength_list(), 3);
   const auto mask = scenes::grey_mask(64, 64, 3);
-  tensor<float, 2> y({64, 64 + 2 * 27});
-  optics::cassi_forward(cpu{}, y.view(), cube.view(), mask.view(), 2);
+  const auto camera = optics::camera::create(mask.view(), 28).value();
+  tensor<float, 2> y(camera.geometry().measurement_extents());
+  camera.forward(cpu{}, y.view(), cube.view());
   io::hdf5_writer(shot)
       .put("measurement", y.view(), {{"unit", std::string("sum over bands of mask * cube")}})
       .put("mask", mask.view())

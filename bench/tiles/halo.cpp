@@ -27,10 +27,11 @@ int main(int argc, char** argv) {
 
   const auto truth = scenes::generate(n, n, optics::benchmark_wavelength_list(), 3);
   const auto mask = scenes::grey_mask(n, n, 3);
-  tensor<float, 2> y({n, n + step * (bands - 1)});
-  optics::cassi_forward(backend, y.view(), truth.view(), mask.view(), step);
+  const auto camera = optics::camera::create(mask.view(), bands, step).value();
+  tensor<float, 2> y(camera.geometry().measurement_extents());
+  camera.forward(backend, y.view(), truth.view());
   tensor<float, 3> input({n, n, bands}), whole(input.extents());
-  optics::cassi_input(backend, input.view(), y.view(), mask.view(), step);
+  camera.input(backend, input.view(), y.view());
   session<float, cpu>::create(backend, config, parameters, n, n, mask.view()).value().run(whole.view(), input.view());
   float largest = 0;
   for (const float v : whole) largest = std::max(largest, std::abs(v));

@@ -18,15 +18,13 @@ namespace {
 tensor<float, 2> spectra() {
   std::vector<tensor<float, 3>> scenes;
   for (std::uint64_t seed : {11u, 12u, 13u}) scenes.push_back(take(48, 48, seed).truth);
-  return optics::learn_spread(scenes, 8).value();
+  return optics::learn_spectral_basis(scenes, 8).value();
 }
 
 /// What such a camera takes of the scene.
 tensor<float, 2> taken(const snapshot& s, const optics::camera_alignment& a) {
   tensor<float, 2> y(s.y.extents());
-  const auto positions = optics::band_positions(s.g, a);
-  optics::cassi_forward(ref{}, y.view(), s.truth.view(), optics::aligned_mask(ref{}, s.mask.view(), a).view(),
-                        std::span<const float>(positions));
+  optics::aligned_camera(ref{}, s.camera(), a).forward(ref{}, y.view(), s.truth.view());
   return y;
 }
 
@@ -34,7 +32,7 @@ bool near(float a, double b, double within) { return std::abs(static_cast<double
 
 }  // namespace
 
-TEST_CASE("camera: a mask moved by whole and half pixels, and through a lens") {
+TEST_CASE("camera: a mask moved by whole and half pixels, and blurred") {
   const index_t H = 9, W = 12;
   const auto mask = scenes::grey_mask(H, W, 4);
   const auto at = [&](index_t h, index_t w) {
@@ -53,7 +51,7 @@ TEST_CASE("camera: a mask moved by whole and half pixels, and through a lens") {
   tensor<float, 2> cell({21, 21});
   cell(10, 10) = 1;
   const double sigma = .8;
-  const auto lens = optics::aligned_mask(cpu{.threads = 2}, cell.view(), {.down = .3f, .right = -.6f, .blur = .8f});
+  const auto blurred = optics::aligned_mask(cpu{.threads = 2}, cell.view(), {.down = .3f, .right = -.6f, .blur = .8f});
   const auto share = [&](double from, double centre) {
     return (std::erf((from + .5 - centre) / sigma / std::sqrt(2.)) -
             std::erf((from - .5 - centre) / sigma / std::sqrt(2.))) /
@@ -61,7 +59,7 @@ TEST_CASE("camera: a mask moved by whole and half pixels, and through a lens") {
   };
   for (index_t h = 0; h < 21; ++h)
     for (index_t w = 0; w < 21; ++w)
-      CHECK(near(lens(h, w), share(static_cast<double>(h), 10.3) * share(static_cast<double>(w), 9.4), 1e-4));
+      CHECK(near(blurred(h, w), share(static_cast<double>(h), 10.3) * share(static_cast<double>(w), 9.4), 1e-4));
   tensor<float, 2> open({H, W}, 1);
   for (const float m : optics::aligned_mask(ref{}, open.view(), {.down = 3, .blur = 1.5f})) CHECK(near(m, 1, 1e-6));
 }
@@ -123,14 +121,16 @@ TEST_CASE("camera: light between two columns is shared by both") {
     CHECK(near(even.data()[i], static_cast<double>(s.y.data()[i]), 1e-5 * (1 + static_cast<double>(s.y.data()[i]))));
 }
 
-TEST_CASE("camera: spectral TV with positions, and values that are left out") {
+TEST_CASE("camera: spectral TV with positions, and held-out values") {
   const snapshot s = take(48, 56, 6);
-  const auto spread = spectra();
-  const auto solved = [&](const tensor<float, 2>& y, std::span<const float> positions, const unsigned char* left_out) {
-    optics::spectral_tv plan(s.g, spread.view(), {}, positions);
-    plan.leave_out(left_out);
+  const auto basis = spectra();
+  const auto solved = [&](const tensor<float, 2>& y, const std::vector<float>& positions,
+                          const unsigned char* held_out) {
+    const auto camera = s.camera(positions);
+    optics::planned<optics::spectral_tv> plan(camera, basis.view());
+    plan->hold_out(held_out);
     tensor<float, 3> x(s.truth.extents());
-    plan.run(cpu{.threads = 2}, x.view(), y.view(), s.mask.view());
+    plan->run(cpu{.threads = 2}, x.view(), y.view());
     return x;
   };
   const auto quality = [&](const tensor<float, 3>& x) { return metrics::psnr(s.truth.view(), x.view()); };
@@ -144,14 +144,14 @@ TEST_CASE("camera: spectral TV with positions, and values that are left out") {
                                          << quality(plain) << " dB");
   CHECK(quality(right) >= quality(wrong) + 2);
   CHECK(quality(right) >= quality(plain) - 1.5);
-  // values that are left out may as well be exchanged
-  std::vector<unsigned char> left_out(static_cast<std::size_t>(s.y.size()));
+  // held-out values may as well be exchanged
+  std::vector<unsigned char> held_out(static_cast<std::size_t>(s.y.size()));
   auto spoilt = s.y;
   for (index_t i = 5; i + 20 < s.y.size(); i += 40) {
-    left_out[static_cast<std::size_t>(i)] = left_out[static_cast<std::size_t>(i + 20)] = 1;
+    held_out[static_cast<std::size_t>(i)] = held_out[static_cast<std::size_t>(i + 20)] = 1;
     std::swap(spoilt.data()[i], spoilt.data()[i + 20]);
   }
-  const auto without = solved(s.y, {}, left_out.data()), same = solved(spoilt, {}, left_out.data());
+  const auto without = solved(s.y, {}, held_out.data()), same = solved(spoilt, {}, held_out.data());
   for (index_t i = 0; i < same.size(); ++i) CHECK(near(same.data()[i], static_cast<double>(without.data()[i]), 5e-3));
   CHECK(quality(without) >= quality(solved(spoilt, {}, nullptr)) + 3);
 }
@@ -159,7 +159,8 @@ TEST_CASE("camera: spectral TV with positions, and values that are left out") {
 TEST_CASE("camera: a whole snapshot tells how large the mask is seen, and how unsharp at its top and bottom") {
   const optics::camera_alignment hidden{.down = -.4f, .tall = .8f, .wide = -.8f, .edge_blur = 1.2f};
   const snapshot s = take(96, 96, 31);
-  optics::mask_match match(s.mask.view(), optics::band_positions(s.g, hidden));
+  const auto camera = s.camera();
+  optics::mask_match match(camera, optics::band_positions(s.g, hidden));
   match.add(cpu{.threads = 2}, taken(s, hidden).view(), s.truth);
   const double least = match.error(ref{}, hidden);
   CHECK(least <= .9 * match.error(ref{}, {}));
@@ -176,18 +177,19 @@ TEST_CASE("camera: a whole snapshot tells how large the mask is seen, and how un
 TEST_CASE("camera: calibration finds where mask and bands lie") {
   const optics::camera_alignment hidden{.right = -.8f, .blur = .5f, .stretch = -.8f};
   const snapshot s = take(20, 100, 21);
+  const auto camera = s.camera();
   tensor<float, 2> y = taken(s, hidden);
   auto noise = optics::camera_noise();
   noise.full_scale *= 14;
   optics::add_noise(ref{}, y.view(), noise, 1);
-  const auto spread = spectra();
+  const auto basis = spectra();
   optics::calibration_options o;
   o.rows = 16;
-  o.stages = 5;
+  o.outer_iterations = 5;
   o.iterations = 20;
-  o.kept_back = .1;
+  o.held_out = .1;
   o.trials = 40;
-  const optics::calibrator search(s.g, {y.view()}, s.mask.view(), spread.view(), o);
+  const optics::calibrator search(camera, {y.view()}, basis.view(), o);
   index_t calls = 0;
   double last = 1e9;
   const auto found = search.run(cpu{.threads = 2}, [&](index_t tried, double error, const auto&) {
@@ -196,21 +198,23 @@ TEST_CASE("camera: calibration finds where mask and bands lie") {
     last = error;
   });
   const double true_error = search.error(cpu{.threads = 2}, hidden);
-  MESSAGE("right " << found.best.right << " down " << found.best.down << " blur " << found.best.blur << " stretch "
-                   << found.best.stretch << " bend " << found.best.bend << ", error " << found.before << " to "
-                   << found.after << " in " << found.tried << ", that of the truth " << true_error);
+  MESSAGE("right " << found.alignment.right << " down " << found.alignment.down << " blur " << found.alignment.blur
+                   << " stretch " << found.alignment.stretch << " bend " << found.alignment.bend << ", error "
+                   << found.before << " to " << found.after << " in " << found.tried << ", that of the truth "
+                   << true_error);
   CHECK(found.tried == calls);
   CHECK(found.after == last);
   CHECK(found.after <= .8 * found.before);
   CHECK(found.after <= 1.1 * true_error);
-  CHECK(near(found.best.right, -.8, .5));
-  CHECK(near(found.best.down, 0, .5));
-  CHECK(found.camera.positions == optics::band_positions(s.g, found.best));
+  CHECK(near(found.alignment.right, -.8, .5));
+  CHECK(near(found.alignment.down, 0, .5));
+  const auto positions = found.camera.positions();
+  CHECK(std::vector<float>(positions.begin(), positions.end()) == optics::band_positions(s.g, found.alignment));
   optics::spectral_tv_options usual, chosen;
-  chosen.noise_weight = found.camera.noise_weight;
-  CHECK(search.error(ref{}, found.best, chosen) <= search.error(ref{}, found.best, usual));
+  chosen.noise_weight = found.noise_weight;
+  CHECK(search.error(ref{}, found.alignment, chosen) <= search.error(ref{}, found.alignment, usual));
   // nothing to find: an error that is no better elsewhere, and the same bits on any threads
-  const optics::calibrator alone(s.g, {s.y.view()}, s.mask.view(), spread.view(), o);
+  const optics::calibrator alone(camera, {s.y.view()}, basis.view(), o);
   CHECK(alone.error(ref{}, {}) < alone.error(ref{}, {.right = .8f}));
   CHECK(alone.error(ref{}, {}) == alone.error(cpu{.threads = 3}, {}));
 }
@@ -218,25 +222,26 @@ TEST_CASE("camera: calibration finds where mask and bands lie") {
 TEST_CASE("camera: calibration goes on with whole snapshots, where they have the rows") {
   const optics::camera_alignment hidden{.tall = 1.2f};
   const snapshot s = take(72, 72, 22);
+  const auto camera = s.camera();
   const tensor<float, 2> y = taken(s, hidden);
-  const auto spread = spectra();
+  const auto basis = spectra();
   optics::calibration_options o;
   o.rows = 8;
-  o.stages = 4;
+  o.outer_iterations = 4;
   o.iterations = 12;
   o.smallest_step = .4f;
   o.trials = 150;
   const auto run = [&](index_t whole, int threads) {
     o.whole = whole;
-    const optics::calibrator search(s.g, {y.view()}, s.mask.view(), spread.view(), o);
+    const optics::calibrator search(camera, {y.view()}, basis.view(), o);
     return search.run(cpu{.threads = threads}, [](index_t, double, const auto&) {});
   };
   const auto strips = run(73, 2), all = run(72, 2), alone = run(72, 1);
-  MESSAGE("tall " << all.best.tall << " wide " << all.best.wide << " edge blur " << all.best.edge_blur << " in "
-                  << all.tried << ", " << strips.tried << " of them with strips");
-  CHECK(strips.best.tall == 0);
-  CHECK(near(all.best.tall, 1.2, .5));
-  CHECK(near(all.best.wide, 0, .5));
-  CHECK(all.best.tall == alone.best.tall);
+  MESSAGE("tall " << all.alignment.tall << " wide " << all.alignment.wide << " edge blur " << all.alignment.edge_blur
+                  << " in " << all.tried << ", " << strips.tried << " of them with strips");
+  CHECK(strips.alignment.tall == 0);
+  CHECK(near(all.alignment.tall, 1.2, .5));
+  CHECK(near(all.alignment.wide, 0, .5));
+  CHECK(all.alignment.tall == alone.alignment.tall);
   CHECK(all.after == alone.after);
 }

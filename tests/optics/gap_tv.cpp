@@ -1,5 +1,6 @@
 #include <unmask/metrics/quality.hpp>
 #include <unmask/optics/gap_tv.hpp>
+#include <unmask/optics/planned.hpp>
 
 #include <doctest/doctest.h>
 
@@ -14,11 +15,12 @@ using namespace unmask;
 TEST_CASE("gap-tv: better than the shifted-back input, and the residual falls") {
   const snapshot s = take(64, 64, 2);
   tensor<float, 3> input(s.truth.extents()), x(s.truth.extents());
-  optics::cassi_input(ref{}, input.view(), s.y.view(), s.mask.view(), 2);
+  const auto camera = s.camera();
+  camera.input(ref{}, input.view(), s.y.view());
   std::vector<float> residuals;
-  optics::gap_tv solver(s.g);
-  const float last = solver.run(cpu{.threads = 2}, x.view(), s.y.view(), s.mask.view(),
-                                [&](index_t, float residual) { residuals.push_back(residual); });
+  optics::planned<optics::gap_tv> solver(camera);
+  const float last = solver->run(cpu{.threads = 2}, x.view(), s.y.view(),
+                                 [&](index_t, float residual) { residuals.push_back(residual); });
   CHECK(residuals.size() == 100);
   CHECK(residuals.back() == last);
   CHECK(last <= .05f);
@@ -32,11 +34,12 @@ TEST_CASE("gap-tv: better than the shifted-back input, and the residual falls") 
 TEST_CASE("gap-tv: equal bits for 1, 2 and 3 threads, and from one plan run twice") {
   const snapshot s = take(17, 23, 4);
   const optics::gap_tv_options quick{.iterations = 6};
-  optics::gap_tv solver(s.g, quick);
+  const auto camera = s.camera();
+  optics::planned<optics::gap_tv> solver(camera, quick);
   tensor<float, 3> first(s.truth.extents()), x(s.truth.extents());
-  solver.run(ref{}, first.view(), s.y.view(), s.mask.view());
+  solver->run(ref{}, first.view(), s.y.view());
   for (int threads : {1, 2, 3}) {
-    solver.run(cpu{.threads = threads}, x.view(), s.y.view(), s.mask.view());
+    solver->run(cpu{.threads = threads}, x.view(), s.y.view());
     CHECK(std::equal(x.begin(), x.end(), first.begin()));
   }
 }
@@ -44,10 +47,11 @@ TEST_CASE("gap-tv: equal bits for 1, 2 and 3 threads, and from one plan run twic
 TEST_CASE("gap-tv: a factor on the measurement is a factor on the cube") {
   snapshot s = take(16, 16, 5);
   tensor<float, 3> x(s.truth.extents()), twice(s.truth.extents());
-  optics::gap_tv solver(s.g, {.iterations = 10});
-  solver.run(ref{}, x.view(), s.y.view(), s.mask.view());
+  const auto camera = s.camera();
+  optics::planned<optics::gap_tv> solver(camera, optics::gap_tv_options{.iterations = 10});
+  solver->run(ref{}, x.view(), s.y.view());
   for (float& v : s.y) v *= 2;
-  solver.run(ref{}, twice.view(), s.y.view(), s.mask.view());
+  solver->run(ref{}, twice.view(), s.y.view());
   // Powers of two change no rounding.
   for (index_t i = 0; i < x.size(); ++i) CHECK(twice.data()[i] == 2 * x.data()[i]);
 }
@@ -57,20 +61,25 @@ TEST_CASE("gap-tv: any size, step and band count; dark, dead and NaN measurement
   for (const auto& g : {cassi_geometry{1, 1, 1, 0}, {1, 1, 28, 2}, {7, 5, 5, 3}, {2, 9, 2, 1}}) {
     tensor<float, 3> x({g.height, g.width, g.bands}, std::nanf(""));
     tensor<float, 2> y({g.height, g.measurement_width()}, 1.f), mask({g.height, g.width}, .5f);
-    optics::gap_tv solver(g, {.iterations = 5});
-    const float residual = solver.run(cpu{.threads = 2}, x.view(), y.view(), mask.view());
+    const auto run = [&](auto backend) {
+      const auto camera = optics::camera::create(mask.view(), g.bands, g.step).value();
+      REQUIRE(optics::gap_tv::check(camera));
+      return optics::planned<optics::gap_tv>(camera, optics::gap_tv_options{.iterations = 5})
+          ->run(backend, x.view(), y.view());
+    };
+    const float residual = run(cpu{.threads = 2});
     CHECK(residual >= 0);
     CHECK(std::all_of(x.begin(), x.end(), [](float v) { return v >= 0 && std::isfinite(v); }));
 
     std::fill(mask.begin(), mask.end(), 0.f);
-    CHECK(solver.run(ref{}, x.view(), y.view(), mask.view()) == 1);
+    CHECK(run(ref{}) == 1);
     CHECK(std::all_of(x.begin(), x.end(), [](float v) { return v == 0; }));
     std::fill(mask.begin(), mask.end(), 1.f);
     std::fill(y.begin(), y.end(), 0.f);
-    CHECK(solver.run(ref{}, x.view(), y.view(), mask.view()) == 0);
+    CHECK(run(ref{}) == 0);
     CHECK(std::all_of(x.begin(), x.end(), [](float v) { return v == 0; }));
     y(0, 0) = std::nanf("");
-    CHECK(std::isnan(solver.run(ref{}, x.view(), y.view(), mask.view())));
+    CHECK(std::isnan(run(ref{})));
   }
 }
 
@@ -83,9 +92,10 @@ TEST_CASE("gap-tv: options, and a callback that stops") {
                                           {.accelerate = false},
                                           optics::camera_gap_tv()}) {
     REQUIRE(optics::check_gap_tv(o));
-    optics::gap_tv solver(s.g, o);
+    const auto camera = s.camera();
+    optics::planned<optics::gap_tv> solver(camera, o);
     index_t calls = 0;
-    const float residual = solver.run(ref{}, x.view(), s.y.view(), s.mask.view(), [&](index_t k, float) -> bool {
+    const float residual = solver->run(ref{}, x.view(), s.y.view(), [&](index_t k, float) -> bool {
       calls = k;
       return k < 7;
     });
@@ -97,4 +107,13 @@ TEST_CASE("gap-tv: options, and a callback that stops") {
   CHECK(!optics::check_gap_tv({.tv_weight = std::nanf("")}));
   CHECK(!optics::check_gap_tv({.weight_decay = 1.5f}));
   CHECK(!optics::check_gap_tv({.tv_iterations = -1}));
+  CHECK(!optics::gap_tv::check(s.camera(), {.iterations = 0}));
+  std::vector<float> positions(28);
+  CHECK(optics::gap_tv::check(s.camera(positions)).error().message() ==
+        "gap-tv: the camera's bands land at measured positions, expected multiples of the step (spectral-tv takes "
+        "positions)");
+  const auto up = optics::camera::create(s.mask.view(), 28, 2, dispersion_direction::up).value();
+  CHECK(optics::gap_tv::check(up).error().message() ==
+        "gap-tv: the camera disperses up, expected right (camera::canonical)");
+  CHECK(optics::gap_tv::check(up.canonical()));
 }

@@ -33,8 +33,8 @@ TEST_CASE("initial estimates come back from a description to the bit") {
   const auto read = optics::described_initial(words, 3);
   REQUIRE(read);
   CHECK(read->kind == initial_kind::spectral_tv);
-  CHECK(read->spread.extents() == spread.extents());
-  CHECK(std::equal(read->spread.begin(), read->spread.end(), spread.begin()));
+  CHECK(read->spectral_basis.extents() == spread.extents());
+  CHECK(std::equal(read->spectral_basis.begin(), read->spectral_basis.end(), spread.begin()));
 
   words.clear();
   optics::describe_initial(words, {initial_kind::gap_tv, {}});

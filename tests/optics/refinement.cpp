@@ -79,15 +79,15 @@ tensor<double, 3> filtered(const tensor<float, 3>& z, double sigma) {
   return sum;
 }
 
-tensor<float, 2> generated_spread() {
+tensor<float, 2> generated_basis() {
   std::vector<tensor<float, 3>> scenes;
   for (std::uint64_t seed : {11u, 12u, 13u}) scenes.push_back(take(48, 48, seed).truth);
-  return optics::learn_spread(scenes, 6).value();
+  return optics::learn_spectral_basis(scenes, 6).value();
 }
 
 double unexplained(const snapshot& s, const tensor<float, 3>& x) {
   tensor<float, 2> again(s.y.extents());
-  optics::cassi_forward(ref{}, again.view(), x.view(), s.mask.view(), s.g.step);
+  s.camera().forward(ref{}, again.view(), x.view());
   double sum = 0, all = 0;
   for (index_t i = 0; i < again.size(); ++i) {
     const double y = static_cast<double>(s.y.data()[i]), d = static_cast<double>(again.data()[i]) - y;
@@ -103,7 +103,7 @@ TEST_CASE("similar patches: groups, filter and means are those of the definition
   for (const auto& [H, K, W] : {size{22, 3, 19}, size{41, 1, 7}, size{3, 8, 50}, size{2, 2, 9}, size{1, 1, 1}}) {
     const auto before = texture(H, K, W);
     auto z = before;
-    optics::similar_patches(H, K, W).run(ref{}, z.data(), .4f);
+    optics::planned<optics::similar_patches>(H, K, W)->run(ref{}, z.data(), .4f);
     const auto expected = filtered(before, .4);
     double farthest = 0;
     for (index_t i = 0; i < z.size(); ++i) {
@@ -116,43 +116,45 @@ TEST_CASE("similar patches: groups, filter and means are those of the definition
 
 TEST_CASE("similar patches: equal bits for 1, 2 and 3 threads; what has no error stays; NaN ends") {
   const auto before = texture(50, 4, 33);
-  optics::similar_patches patches(50, 4, 33);
+  optics::planned<optics::similar_patches> patches(50, 4, 33);
   auto first = before;
-  patches.run(ref{}, first.data(), .5f);
+  patches->run(ref{}, first.data(), .5f);
   for (int threads : {1, 2, 3}) {
     auto z = before;
-    patches.run(cpu{.threads = threads}, z.data(), .5f);
+    patches->run(cpu{.threads = threads}, z.data(), .5f);
     CHECK(std::equal(z.begin(), z.end(), first.begin()));
   }
   tensor<float, 3> flat(before.extents(), .75f);
-  patches.run(ref{}, flat.data(), .5f);
+  patches->run(ref{}, flat.data(), .5f);
   CHECK(std::all_of(flat.begin(), flat.end(), [](float v) { return std::abs(v - .75f) <= 1e-6f; }));
   auto broken = before;
   broken(20, 1, 9) = std::nanf("");
-  patches.run(cpu{.threads = 2}, broken.data(), .5f);
+  patches->run(cpu{.threads = 2}, broken.data(), .5f);
   CHECK(std::isnan(broken(20, 1, 9)));
 }
 
 TEST_CASE("refinement: a correction explains the measurement, and leaves alone what explains it") {
   snapshot s = take(40, 36, 8);
-  const auto spread = generated_spread();
-  optics::spectral_tv plan(s.g, spread.view());
+  const auto basis = generated_basis();
+  const auto camera = s.camera();
+  optics::planned<optics::spectral_tv> plan(camera, basis.view());
   tensor<float, 3> x(s.truth.extents());
-  plan.run(ref{}, x.view(), s.y.view(), s.mask.view());
+  plan->run(ref{}, x.view(), s.y.view());
   // as a network may do: everything a tenth too bright, and a pattern
   for (index_t i = 0; i < x.size(); ++i) x.data()[i] = s.truth.data()[i] * (i % 3 == 0 ? 1.05f : 1.15f);
   const double before = unexplained(s, x);
-  plan.correct(ref{}, x.view(), s.y.view(), s.mask.view());
+  plan->correct(ref{}, x.view(), s.y.view());
   CHECK(before >= .09);
   CHECK(unexplained(s, x) <= before / 6);
   x = s.truth;
-  plan.correct(ref{}, x.view(), s.y.view(), s.mask.view());
+  plan->correct(ref{}, x.view(), s.y.view());
   for (index_t i = 0; i < x.size(); ++i) CHECK(std::abs(x.data()[i] - s.truth.data()[i]) <= 1e-5f);
 }
 
 TEST_CASE("refinement: reconstruct is estimate, network, correction and steps; equal bits for any threads") {
   const snapshot s = take(48, 48, 9);
-  const optics::initial_estimate initial{optics::initial_kind::spectral_tv, generated_spread()};
+  const auto camera = s.camera();
+  const optics::initial_estimate initial{optics::initial_kind::spectral_tv, generated_basis()};
   int calls = 0;
   const auto network = [&](array_view<float, 3> x) {
     ++calls;
@@ -160,19 +162,19 @@ TEST_CASE("refinement: reconstruct is estimate, network, correction and steps; e
   };
   const auto run = [&](const optics::initial_estimate& from, index_t refinements, auto backend) {
     tensor<float, 3> x(s.truth.extents());
-    optics::reconstruct(backend, from, network, x.view(), s.y.view(), s.mask.view(), s.g.step, refinements);
+    optics::reconstruct(backend, from, camera, network, x.view(), s.y.view(), refinements);
     return x;
   };
   const auto expect = run(initial, 0, ref{});
   CHECK(calls == 1);
   tensor<float, 3> x(s.truth.extents());
-  optics::spectral_tv plan(s.g, initial.spread.view());
-  plan.run(ref{}, x.view(), s.y.view(), s.mask.view());
+  optics::planned<optics::spectral_tv> plan(camera, initial.spectral_basis.view());
+  plan->run(ref{}, x.view(), s.y.view());
   network(x.view());
   CHECK(std::equal(x.begin(), x.end(), expect.begin()));
-  plan.correct(ref{}, x.view(), s.y.view(), s.mask.view());
-  optics::similar_patches patches(48, initial.spread.extent(0), 48);
-  for (int i = 0; i < 3; ++i) plan.refine(ref{}, patches, x.view(), s.y.view(), s.mask.view());
+  plan->correct(ref{}, x.view(), s.y.view());
+  optics::planned<optics::similar_patches> patches(48, initial.spectral_basis.extent(0), 48);
+  for (int i = 0; i < 3; ++i) plan->refine(ref{}, *patches, x.view(), s.y.view());
   for (int threads : {1, 2, 3}) {
     const auto refined = run(initial, 3, cpu{.threads = threads});
     CHECK(std::equal(x.begin(), x.end(), refined.begin()));
@@ -187,7 +189,7 @@ TEST_CASE("refinement: reconstruct is estimate, network, correction and steps; e
   optics::add_noise(ref{}, noisy.y.view(), noise, 1);
   tensor<float, 3> alone(s.truth.extents()), steps(s.truth.extents());
   for (auto [to, refinements] : {std::pair{&alone, 0}, std::pair{&steps, 6}})
-    optics::reconstruct(ref{}, initial, network, to->view(), noisy.y.view(), s.mask.view(), s.g.step, refinements);
+    optics::reconstruct(ref{}, initial, camera, network, to->view(), noisy.y.view(), refinements);
   CHECK(std::equal(alone.begin(), alone.end(), steps.begin()));
   const optics::initial_estimate hm;
   const auto plain = run(hm, 0, ref{}), same = run(hm, 3, ref{});

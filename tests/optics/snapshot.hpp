@@ -1,6 +1,6 @@
 #pragma once
 
-#include <unmask/optics/cassi.hpp>
+#include <unmask/optics/camera.hpp>
 #include <unmask/optics/spectral.hpp>
 #include <unmask/scenes/generate.hpp>
 
@@ -11,6 +11,10 @@ struct snapshot {
   tensor<float, 3> truth;
   tensor<float, 2> mask, y;
   optics::cassi_geometry g;
+
+  optics::camera camera(std::vector<float> positions = {}, optics::sensor_noise noise = {}) const {
+    return optics::camera::create(mask.view(), g.bands, g.step, g.direction, std::move(positions), noise).value();
+  }
 };
 
 inline snapshot take(index_t height, index_t width, std::uint64_t seed) {
@@ -19,6 +23,6 @@ inline snapshot take(index_t height, index_t width, std::uint64_t seed) {
              {},
              {height, width, 28, 2}};
   s.y = tensor<float, 2>({height, s.g.measurement_width()});
-  optics::cassi_forward(ref{}, s.y.view(), s.truth.view(), s.mask.view(), s.g.step);
+  s.camera().forward(ref{}, s.y.view(), s.truth.view());
   return s;
 }

@@ -97,8 +97,9 @@ TEST_CASE_TEMPLATE("dataset: a crop has the bits of the whole measured field", T
       const auto f = whole_field<T>(s, c, 8);
       tensor<T, 3> input({c.field_height, c.field_width, 5});
       tensor<T, 2> y({c.field_height, c.field_width + 4 * step});
-      optics::cassi_forward(ref{}, y.view(), f.cube.view(), f.mask.view(), step);
-      optics::cassi_input(ref{}, input.view(), y.view(), f.mask.view(), step);
+      const auto camera = optics::camera::create(f.mask.view(), f.cube.extent(2), step).value();
+      camera.forward(ref{}, y.view(), f.cube.view());
+      camera.input(ref{}, input.view(), y.view());
       index_t wrong = 0;
       for (index_t h = 0; h < 8; ++h)
         for (index_t w = 0; w < 6; ++w) {

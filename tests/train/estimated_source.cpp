@@ -67,8 +67,9 @@ TEST_CASE("estimated samples: the input is a crop of the whole field's estimate"
     auto s = ut::estimated_source::create({x}, {m}, options, {.initial = initial, .fields = 1}).value();
     tensor<float, 2> y({side, side + 2 * (bands - 1)});
     tensor<float, 3> whole(x.extents());
-    optics::cassi_forward(ref{}, y.view(), x.view(), m.view(), 2);
-    optics::estimate_initially(ref{}, initial, whole.view(), y.view(), m.view(), 2);
+    const auto camera = optics::camera::create(m.view(), bands).value();
+    camera.forward(ref{}, y.view(), x.view());
+    optics::estimate_initially(ref{}, initial, camera, whole.view(), y.view());
     auto batch = s.make_batch<double>();
     s.fill(cpu{}, batch, 1, 0);
     for (index_t b = 0; b < 4; ++b) {

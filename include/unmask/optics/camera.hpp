@@ -43,7 +43,7 @@ class basic_camera {
     basic_camera camera;
     camera.geometry_ = {mask.extent(0), mask.extent(1), bands, step, direction};
     if (auto ok = detail::check_geometry(camera.geometry_); !ok) return ok.error();
-    if (auto ok = check_positions(camera.geometry_, positions); !ok) return ok.error();
+    if (auto ok = detail::check_positions(camera.geometry_, positions); !ok) return ok.error();
     if (!std::all_of(mask.begin(), mask.end(), [](T m) { return std::isfinite(m); }))
       return error(errc::wrong_value, "mask: found a value that is not finite, expected 0..1");
     if (!(noise.floor > 0 && noise.floor <= 1e6f))
@@ -76,10 +76,7 @@ class basic_camera {
       const line scene = scene_line(i), sensor = sensor_line(i);
       T* to = y.data() + sensor.first;
       for (index_t v = 0; v < geometry_.sensor_length(); ++v) to[v * sensor.stride] = 0;
-      if (placed())
-        spread_placed(to, sensor.stride, x.data(), scene);
-      else
-        spread(to, sensor.stride, x.data(), scene);
+      detail::disperse<T>(geometry_, positions_, {to, sensor.stride}, x.data(), mask_.data(), scene);
     });
   }
 
@@ -133,11 +130,33 @@ class basic_camera {
         const auto [first, part] = landing(c);
         for (index_t j = 0; j < geometry_.line_length(); ++j) {
           const T m = mask_.data()[scene.first + j * scene.stride];
-          to[(j + first) * sensor.stride] += (1 - part) * (1 - part) * (m * m);
-          if (part > 0) to[(j + first + 1) * sensor.stride] += part * part * (m * m);
+          const T near = (1 - part) * m, far = part * m;
+          to[(j + first) * sensor.stride] += near * near;
+          if (part > 0) to[(j + first + 1) * sensor.stride] += far * far;
         }
       }
     });
+  }
+
+  /// Adds to a line y of the sensor what of the spectrum x [C] lands on it: of a pixel at place j of the line, or
+  /// beside the scene (j < 0, j >= W), that a mask lets m of through. For scenes that go on where the camera's mask
+  /// ends.
+  template <class X>
+  void add_light(T* y, index_t j, T m, const X* x) const {
+    const index_t C = geometry_.bands, V = geometry_.sensor_length(), step = geometry_.step;
+    if (!placed()) {
+      const index_t first = j < 0 && step > 0 ? (-j + step - 1) / step : 0,
+                    end = step > 0 ? std::min(C, (V - j + step - 1) / step) : C;
+      for (index_t c = first; c < end; ++c) y[j + step * c] += m * static_cast<T>(x[c]);
+      return;
+    }
+    for (index_t c = 0; c < C; ++c) {
+      const auto [first, part] = landing(c);
+      const index_t v = j + first;
+      const T light = m * static_cast<T>(x[c]);
+      if (v >= 0 && v < V) y[v] += (1 - part) * light;
+      if (part > 0 && v + 1 >= 0 && v + 1 < V) y[v + 1] += part * light;
+    }
   }
 
   /// Solvers work on dispersion to the right. The canonical camera sees this one's scene mirrored or transposed, so
@@ -154,23 +173,23 @@ class basic_camera {
     return camera;
   }
 
-  /// Snapshots and cubes to the canonical camera's and back. A cube may not be turned in place.
+  /// Snapshots and cubes to the canonical camera's and back. Not in place.
   template <class Backend>
-  void to_canonical(const Backend& be, out<T, 2> turned, in<T, 2> y) const {
-    detail::each_value(be, geometry_, [&](index_t at, index_t canonical) { turned.data()[canonical] = y.data()[at]; });
+  void to_canonical(const Backend& be, out<T, 2> canonical, in<T, 2> y) const {
+    detail::each_value(be, geometry_, [&](index_t at, index_t to) { canonical.data()[to] = y.data()[at]; });
   }
   template <class Backend>
-  void to_canonical(const Backend& be, out<T, 3> turned, in<T, 3> x) const {
+  void to_canonical(const Backend& be, out<T, 3> canonical, in<T, 3> x) const {
     const index_t C = geometry_.bands;
-    detail::each_pixel(be, geometry_, [&](index_t at, index_t canonical) {
-      std::copy_n(x.data() + at * C, C, turned.data() + canonical * C);
+    detail::each_pixel(be, geometry_, [&](index_t at, index_t there) {
+      std::copy_n(x.data() + at * C, C, canonical.data() + there * C);
     });
   }
   template <class Backend>
-  void from_canonical(const Backend& be, out<T, 3> x, in<T, 3> turned) const {
+  void from_canonical(const Backend& be, out<T, 3> x, in<T, 3> canonical) const {
     const index_t C = geometry_.bands;
-    detail::each_pixel(be, geometry_, [&](index_t at, index_t canonical) {
-      std::copy_n(turned.data() + canonical * C, C, x.data() + at * C);
+    detail::each_pixel(be, geometry_, [&](index_t at, index_t there) {
+      std::copy_n(canonical.data() + there * C, C, x.data() + at * C);
     });
   }
 
@@ -192,51 +211,10 @@ class basic_camera {
 
   basic_camera() = default;
 
-  static result<> check_positions(const cassi_geometry& g, const std::vector<float>& positions) {
-    if (positions.empty()) return {};
-    if (static_cast<index_t>(positions.size()) != g.bands)
-      return error(errc::wrong_shape, "camera: found " + std::to_string(positions.size()) +
-                                          " positions, expected one for each of " + std::to_string(g.bands) + " bands");
-    const auto last = static_cast<float>(g.step * (g.bands - 1));
-    for (const float at : positions)
-      if (!(at >= 0 && at <= last))
-        return error(errc::wrong_value, "camera: position " + std::to_string(at) + " is not in [0, " +
-                                            std::to_string(last) + "] = step * (bands - 1)");
-    return {};
-  }
-
   line scene_line(index_t i) const { return detail::scene_line(geometry_, i); }
   line sensor_line(index_t i) const { return detail::sensor_line(geometry_, i); }
 
-  /// The first of the values in a line that light of band c lands on from the line's pixel 0, and the next one's share.
-  std::pair<index_t, T> landing(index_t c) const {
-    if (!placed()) return {geometry_.step * c, T(0)};
-    const float at = positions_[static_cast<std::size_t>(c)];
-    const auto first = static_cast<index_t>(at);
-    return {first, static_cast<T>(at - static_cast<float>(first))};
-  }
-
-  void spread(T* to, index_t stride, const T* x, line scene) const {
-    const index_t C = geometry_.bands, step = geometry_.step * stride;
-    for (index_t j = 0; j < geometry_.line_length(); ++j, to += stride) {
-      const index_t pixel = scene.first + j * scene.stride;
-      const T m = mask_.data()[pixel];
-      for (index_t c = 0; c < C; ++c) to[step * c] += m * x[pixel * C + c];
-    }
-  }
-
-  void spread_placed(T* to, index_t stride, const T* x, line scene) const {
-    const index_t C = geometry_.bands;
-    for (index_t c = 0; c < C; ++c) {
-      const auto [first, part] = landing(c);
-      for (index_t j = 0; j < geometry_.line_length(); ++j) {
-        const index_t pixel = scene.first + j * scene.stride;
-        const T light = mask_.data()[pixel] * x[pixel * C + c];
-        to[(j + first) * stride] += (1 - part) * light;
-        if (part > 0) to[(j + first + 1) * stride] += part * light;
-      }
-    }
-  }
+  std::pair<index_t, T> landing(index_t c) const { return detail::landing<T>(geometry_, positions_, c); }
 
   cassi_geometry geometry_;
   tensor<T, 2> mask_;

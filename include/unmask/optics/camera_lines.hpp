@@ -3,6 +3,9 @@
 /// A camera's image line by line: a line is what dispersion moves light along, and a row of the canonical camera, whose
 /// bands land to the right. Its first pixel is where light that is dispersed lands farthest from.
 
+#include <span>
+#include <utility>
+
 #include "../parallel/parallel_for.hpp"
 #include "cassi.hpp"
 
@@ -41,6 +44,49 @@ void each_pixel(const Backend& be, const cassi_geometry& g, Body&& body) {
     const line at = scene_line(g, i);
     for (index_t j = 0; j < g.line_length(); ++j) body(at.first + j * at.stride, i * g.line_length() + j);
   });
+}
+
+/// The first of the values of a line that light of band c lands on from the line's pixel 0, and the next one's share.
+template <class T>
+std::pair<index_t, T> landing(const cassi_geometry& g, std::span<const float> positions, index_t c) {
+  if (positions.empty()) return {g.step * c, T(0)};
+  const float at = positions[static_cast<std::size_t>(c)];
+  const auto first = static_cast<index_t>(at);
+  return {first, static_cast<T>(at - static_cast<float>(first))};
+}
+
+/// The values of a line on the sensor.
+template <class T>
+struct sensor_values {
+  T* first;
+  index_t stride;
+  T& operator[](index_t v) const { return first[v * stride]; }
+};
+
+/// Adds to a line of the sensor the light that a line of the scene x [H, W, C] sends through the mask.
+template <class T>
+void disperse(const cassi_geometry& g, std::span<const float> positions, const sensor_values<T>& to, const T* x,
+              const T* mask, const line& scene) {
+  const index_t W = g.line_length(), C = g.bands;
+  if (positions.empty()) {
+    const index_t step = g.step * to.stride;
+    T* value = to.first;
+    for (index_t j = 0; j < W; ++j, value += to.stride) {
+      const index_t pixel = scene.first + j * scene.stride;
+      const T m = mask[pixel];
+      for (index_t c = 0; c < C; ++c) value[step * c] += m * x[pixel * C + c];
+    }
+    return;
+  }
+  for (index_t c = 0; c < C; ++c) {
+    const auto [first, part] = landing<T>(g, positions, c);
+    for (index_t j = 0; j < W; ++j) {
+      const index_t pixel = scene.first + j * scene.stride;
+      const T light = mask[pixel] * x[pixel * C + c];
+      to[j + first] += (1 - part) * light;
+      if (part > 0) to[j + first + 1] += part * light;
+    }
+  }
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics::detail

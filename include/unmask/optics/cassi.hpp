@@ -1,22 +1,15 @@
 #pragma once
 
-/// Single-disperser CASSI: a coded mask, then a prism that shifts band c by step * c columns, then a grey sensor.
-///
-///   forward    y[h, w + s c] = sum over (w, c) of m[h, w] x[h, w, c]          [H, W + s (C - 1)]
-///   adjoint    x[h, w, c]    = m[h, w] y[h, w + s c]                          [H, W, C]
-///   diagonal   (A A')[h, v]  = sum over c of m[h, v - s c]^2                  [H, W + s (C - 1)]
-///
-/// Mask: [H, W], 1 = light passes; measured masks are grey. Band 0 is not shifted. Source: Wagadarikar et al. 2008; the
-/// scale 2 / C of the network's input is the convention of the field's simulation benchmark. Every function takes any
-/// H, W, C >= 1 and step >= 0, overwrites its output, and gives the same bits for any number of threads.
+/// Sizes of a single-disperser CASSI snapshot, and whether files, masks and cubes fit them (camera.hpp is the camera).
+/// Mask: [H, W], 1 = light passes; measured masks are grey. Scene: [H, W, C], any H, W, C >= 1; step >= 0.
 
 #include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstdio>
 #include <string>
-#include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "../core/backend.hpp"
 #include "../core/dispersion.hpp"
@@ -77,6 +70,20 @@ inline result<> check_mask(const cassi_geometry& g, const std::array<index_t, 2>
                                       shape_text(g.height, g.width) + " as the scene");
 }
 
+/// Of a camera: none, or one for each band within the sensor.
+inline result<> check_positions(const cassi_geometry& g, const std::vector<float>& positions) {
+  if (positions.empty()) return {};
+  if (static_cast<index_t>(positions.size()) != g.bands)
+    return error(errc::wrong_shape, "camera: found " + std::to_string(positions.size()) +
+                                        " positions, expected one for each of " + std::to_string(g.bands) + " bands");
+  const auto last = static_cast<float>(g.step * (g.bands - 1));
+  for (const float at : positions)
+    if (!(at >= 0 && at <= last))
+      return error(errc::wrong_value, "camera: position " + std::to_string(at) + " is not in [0, " +
+                                          std::to_string(last) + "] = step * (bands - 1)");
+  return {};
+}
+
 inline result<> check_cube(const cassi_geometry& g, const std::array<index_t, 3>& cube) {
   if (cube == g.cube_extents()) return {};
   char text[160];
@@ -131,63 +138,6 @@ inline result<index_t> infer_bands(index_t measurement_width, index_t mask_width
   std::snprintf(text, sizeof text, "measurement: width %td is not mask width %td + step %td * (bands - 1)",
                 measurement_width, mask_width, step);
   return error(errc::wrong_shape, text);
-}
-
-/// y = A x.
-template <class Backend, class T, class Shape>
-void cassi_forward(const Backend& be, const view<T, Shape>& y, in<T, 3> cube, in<T, 2> mask, index_t step) {
-  const index_t W = cube.extent(1), C = cube.extent(2), V = y.extent(1);
-  assert(Shape::rank == 2 && V == W + step * (C - 1));
-  parallel_for(be, cube.extent(0), [&](index_t h, int) {
-    T* row = y.data() + h * V;
-    const T* m = mask.data() + h * W;
-    const T* x = cube.data() + h * W * C;
-    std::fill_n(row, V, T(0));
-    for (index_t w = 0; w < W; ++w)
-      for (index_t c = 0; c < C; ++c) row[w + step * c] += m[w] * x[w * C + c];
-  });
-}
-
-/// x[h, w, c] = scale m[h, w] y[h, w + s c]: the adjoint times a number.
-template <class Backend, class T, class Shape>
-void cassi_input(const Backend& be, const view<T, Shape>& x, in<T, 2> y, in<T, 2> mask, index_t step,
-                 std::type_identity_t<T> scale) {
-  const index_t W = x.extent(1), C = x.extent(2), V = y.extent(1);
-  assert(Shape::rank == 3 && V == W + step * (C - 1));
-  parallel_for(be, x.extent(0), [&](index_t h, int) {
-    const T* row = y.data() + h * V;
-    T* to = x.data() + h * W * C;
-    for (index_t w = 0; w < W; ++w) {
-      const T m = scale * mask(h, w);
-      for (index_t c = 0; c < C; ++c) to[w * C + c] = m * row[w + step * c];
-    }
-  });
-}
-
-/// The network's input HM: the measurement times 2 / C, shifted back and multiplied by the mask.
-template <class Backend, class T, class Shape>
-void cassi_input(const Backend& be, const view<T, Shape>& x, in<T, 2> y, in<T, 2> mask, index_t step) {
-  cassi_input(be, x, y, mask, step, T(2) / static_cast<T>(x.extent(2)));
-}
-
-/// x = A' y.
-template <class Backend, class T, class Shape>
-void cassi_adjoint(const Backend& be, const view<T, Shape>& x, in<T, 2> y, in<T, 2> mask, index_t step) {
-  cassi_input(be, x, y, mask, step, T(1));
-}
-
-/// d = diagonal of A A' for `bands` bands; 0 where no light can arrive.
-template <class Backend, class T, class Shape>
-void cassi_diagonal(const Backend& be, const view<T, Shape>& d, in<T, 2> mask, index_t bands, index_t step) {
-  const index_t W = mask.extent(1), V = d.extent(1);
-  assert(Shape::rank == 2 && V == W + step * (bands - 1));
-  parallel_for(be, mask.extent(0), [&](index_t h, int) {
-    T* row = d.data() + h * V;
-    const T* m = mask.data() + h * W;
-    std::fill_n(row, V, T(0));
-    for (index_t c = 0; c < bands; ++c)
-      for (index_t w = 0; w < W; ++w) row[w + step * c] += m[w] * m[w];
-  });
 }
 
 /// F' = m x, every band multiplied by the mask before dispersion: the target of the mask-encoding stage.

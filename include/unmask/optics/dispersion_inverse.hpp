@@ -24,55 +24,57 @@ class dispersion_inverse {
   static constexpr index_t lanes = pack::lanes;  ///< rows that are solved together
 
   explicit dispersion_inverse(const cassi_geometry& g)
-      : geometry_(g), reach_(g.step > 0 ? g.bands : 1), values_(g.measurement_width()) {}
+      : geometry_(g), bandwidth_(g.step > 0 ? g.bands : 1), values_(g.measurement_width()) {}
 
   index_t groups() const { return (geometry_.height + lanes - 1) / lanes; }
 
-  void carve(arena& memory) {
-    factors_ = memory.take<float>(groups() * values_ * reach_ * lanes);
+  void carve(arena& memory) { products_ = memory.take<float>(geometry_.bands * geometry_.bands); }
+
+  void carve_scratch(arena& memory) {
+    factors_ = memory.take<float>(groups() * values_ * bandwidth_ * lanes);
     lines_ = memory.take<float>(groups() * values_ * lanes);
-    shapes_ = memory.take<float>(groups() * geometry_.bands * lanes);
-    products_ = memory.take<float>(geometry_.bands * geometry_.bands);
+    spectra_ = memory.take<float>(groups() * geometry_.bands * lanes);
   }
 
-  /// turned: L [C, K].
-  void learn(const float* turned, index_t rank) {
+  /// L [C, K].
+  void prepare(const float* basis, index_t rank) {
     const index_t C = geometry_.bands;
     for (index_t c = 0; c < C; ++c)
       for (index_t b = 0; b < C; ++b) {
         float sum = 0;
-        for (index_t k = 0; k < rank; ++k) sum += turned[c * rank + k] * turned[b * rank + k];
+        for (index_t k = 0; k < rank; ++k) sum += basis[c * rank + k] * basis[b * rank + k];
         products_[c * C + b] = sum;
       }
   }
 
-  /// T's factors for the rows of one group, from the mask and t [H, V]. D^-1 is a I + b u u' at each pixel: light(h, w)
-  /// gives {a, b} and spectrum(c, h, w) (L u)_c.
-  template <class Light, class Spectrum>
-  void factor(index_t group, const float* mask, const float* trust, Light&& light, Spectrum&& spectrum) {
+  /// T's factors for the rows of one group, from the mask and t [H, V], the inverse variance. D^-1 is a I + b u u' at
+  /// each pixel: diagonal(h, w) gives {a, b} and spectrum(c, h, w) (L u)_c.
+  template <class Diagonal, class Spectrum>
+  void factor(index_t group, const float* mask, const float* inverse_variance, Diagonal&& diagonal,
+              Spectrum&& spectrum) {
     const index_t W = geometry_.width, C = geometry_.bands, s = geometry_.step, first = group * lanes;
     const index_t rows = std::min(lanes, geometry_.height - first);
-    std::fill_n(column_of(group, 0), values_ * reach_ * lanes, 0.f);
+    std::fill_n(column_of(group, 0), values_ * bandwidth_ * lanes, 0.f);
     for (index_t v = 0; v < values_; ++v)
       for (index_t i = 0; i < lanes; ++i)
-        column_of(group, v)[i] = i < rows ? 1 / trust[(first + i) * values_ + v] : 1.f;
-    float* shape = shapes_ + group * C * lanes;
+        column_of(group, v)[i] = i < rows ? 1 / inverse_variance[(first + i) * values_ + v] : 1.f;
+    float* spectra = spectra_ + group * C * lanes;
     for (index_t w = 0; w < W; ++w) {
-      float plain[lanes] = {}, own[lanes] = {};
+      float every[lanes] = {}, along[lanes] = {};
       for (index_t i = 0; i < rows; ++i) {
         const float m = mask[(first + i) * W + w];
-        const auto [a, b] = light(first + i, w);
-        plain[i] = m * m * a, own[i] = m * m * b;
-        for (index_t c = 0; c < C; ++c) shape[c * lanes + i] = spectrum(c, first + i, w);
+        const auto [a, b] = diagonal(first + i, w);
+        every[i] = m * m * a, along[i] = m * m * b;
+        for (index_t c = 0; c < C; ++c) spectra[c * lanes + i] = spectrum(c, first + i, w);
       }
-      const auto a = pack::load(plain), b = pack::load(own);
+      const auto a = pack::load(every), b = pack::load(along);
       for (index_t c = 0; c < C; ++c) {
-        const auto mine = b * pack::load(shape + c * lanes);
+        const auto first_band = b * pack::load(spectra + c * lanes);
         for (index_t e = c; e < C; ++e) {
-          float* to = column_of(group, w + s * c) + (reach_ > 1 ? e - c : 0) * lanes;
+          float* to = column_of(group, w + s * c) + (bandwidth_ > 1 ? e - c : 0) * lanes;
           // with no dispersion all pairs of bands meet in one value, in both orders
-          const auto twice = pack::all(reach_ == 1 && e > c ? 2.f : 1.f);
-          const auto both = pack::fma(mine, pack::load(shape + e * lanes), a * pack::all(products_[c * C + e]));
+          const auto twice = pack::all(bandwidth_ == 1 && e > c ? 2.f : 1.f);
+          const auto both = pack::fma(first_band, pack::load(spectra + e * lanes), a * pack::all(products_[c * C + e]));
           pack::store(to, pack::fma(twice, both, pack::load(to)));
         }
       }
@@ -82,32 +84,29 @@ class dispersion_inverse {
       float* here = column_of(group, v);
       const auto inverse = pack::all(1.f) / pack::sqrt(pack::load(here));
       pack::store(here, inverse);
-      for (index_t d = 1; d < reach_; ++d) pack::store(here + d * lanes, pack::load(here + d * lanes) * inverse);
-      for (index_t d = 1; d < reach_ && v + s * d < values_; ++d) {
+      for (index_t d = 1; d < bandwidth_; ++d) pack::store(here + d * lanes, pack::load(here + d * lanes) * inverse);
+      for (index_t d = 1; d < bandwidth_ && v + s * d < values_; ++d) {
         float* later = column_of(group, v + s * d);
         const auto factor = pack::load(here + d * lanes);
-        for (index_t e = d; e < reach_; ++e)
+        for (index_t e = d; e < bandwidth_; ++e)
           pack::store(later + (e - d) * lanes,
                       pack::fnma(factor, pack::load(here + e * lanes), pack::load(later + (e - d) * lanes)));
       }
     }
   }
 
-  /// V numbers for whoever works on row h, outside `solve`.
-  float* spare_line(index_t h) { return lines_ + h * values_; }
-
-  /// T^-1 times the rows of a group in line [H, V], in place.
-  void solve(index_t group, float* line) {
+  /// T^-1 times the rows of a group in measured [H, V], in place.
+  void solve(index_t group, float* measured) {
     const index_t s = geometry_.step, first = group * lanes, rows = std::min(lanes, geometry_.height - first);
     float* x = lines_ + group * values_ * lanes;
     for (index_t v = 0; v < values_; ++v)
-      for (index_t i = 0; i < lanes; ++i) x[v * lanes + i] = i < rows ? line[(first + i) * values_ + v] : 0.f;
+      for (index_t i = 0; i < lanes; ++i) x[v * lanes + i] = i < rows ? measured[(first + i) * values_ + v] : 0.f;
     // both ways go through the columns, which come from far memory, from end to end
     for (index_t v = 0; v < values_; ++v) {
       const float* here = column_of(group, v);
       const auto solved = pack::load(x + v * lanes) * pack::load(here);
       pack::store(x + v * lanes, solved);
-      for (index_t d = 1; d < reach_ && v + s * d < values_; ++d) {
+      for (index_t d = 1; d < bandwidth_ && v + s * d < values_; ++d) {
         float* later = x + (v + s * d) * lanes;
         pack::store(later, pack::fnma(pack::load(here + d * lanes), solved, pack::load(later)));
       }
@@ -116,25 +115,25 @@ class dispersion_inverse {
       const float* here = column_of(group, v);
       auto sum = pack::load(x + v * lanes), other = pack::all(0.f);
       index_t d = 1;
-      for (; d + 1 < reach_ && v + s * (d + 1) < values_; d += 2) {
+      for (; d + 1 < bandwidth_ && v + s * (d + 1) < values_; d += 2) {
         sum = pack::fnma(pack::load(here + d * lanes), pack::load(x + (v + s * d) * lanes), sum);
         other = pack::fnma(pack::load(here + (d + 1) * lanes), pack::load(x + (v + s * (d + 1)) * lanes), other);
       }
-      if (d < reach_ && v + s * d < values_)
+      if (d < bandwidth_ && v + s * d < values_)
         sum = pack::fnma(pack::load(here + d * lanes), pack::load(x + (v + s * d) * lanes), sum);
       pack::store(x + v * lanes, (sum + other) * pack::load(here));
     }
     for (index_t i = 0; i < rows; ++i)
-      for (index_t v = 0; v < values_; ++v) line[(first + i) * values_ + v] = x[v * lanes + i];
+      for (index_t v = 0; v < values_; ++v) measured[(first + i) * values_ + v] = x[v * lanes + i];
   }
 
  private:
-  /// Column v of a group's factors: [reach][lanes], entry d couples v with v + step d.
-  float* column_of(index_t group, index_t v) const { return factors_ + (group * values_ + v) * reach_ * lanes; }
+  /// Column v of a group's factors: [bandwidth][lanes], entry d couples v with v + step d.
+  float* column_of(index_t group, index_t v) const { return factors_ + (group * values_ + v) * bandwidth_ * lanes; }
 
   cassi_geometry geometry_;
-  index_t reach_, values_;
-  float *factors_ = nullptr, *lines_ = nullptr, *products_ = nullptr, *shapes_ = nullptr;
+  index_t bandwidth_, values_;
+  float *factors_ = nullptr, *lines_ = nullptr, *products_ = nullptr, *spectra_ = nullptr;
 };
 
 }  // namespace unmask::inline UNMASK_ABI::optics::detail

@@ -18,12 +18,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "../core/arena.hpp"
-#include "../core/result.hpp"
-#include "../core/view.hpp"
-#include "../parallel/parallel_for.hpp"
-#include "cassi.hpp"
-#include "smoothness.hpp"
+#include "camera.hpp"
+#include "row_sums.hpp"
+#include "spectral_smoother.hpp"
+#include "total_variation.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
@@ -58,77 +56,108 @@ inline result<> check_gap_tv(const gap_tv_options& o) {
   return {};
 }
 
-/// A plan for one geometry: one allocation when it is made, none in `run`.
-///
-///   auto g = optics::check_cassi(measurement.extents(), mask.extents(), bands, step);
-///   optics::gap_tv solver(*g);
-///   float residual = solver.run(cpu{.threads = 4}, cube.view(), measurement.view(), mask.view());
+/// For one camera. Memory is the caller's: `carve` and `carve_scratch` before `prepare`, `prepare` before `run`, which
+/// takes no heap. planned.hpp has a form that owns its memory.
 class gap_tv {
  public:
-  /// `g` comes from `check_cassi`, `options` have passed `check_gap_tv`.
-  explicit gap_tv(const cassi_geometry& g, const gap_tv_options& options = {})
-      : geometry_(g), options_(options), block_(bytes(g)) {
-    arena memory(block_.data(), block_.bytes());
-    carve(memory);
-    detail::spectral_smoother(g.bands, static_cast<double>(options.spectral_weight), smoother_);
+  /// The camera has to live as long as this; both have passed `check`.
+  explicit gap_tv(const camera& c, const gap_tv_options& options = {}) : gap_tv(c.geometry(), options) { camera_ = &c; }
+
+  /// Errors: a camera that is not canonical, or whose bands land at measured positions (the projection needs them at
+  /// multiples of the step), options that cannot work.
+  static result<> check(const camera& c, const gap_tv_options& options = {}) {
+    if (!c.is_canonical())
+      return error(errc::bad_argument, "gap-tv: the camera disperses " +
+                                           std::string(dispersion_name(c.geometry().direction)) +
+                                           ", expected right (camera::canonical)");
+    if (c.placed())
+      return error(errc::bad_argument,
+                   "gap-tv: the camera's bands land at measured positions, expected multiples of the step (spectral-tv "
+                   "takes positions)");
+    return check_gap_tv(options);
   }
 
-  /// The size of that allocation: about 12 bytes a voxel.
+  /// All memory together: about 12 bytes a voxel.
   static std::size_t bytes(const cassi_geometry& g) {
+    gap_tv plan(g, gap_tv_options{});
     arena measure;
-    gap_tv(g, measure);
+    plan.carve(measure);
+    plan.carve_scratch(measure);
     return measure.peak();
   }
 
-  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x) and the mask [H, W].
-  /// Every iteration calls `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false stops.
-  /// Returns the last residual. An all-dark measurement gives zeros; a NaN in it spreads.
-  template <class Backend, class Progress>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress);
-
-  template <class Backend>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask) {
-    return run(be, x, y, mask, [](index_t, float) {});
+  /// What `prepare` makes. It has to stay.
+  void carve(arena& memory) {
+    diagonal_ = memory.take<float>(geometry_.height * geometry_.measurement_width());
+    smoother_ = memory.take<float>(geometry_.bands * geometry_.bands);
   }
 
- private:
-  gap_tv(const cassi_geometry& g, arena& measure) : geometry_(g) { carve(measure); }
-
-  void carve(arena& memory) {
+  /// What is dead after `run`.
+  void carve_scratch(arena& memory) {
     const index_t sensor = geometry_.height * geometry_.measurement_width(), voxels = geometry_.cube_size();
     f_ = memory.take<float>(voxels);
     px_ = memory.take<float>(voxels);
     py_ = memory.take<float>(voxels);
-    diagonal_ = memory.take<float>(sensor);
     measured_ = memory.take<float>(sensor);
     goal_ = memory.take<float>(sensor);
-    smoother_ = memory.take<float>(geometry_.bands * geometry_.bands);
-    sums_ = memory.take<double>(geometry_.height);
+    sums_.carve(memory);
   }
 
-  template <class Backend, class Row>
-  double sum_rows(const Backend& be, Row&& row) {
-    parallel_for(be, geometry_.height, [&](index_t h, int) { sums_[h] = row(h); });
-    double sum = 0;
-    for (index_t h = 0; h < geometry_.height; ++h) sum += sums_[h];
-    return sum;
+  /// What depends on the camera alone.
+  template <class Backend>
+  void prepare(const Backend& be);
+
+  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x).
+  /// Every iteration calls `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false stops.
+  /// Returns the last residual. An all-dark measurement gives zeros; a NaN in it spreads.
+  template <class Backend, class Progress>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
+
+  template <class Backend>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
+    return run(be, x, y, [](index_t, float) {});
   }
 
-  void project_row(float* f, const float* x, in<float, 2> y, in<float, 2> mask, index_t h);
+ private:
+  gap_tv(const cassi_geometry& g, const gap_tv_options& options) : geometry_(g), options_(options), sums_(g.height) {}
 
+  void project_row(const float* x, in<float, 2> y, index_t h);
+  template <class Backend>
+  void smooth(const Backend& be, float* x, float lambda);
+
+  const camera* camera_ = nullptr;
   cassi_geometry geometry_;
   gap_tv_options options_;
-  memory_block block_;
+  detail::row_sums sums_;
   float *f_ = nullptr, *px_ = nullptr, *py_ = nullptr;                 // [H, W, C]
   float *diagonal_ = nullptr, *measured_ = nullptr, *goal_ = nullptr;  // [H, V]: A A', A x, y_k
   float* smoother_ = nullptr;                                          // [C, C]
-  double* sums_ = nullptr;                                             // [H]
+  double passed_ = 0;                                                  // the mask's sum
 };
 
+template <class Backend>
+void gap_tv::prepare(const Backend& be) {
+  const index_t H = geometry_.height, V = geometry_.measurement_width();
+  detail::spectral_smoother(geometry_.bands, static_cast<double>(options_.spectral_weight), smoother_);
+  camera_->diagonal(be, array_view<float, 2>(diagonal_, H, V));
+  double squares = 0;
+  passed_ = 0;
+  for (float m : camera_->mask()) {
+    passed_ += static_cast<double>(m);
+    squares += static_cast<double>(m) * static_cast<double>(m);
+  }
+  // The sensor's ends see few bands, the very end one mask pixel: an exact projection would divide noise by almost zero
+  // there (real snapshots got borders 40 times brighter than the scene). A tenth of the mean is the least divisor.
+  const auto least =
+      static_cast<float>(.1 * squares * static_cast<double>(geometry_.bands) / static_cast<double>(H * V));
+  for (index_t v = 0; v < H * V; ++v) diagonal_[v] = std::max(diagonal_[v], least);
+}
+
 /// Row h of f = S (x + A' (A A')^-1 (y_k - A x)), S the spectral smoother.
-inline void gap_tv::project_row(float* f, const float* x, in<float, 2> y, in<float, 2> mask, index_t h) {
+inline void gap_tv::project_row(const float* x, in<float, 2> y, index_t h) {
   const index_t W = geometry_.width, C = geometry_.bands, step = geometry_.step, V = geometry_.measurement_width();
-  float* residual = goal_ + h * V;
+  const in<float, 2> mask = camera_->mask();
+  float *f = f_, *residual = goal_ + h * V;
   for (index_t v = 0; v < V; ++v) {
     const index_t at = h * V + v;
     if (options_.accelerate)
@@ -155,54 +184,46 @@ inline void gap_tv::project_row(float* f, const float* x, in<float, 2> y, in<flo
   }
 }
 
-template <class Backend, class Progress>
-float gap_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress) {
-  const index_t H = geometry_.height, C = geometry_.bands, V = geometry_.measurement_width(), step = geometry_.step;
-  const index_t row = geometry_.width * C, voxels = geometry_.cube_size();
-  assert(x.size() == voxels && y.size() == H * V && mask.size() * C == voxels);
+/// x = max(0, argmin_u |u - f|^2 / 2 + lambda TV(u)).
+template <class Backend>
+void gap_tv::smooth(const Backend& be, float* x, float lambda) {
+  const index_t H = geometry_.height, C = geometry_.bands, row = geometry_.width * C;
+  // 1.9 of the 2 / |grad|^2 up to which the dual iteration converges.
+  const float tau = lambda > 0 ? 1.9f / (8 * lambda) : 0.f;
+  const auto primal = [&](index_t h, int) { detail::tv_primal(x, f_, {px_, py_}, lambda, {h, H, row, C}); };
+  for (index_t i = 0; i < options_.tv_iterations; ++i) {
+    parallel_for(be, H, primal);
+    parallel_for(be, H, [&](index_t h, int) { detail::tv_dual(x, {px_, py_}, tau, {h, H, row, C}); });
+  }
+  parallel_for(be, H, [&](index_t h, int slot) {
+    primal(h, slot);
+    for (index_t j = h * row; j < (h + 1) * row; ++j) x[j] = x[j] < 0 ? 0.f : x[j];
+  });
+}
 
+template <class Backend, class Progress>
+float gap_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+  const index_t H = geometry_.height, V = geometry_.measurement_width(), voxels = geometry_.cube_size();
+  assert(x.extents() == geometry_.cube_extents() && y.extents() == geometry_.measurement_extents());
   std::fill_n(x.data(), voxels, 0.f);
   std::fill_n(px_, voxels, 0.f);
   std::fill_n(py_, voxels, 0.f);
   std::fill_n(measured_, H * V, 0.f);
   std::fill_n(goal_, H * V, 0.f);
-  const view<float, shape<dyn, dyn>> diagonal(diagonal_, H, V), measured(measured_, H, V);
-  cassi_diagonal(be, diagonal, mask, C, step);
-
-  double light = 0, passed = 0, energy = 0, squares = 0;
-  for (float m : mask) {
-    passed += static_cast<double>(m);
-    squares += static_cast<double>(m) * static_cast<double>(m);
-  }
+  double light = 0, energy = 0;
   for (float v : y) {
     light += static_cast<double>(v);
     energy += static_cast<double>(v) * static_cast<double>(v);
   }
-  if (light <= 0 || passed <= 0) return energy > 0 ? 1.f : 0.f;
-  const auto level = static_cast<float>(light / (passed * static_cast<double>(C)));
-
-  // The sensor's ends see few bands, the very end one mask pixel: an exact projection would divide noise by almost zero
-  // there (real snapshots got borders 40 times brighter than the scene). A tenth of the mean is the least divisor.
-  const auto least = static_cast<float>(.1 * squares * static_cast<double>(C) / static_cast<double>(H * V));
-  for (index_t v = 0; v < H * V; ++v) diagonal_[v] = std::max(diagonal_[v], least);
+  if (light <= 0 || passed_ <= 0) return energy > 0 ? 1.f : 0.f;
+  const auto level = static_cast<float>(light / (passed_ * static_cast<double>(geometry_.bands)));
 
   float residual = 1, extra = options_.first_weight - options_.tv_weight;
   for (index_t k = 1; k <= options_.iterations; ++k, extra *= options_.weight_decay) {
-    parallel_for(be, H, [&](index_t h, int) { project_row(f_, x.data(), y, mask, h); });
-    const float lambda = level * (options_.tv_weight + extra);
-    // 1.9 of the 2 / |grad|^2 up to which the dual iteration converges.
-    const float tau = lambda > 0 ? 1.9f / (8 * lambda) : 0.f;
-    const auto primal = [&](index_t h, int) { detail::tv_primal(x.data(), f_, px_, py_, lambda, h, row, C); };
-    for (index_t i = 0; i < options_.tv_iterations; ++i) {
-      parallel_for(be, H, primal);
-      parallel_for(be, H, [&](index_t h, int) { detail::tv_dual(x.data(), px_, py_, tau, h, H, row, C); });
-    }
-    parallel_for(be, H, [&](index_t h, int slot) {
-      primal(h, slot);
-      for (index_t j = h * row; j < (h + 1) * row; ++j) x.data()[j] = x.data()[j] < 0 ? 0.f : x.data()[j];
-    });
-    cassi_forward(be, measured, x, mask, step);
-    const double missing = sum_rows(be, [&](index_t h) {
+    parallel_for(be, H, [&](index_t h, int) { project_row(x.data(), y, h); });
+    smooth(be, x.data(), level * (options_.tv_weight + extra));
+    camera_->forward(be, array_view<float, 2>(measured_, H, V), x);
+    const double missing = sums_.over_rows(be, [&](index_t h) {
       double sum = 0;
       for (index_t v = h * V; v < (h + 1) * V; ++v) {
         const double difference = static_cast<double>(measured_[v]) - static_cast<double>(y.data()[v]);

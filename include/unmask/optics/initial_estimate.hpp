@@ -12,12 +12,13 @@
 
 #include "../core/tensor.hpp"
 #include "gap_tv.hpp"
+#include "planned.hpp"
 #include "spectral_tv.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
 enum class initial_kind {
-  hm,             ///< `cassi_input`
+  hm,             ///< `camera::input`
   gap_tv,         ///< GAP-TV as it comes
   gap_tv_camera,  ///< GAP-TV with the settings for a real camera
   spectral_tv,    ///< spectral TV, for clean and noisy measurements alike
@@ -35,25 +36,30 @@ inline result<initial_kind> initial_by_name(std::string_view name) {
                "initial: '" + std::string(name) + "' is not one of hm, gap-tv, gap-tv-camera, spectral-tv");
 }
 
-/// All that it takes to make it again: what a weights file's description says, and the camera.
+/// What it takes to make it again: what a weights file's description says, and of the camera what is no camera's.
 struct initial_estimate {
   initial_kind kind = initial_kind::hm;
-  tensor<float, 2> spread = {};  ///< spectral TV's [K, C]; empty for the others
-  camera_model camera = {};      ///< only spectral TV knows of it: the others take bands at multiples of the step
+  tensor<float, 2> spectral_basis = {};                     ///< spectral TV's [K, C]; empty for the others
+  float noise_weight = spectral_tv_options().noise_weight;  ///< spectral TV's for this camera
 };
 
-inline spectral_tv spectral_tv_plan(const initial_estimate& initial, const cassi_geometry& g) {
+inline spectral_tv_options spectral_tv_settings(const initial_estimate& initial) {
   spectral_tv_options options;
-  options.noise_weight = initial.camera.noise_weight;
-  return {g, initial.spread.view(), options, initial.camera.positions};
+  options.noise_weight = initial.noise_weight;
+  return options;
+}
+
+inline gap_tv_options gap_tv_settings(initial_kind kind) {
+  return kind == initial_kind::gap_tv_camera ? camera_gap_tv() : gap_tv_options();
 }
 
 /// Adds "initial", and "spread" (K, C, then the values, row by row) where there is one.
 inline void describe_initial(std::map<std::string, std::string>& description, const initial_estimate& initial) {
   description["initial"] = initial_name(initial.kind);
   if (initial.kind != initial_kind::spectral_tv) return;
-  std::string text = std::to_string(initial.spread.extent(0)) + " " + std::to_string(initial.spread.extent(1));
-  for (const float v : initial.spread) {
+  std::string text =
+      std::to_string(initial.spectral_basis.extent(0)) + " " + std::to_string(initial.spectral_basis.extent(1));
+  for (const float v : initial.spectral_basis) {
     char number[24];
     std::snprintf(number, sizeof number, " %.9g", static_cast<double>(v));
     text += number;
@@ -85,8 +91,8 @@ inline result<initial_estimate> described_initial(const std::map<std::string, st
     return error(errc::wrong_shape, "initial: spread is [" + std::to_string(rank) + " x " + std::to_string(columns) +
                                         "], expected at most " + std::to_string(bands) + " rows of " +
                                         std::to_string(bands));
-  initial.spread = tensor<float, 2>({rank, columns});
-  for (float& v : initial.spread)
+  initial.spectral_basis = tensor<float, 2>({rank, columns});
+  for (float& v : initial.spectral_basis)
     if (!number(v) || !std::isfinite(v))
       return error(errc::wrong_value, "initial: spread has a value that is missing or no finite number");
   if (at != end)
@@ -94,12 +100,11 @@ inline result<initial_estimate> described_initial(const std::map<std::string, st
   return initial;
 }
 
-/// Memory that `estimate_initially` takes and gives back.
-inline std::size_t initial_bytes(const initial_estimate& initial, const cassi_geometry& g) {
+/// Memory that `estimate_initially` takes and gives back; `placed`: for a camera with positions.
+inline std::size_t initial_bytes(const initial_estimate& initial, const cassi_geometry& g, bool placed = false) {
   if (initial.kind == initial_kind::hm) return 0;
-  return initial.kind == initial_kind::spectral_tv
-             ? spectral_tv::bytes(g, initial.spread.extent(0), !initial.camera.positions.empty())
-             : gap_tv::bytes(g);
+  return initial.kind == initial_kind::spectral_tv ? spectral_tv::bytes(g, initial.spectral_basis.extent(0), placed)
+                                                   : gap_tv::bytes(g);
 }
 
 /// How often `estimate_initially` reports.
@@ -108,32 +113,39 @@ inline index_t initial_steps(initial_kind kind) {
     case initial_kind::hm:
       return 0;
     case initial_kind::gap_tv:
-      return gap_tv_options().iterations;
     case initial_kind::gap_tv_camera:
-      return camera_gap_tv().iterations;
+      return gap_tv_settings(kind).iterations;
     case initial_kind::spectral_tv:
-      return spectral_tv_options().stages;
+      return spectral_tv_options().outer_iterations;
   }
   return 0;
 }
 
-/// x [H, W, C] from y [H, W + step (C - 1)] and the mask [H, W]; `progress(step from 1, |A x - y| / |y|)`.
+/// Whether this camera's snapshots can be estimated so. Errors: as the solvers' `check`.
+inline result<> check_initial(const initial_estimate& initial, const camera& c) {
+  if (initial.kind == initial_kind::hm) return {};
+  return initial.kind == initial_kind::spectral_tv
+             ? spectral_tv::check(c, initial.spectral_basis.view(), spectral_tv_settings(initial))
+             : gap_tv::check(c, gap_tv_settings(initial.kind));
+}
+
+/// x [H, W, C] from a snapshot y of the camera, which `check_initial` has passed; `progress(iteration from 1, |A x - y|
+/// / |y|)`.
 template <class Backend, class Progress>
-void estimate_initially(const Backend& be, const initial_estimate& initial, out<float, 3> x, in<float, 2> y,
-                        in<float, 2> mask, index_t step, Progress&& progress) {
-  const cassi_geometry g{x.extent(0), x.extent(1), x.extent(2), step};
+void estimate_initially(const Backend& be, const initial_estimate& initial, const camera& c, out<float, 3> x,
+                        in<float, 2> y, Progress&& progress) {
   if (initial.kind == initial_kind::hm)
-    cassi_input(be, x, y, mask, step);
+    c.input(be, x, y);
   else if (initial.kind == initial_kind::spectral_tv)
-    spectral_tv_plan(initial, g).run(be, x, y, mask, progress);
+    planned<spectral_tv>(c, initial.spectral_basis.view(), spectral_tv_settings(initial))->run(be, x, y, progress);
   else
-    gap_tv(g, initial.kind == initial_kind::gap_tv ? gap_tv_options() : camera_gap_tv()).run(be, x, y, mask, progress);
+    planned<gap_tv>(c, gap_tv_settings(initial.kind))->run(be, x, y, progress);
 }
 
 template <class Backend>
-void estimate_initially(const Backend& be, const initial_estimate& initial, out<float, 3> x, in<float, 2> y,
-                        in<float, 2> mask, index_t step) {
-  estimate_initially(be, initial, x, y, mask, step, [](index_t, float) {});
+void estimate_initially(const Backend& be, const initial_estimate& initial, const camera& c, out<float, 3> x,
+                        in<float, 2> y) {
+  estimate_initially(be, initial, c, x, y, [](index_t, float) {});
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics

@@ -14,11 +14,11 @@
 
 namespace unmask::inline UNMASK_ABI::optics {
 
-/// The spread [K, C] of scenes [H, W, C], K = min(rank, C): principal directions of the differences between neighbours,
-/// in units of each scene's mean level, times their deviations, largest first; squared they sum to 1. A difference
-/// counts with the inverse of its length, much as `spectral_tv` will weigh it.
-/// Errors: no scene, scenes of different C, smaller than 2 x 2, dark or not finite (by number), rank < 1.
-inline result<tensor<float, 2>> learn_spread(const std::vector<tensor<float, 3>>& scenes, index_t rank) {
+/// The spectral basis [K, C] of scenes [H, W, C], K = min(rank, C): principal directions of the differences between
+/// neighbours, in units of each scene's mean level, times their deviations, largest first; squared they sum to 1. A
+/// difference counts with the inverse of its length, much as `spectral_tv` will weigh it. Errors: no scene, scenes of
+/// different C, smaller than 2 x 2, dark or not finite (by number), rank < 1.
+inline result<tensor<float, 2>> learn_spectral_basis(const std::vector<tensor<float, 3>>& scenes, index_t rank) {
   const auto refuse = [](std::size_t i, const std::string& what) {
     return error(errc::wrong_value, "spectra: scene " + std::to_string(i) + " " + what);
   };
@@ -53,14 +53,14 @@ inline result<tensor<float, 2>> learn_spread(const std::vector<tensor<float, 3>>
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solved(sum);  // reads the lower triangle, values ascend
   const double total = solved.eigenvalues().sum();
   if (!(total > 0)) return error(errc::wrong_value, "spectra: all scenes are of one colour, expected differences");
-  tensor<float, 2> spread({K, C});
+  tensor<float, 2> basis({K, C});
   for (index_t k = 0; k < K; ++k) {
     const double deviation = std::sqrt(std::max(0., solved.eigenvalues()[C - 1 - k] / total));
     const auto direction = solved.eigenvectors().col(C - 1 - k);
     const double sign = direction.sum() < 0 ? -1 : 1;  // a direction has none: light is positive
-    for (index_t c = 0; c < C; ++c) spread(k, c) = static_cast<float>(sign * deviation * direction[c]);
+    for (index_t c = 0; c < C; ++c) basis(k, c) = static_cast<float>(sign * deviation * direction[c]);
   }
-  return spread;
+  return basis;
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics

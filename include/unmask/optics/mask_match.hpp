@@ -12,28 +12,26 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <span>
 #include <vector>
 
 #include "camera_alignment.hpp"
-#include "spectral_tv_options.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
 class mask_match {
  public:
-  /// `mask` [H, W] as stored has to live as long as this; `positions` [C] of the bands.
-  mask_match(in<float, 2> mask, std::vector<float> positions) : mask_(mask), positions_(std::move(positions)) {}
+  /// The camera as stored has to live as long as this; `positions` [C] of its bands.
+  mask_match(const camera& stored, std::vector<float> positions) : stored_(stored), positions_(std::move(positions)) {}
 
   /// A snapshot y [H, V] and an estimate x [H, W, C] of its scene by whatever alignment, in y's units.
   template <class Backend>
   void add(const Backend& be, in<float, 2> y, tensor<float, 3> x) {
-    soften(be, x.view(), scene);
+    blur(be, x.view(), scene_blur);
     snapshot s{std::move(x), copy(y), copy(y)};
-    soften(be, cube(s.weight), scene);
+    blur(be, cube(s.inverse_variance), scene_blur);
     const double mean = std::accumulate(y.data(), y.data() + y.size(), 0.) / static_cast<double>(y.size());
-    const float floor = std::max(spectral_tv_options().noise_floor * static_cast<float>(mean), 1e-20f);
-    for (float& w : s.weight) w = 1 / (std::max(w, 0.f) + floor);  // shot noise, as spectral TV takes it
+    const float floor = std::max(stored_.noise().floor * static_cast<float>(mean), 1e-20f);
+    for (float& w : s.inverse_variance) w = 1 / (std::max(w, 0.f) + floor);  // shot noise, as spectral TV takes it
     s.power = std::max(fine(be, s, copy(y)), 1e-30);
     snapshots_.push_back(std::move(s));
   }
@@ -41,11 +39,11 @@ class mask_match {
   /// The root of the mean of its square over all snapshots.
   template <class Backend>
   double error(const Backend& be, const camera_alignment& a) const {
-    const tensor<float, 2> mask = aligned_mask(be, mask_, a);
+    const camera aligned = aligned_camera(be, stored_, a, positions_);
     double sum = 0;
     for (const snapshot& s : snapshots_) {
       tensor<float, 2> off(s.y.extents());
-      cassi_forward(be, off.view(), s.scene.view(), in<float, 2>(mask.view()), std::span<const float>(positions_));
+      aligned.forward(be, off.view(), s.scene.view());
       for (index_t i = 0; i < off.size(); ++i) off.data()[i] -= s.y.data()[i];
       sum += fine(be, s, std::move(off)) / s.power;
     }
@@ -54,11 +52,11 @@ class mask_match {
 
  private:
   /// Deviations, pixels. A mask's cells are two or three wide: a scene is taken without what may be left of them.
-  static constexpr float scene = 4, coarse = 5;
+  static constexpr float scene_blur = 4, fine_blur = 5;
 
   struct snapshot {
     tensor<float, 3> scene;
-    tensor<float, 2> y, weight;
+    tensor<float, 2> y, inverse_variance;
     double power = 1;
   };
 
@@ -73,28 +71,28 @@ class mask_match {
   }
 
   template <class Backend>
-  static void soften(const Backend& be, out<float, 3> image, float deviation) {
-    const auto taps = [&](index_t) { return detail::lens(0, deviation); };
-    detail::through_lenses(be, image, image, taps, taps);
+  static void blur(const Backend& be, out<float, 3> image, float deviation) {
+    const auto kernel = [&](index_t) { return detail::blur_kernel(0, deviation); };
+    detail::blur(be, image, image, kernel, kernel);
   }
 
   /// |F off|^2, weighed, without the columns that light from beyond the mask's sides reaches.
   template <class Backend>
   double fine(const Backend& be, const snapshot& s, tensor<float, 2> off) const {
     tensor<float, 2> smooth = off;
-    soften(be, cube(smooth), coarse);
-    const index_t H = off.extent(0), V = off.extent(1), margin = std::min(V - mask_.extent(1) + 6, V / 4);
+    blur(be, cube(smooth), fine_blur);
+    const index_t H = off.extent(0), V = off.extent(1), margin = std::min(V - stored_.geometry().width + 6, V / 4);
     std::vector<double> rows(static_cast<std::size_t>(H));
     parallel_for(be, H, [&](index_t h, int) {
       for (index_t v = margin; v < V - margin; ++v) {
         const float f = off(h, v) - smooth(h, v);
-        rows[static_cast<std::size_t>(h)] += static_cast<double>(f * f * s.weight(h, v));
+        rows[static_cast<std::size_t>(h)] += static_cast<double>(f * f * s.inverse_variance(h, v));
       }
     });
     return std::accumulate(rows.begin(), rows.end(), 0.);
   }
 
-  in<float, 2> mask_;
+  const camera& stored_;
   std::vector<float> positions_;
   std::vector<snapshot> snapshots_;
 };

@@ -24,65 +24,60 @@
 
 namespace unmask::inline UNMASK_ABI::optics {
 
-/// A plan for images [H, K, W]: one allocation when it is made, none in `run`.
+/// For images [H, K, W]. Memory is the caller's: `carve_scratch` before `run`, which takes no heap. planned.hpp has a
+/// form that owns its memory.
 class similar_patches {
  public:
-  similar_patches(index_t height, index_t planes, index_t width) : similar_patches(height, planes, width, measure()) {
-    block_ = memory_block(peak_);
-    arena memory(block_.data(), block_.bytes());
-    carve(memory);
-  }
-
-  /// The size of that allocation: about 13 (K + 1) bytes a pixel.
-  static std::size_t bytes(index_t height, index_t planes, index_t width) {
-    return similar_patches(height, planes, width, measure()).peak_;
-  }
-
-  /// z [H, K, W] in place. `sigma` in the units of z, whose planes weigh alike; the first two tell what is similar.
-  template <class Backend>
-  void run(const Backend& be, float* z, float sigma) {
-    parallel_for(be, strips_, [&](index_t strip, int) { filter(strip, z, sigma); });
-    parallel_for(be, height_, [&](index_t h, int) { average(h, z); });
-  }
-
- private:
-  static constexpr index_t reach = 16;   // how far similar patches are looked for: 24 pixels give .01 dB more
-  static constexpr index_t most = 64;    // patches in a group; 100 give up to .05 dB more
-  static constexpr index_t rows_of = 5;  // of references in a strip, which has its own sums: equal bits for any threads
-  using pack = simd::pack<float>;
-  using matrix = Eigen::Map<Eigen::MatrixXf>;
-  using candidate = std::pair<float, index_t>;
-  struct measure {};
-
-  similar_patches(index_t height, index_t planes, index_t width, measure)
+  similar_patches(index_t height, index_t planes, index_t width)
       : height_(height),
         planes_(planes),
         width_(width),
         patch_height_(std::min<index_t>(3, height)),
         patch_width_(std::min<index_t>(3, width)),
-        strips_((references(height, patch_height_) + rows_of - 1) / rows_of) {
-    arena memory;
-    carve(memory);
-    peak_ = memory.peak();
+        strips_((references(height, patch_height_) + rows_of - 1) / rows_of) {}
+
+  /// That memory: about 13 (K + 1) bytes a pixel.
+  static std::size_t bytes(index_t height, index_t planes, index_t width) {
+    similar_patches plan(height, planes, width);
+    arena measure;
+    plan.carve_scratch(measure);
+    return measure.peak();
   }
 
-  void carve(arena& memory) {
+  /// What is dead after `run`.
+  void carve_scratch(arena& memory) {
     sums_ = memory.take<float>(strips_ * sums_size());
     patches_ = memory.take<float>(strips_ * most * numbers());
     rest_ = memory.take<float>(strips_ * most * numbers());
     gram_ = memory.take<float>(strips_ * most * most);
-    candidates_ = memory.take<candidate>(strips_ * (2 * reach + 1) * (2 * reach + 1));
+    candidates_ = memory.take<candidate>(strips_ * candidates_size);
   }
+
+  /// z [H, K, W] in place. `sigma` in the units of z, whose planes weigh alike; the first two tell what is similar.
+  template <class Backend>
+  void run(const Backend& be, float* z, float sigma) noexcept {
+    parallel_for(be, strips_, [&](index_t strip, int) { filter(strip, z, sigma); });
+    parallel_for(be, height_, [&](index_t h, int) { average(h, z); });
+  }
+
+ private:
+  static constexpr index_t radius = 16;  // how far similar patches are looked for: 24 pixels give .01 dB more
+  static constexpr index_t most = 64;    // patches in a group; 100 give up to .05 dB more
+  static constexpr index_t rows_of = 5;  // of references in a strip, which has its own sums: equal bits for any threads
+  static constexpr index_t candidates_size = (2 * radius + 1) * (2 * radius + 1);
+  using pack = simd::pack<float>;
+  using matrix = Eigen::Map<Eigen::MatrixXf>;
+  using candidate = std::pair<float, index_t>;
 
   // References lie side by side; the last one may overlap.
   static index_t references(index_t extent, index_t patch) { return (extent + patch - 1) / patch; }
   static index_t reference(index_t i, index_t extent, index_t patch) { return std::min(i * patch, extent - patch); }
 
   index_t numbers() const { return planes_ * patch_height_ * patch_width_; }
-  index_t strip_rows() const { return std::min(height_, rows_of * patch_height_ + 2 * reach); }
+  index_t strip_rows() const { return std::min(height_, rows_of * patch_height_ + 2 * radius); }
   index_t sums_size() const { return strip_rows() * (planes_ + 1) * width_; }
   index_t first_row(index_t strip) const {
-    return std::clamp<index_t>(strip * rows_of * patch_height_ - reach, 0, height_ - strip_rows());
+    return std::clamp<index_t>(strip * rows_of * patch_height_ - radius, 0, height_ - strip_rows());
   }
 
   /// All groups of a strip: sums of filtered patches [rows, K + 1, W], how many there were in the last plane.
@@ -91,19 +86,20 @@ class similar_patches {
     const index_t rows = references(height_, patch_height_), columns = references(width_, patch_width_);
     for (index_t i = strip * rows_of; i < std::min(rows, (strip + 1) * rows_of); ++i)
       for (index_t j = 0; j < columns; ++j) {
-        const index_t n = find(strip, z, reference(i, height_, patch_height_), reference(j, width_, patch_width_));
-        improve(strip, z, n, sigma);
+        const index_t n =
+            find_similar(strip, z, reference(i, height_, patch_height_), reference(j, width_, patch_width_));
+        denoise(strip, z, n, sigma);
       }
   }
 
   /// The places (row W + column) of the patches most similar to the one at (row, column), itself among them.
-  index_t find(index_t strip, const float* z, index_t row, index_t column) {
-    candidate* list = candidates_ + strip * (2 * reach + 1) * (2 * reach + 1);
-    const index_t last_row = std::min(row + reach, height_ - patch_height_),
-                  first = std::max<index_t>(column - reach, 0),
-                  n = std::min(column + reach, width_ - patch_width_) - first + 1;
+  index_t find_similar(index_t strip, const float* z, index_t row, index_t column) {
+    candidate* list = candidates_ + strip * candidates_size;
+    const index_t last_row = std::min(row + radius, height_ - patch_height_),
+                  first = std::max<index_t>(column - radius, 0),
+                  n = std::min(column + radius, width_ - patch_width_) - first + 1;
     index_t found = 0;
-    for (index_t r = std::max<index_t>(row - reach, 0); r <= last_row; ++r)
+    for (index_t r = std::max<index_t>(row - radius, 0); r <= last_row; ++r)
       simd::each_pack<float>(n, [&](index_t at, auto access) {
         auto distance = pack::all(0.f);
         for (index_t i = 0; i < patch_height_; ++i)
@@ -119,7 +115,7 @@ class similar_patches {
         pack::store(distances, distance);
         for (index_t l = 0; l < std::min(pack::lanes, n - at); ++l) {
           const index_t place = r * width_ + first + at + l;
-          // the reference comes first even where all are alike, so that no pixel is left out; a NaN has no order
+          // the reference comes first even where all are alike, so that no pixel is missing; a NaN has no order
           const float least = place == row * width_ + column ? -1.f : std::numeric_limits<float>::infinity();
           list[found++] = {distances[l] >= 0 && least > 0 ? distances[l] : least, place};
         }
@@ -142,8 +138,8 @@ class similar_patches {
                ((row + i - start) * (planes_ + 1) + k) * width_ + column + j);
   }
 
-  void improve(index_t strip, const float* z, index_t n, float sigma) {
-    const candidate* list = candidates_ + strip * (2 * reach + 1) * (2 * reach + 1);
+  void denoise(index_t strip, const float* z, index_t n, float sigma) {
+    const candidate* list = candidates_ + strip * candidates_size;
     const index_t d = numbers();
     matrix patches(patches_ + strip * most * d, n, d), rest(rest_ + strip * most * d, n, d),
         gram(gram_ + strip * most * most, n, n);
@@ -192,8 +188,6 @@ class similar_patches {
   }
 
   index_t height_, planes_, width_, patch_height_, patch_width_, strips_;
-  std::size_t peak_ = 0;
-  memory_block block_;
   float *sums_ = nullptr, *patches_ = nullptr, *rest_ = nullptr, *gram_ = nullptr;
   candidate* candidates_ = nullptr;
 };

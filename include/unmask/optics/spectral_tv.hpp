@@ -18,228 +18,218 @@
 /// noise of light grows with it (shot noise): a measured value's variance is taken as 1 / t, so a bright one weighs
 /// less.
 ///
-/// Lambda and s fall from stage to stage; each stage is a least-squares problem with the last weights (lagged
-/// diffusivity: Vogel and Oman 1996), solved by conjugate gradients that are preconditioned with the measurement and
-/// each pixel's own weights, exactly (dispersion_inverse.hpp): 45 steps a stage arrive where 120 with a diagonal did.
-/// Lambda stops at what the noise asks for, which A x - y tells: one setting serves clean and noisy measurements.
+/// Lambda and s fall from one outer iteration to the next; each is a least-squares problem with the weights of the last
+/// result (edge_weights.hpp), solved by conjugate gradients (conjugate_gradient.hpp) that are preconditioned with the
+/// measurement and each pixel's own weights, exactly: 45 iterations arrive where 120 with a diagonal did. Lambda stops
+/// at what the noise asks for, which A x - y tells: one setting serves clean and noisy measurements.
 
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numeric>
-#include <span>
 #include <type_traits>
-#include <vector>
 
-#include "camera_alignment.hpp"
-#include "spectral_tv_problem.hpp"
+#include "conjugate_gradient.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
 class similar_patches;
 
-/// A plan for one geometry and one L: one allocation when it is made, none in `run`.
+/// One camera and one L. Memory is the caller's: `carve` and `carve_scratch` before `prepare`, `prepare` before `run`,
+/// whose calls take no heap. planned.hpp has a form that owns its memory.
 class spectral_tv {
  public:
-  /// `g` comes from `check_cassi`, `options` have passed `check_spectral_tv`; spread [K, C] is the transpose of L.
-  /// `positions` (camera_alignment.hpp): where the bands land if not at multiples of the step. Light is then shared by
-  /// the columns beside: as if there were a band for each column, whose rows of L are shares of the real bands'.
-  spectral_tv(const cassi_geometry& g, in<float, 2> spread, const spectral_tv_options& options = {},
-              std::span<const float> positions = {})
-      : options_(options),
-        bands_(g.bands),
-        positions_(positions.begin(), positions.end()),
-        block_(bytes(g, spread.extent(0), !positions.empty())),
-        problem_(columns(g, !positions.empty()), spread.extent(0)) {
-    assert(spread.extent(1) == g.bands);
-    arena memory(block_.data(), block_.bytes());
-    carve(memory);
-    const index_t K = problem_.rank, P = problem_.geometry.bands;
-    for (index_t k = 0; k < K; ++k)
-      for (index_t c = 0; c < bands_; ++c) {
-        const float value = spread(k, c);
-        spread_[k * bands_ + c] = turned_[c * K + k] = value;
-        problem_.energy[k] += value * value;
-        const float at = positions_.empty() ? static_cast<float>(c) : positions_[static_cast<std::size_t>(c)];
-        const auto first = static_cast<index_t>(at);
-        const float part = at - static_cast<float>(first);
-        for (const auto& [p, share] : {std::pair{first, 1 - part}, std::pair{std::min(first + 1, P - 1), part}}) {
-          problem_.spread[k * P + p] += share * value;
-          problem_.turned[p * K + k] += share * value;
-        }
-      }
-    problem_.inverse.learn(problem_.turned, K);
-  }
+  /// Both have to live as long as this, and to have passed `check`; spectral_basis [K, C] is the transpose of L.
+  spectral_tv(const camera& c, in<float, 2> spectral_basis, const spectral_tv_options& options = {})
+      : spectral_tv(detail::spectral_operator(c, spectral_basis), options) {}
 
-  /// The size of that allocation: about 4 (C + 7 K + 16) bytes a pixel of the scene; `placed`: with positions, where C
+  /// Errors: a camera that is not canonical, a basis that is not of 1..C rows for each of its C bands, or not finite,
+  /// options that cannot work.
+  static result<> check(const camera& c, in<float, 2> spectral_basis, const spectral_tv_options& options = {});
+
+  /// All memory together, about 4 (C + 7 K + 17) bytes a pixel of the scene; `placed`: a camera with positions, where C
   /// is the number of columns that the bands are spread over.
   static std::size_t bytes(const cassi_geometry& g, index_t rank, bool placed = false) {
+    spectral_tv plan(detail::spectral_operator(g, rank, placed), {});
     arena measure;
-    spectral_tv(g, rank, placed, measure);
+    plan.carve(measure);
+    plan.carve_scratch(measure);
     return measure.peak();
   }
 
-  /// Values of y that are kept back: all that they tell is y's mean. [H, V], anything but 0 is left out; has to live as
-  /// long as `run` goes on. Null: none.
-  void leave_out(const unsigned char* values) { left_out_ = values; }
-
-  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x) and the mask [H, W].
-  /// Every stage ends with `progress(stage from 1, |A x - y| / |y|)`; where that returns a bool, false stops.
-  /// Returns the residual of the result. An all-dark measurement gives zeros; a NaN in it spreads.
-  template <class Backend, class Progress>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress);
-
-  template <class Backend>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask) {
-    return run(be, x, y, mask, [](index_t, float) {});
+  /// What `prepare` makes. It has to stay.
+  void carve(arena& memory) {
+    measurement_.carve(memory);
+    solver_.carve(memory);
   }
 
-  /// After `run` for the same y and mask: moves x, what a network made of that estimate, towards what was measured
+  /// What is dead between `run`, `correct` and `refine`: others may use the same memory then.
+  void carve_scratch(arena& memory) {
+    const detail::planes layout = measurement_.layout();
+    z_.carve(memory, layout.height, layout.row());
+    measurement_.carve_scratch(memory);
+    edges_.carve_scratch(memory);
+    solver_.carve_scratch(memory);
+    squares_.carve(memory);
+    plain_squares_.carve(memory);
+  }
+
+  /// What depends on camera and L alone.
+  template <class Backend>
+  void prepare(const Backend&) noexcept {
+    measurement_.prepare();
+    solver_.prepare(measurement_);
+    passed_ = 0;
+    for (const float m : measurement_.seen_by().mask()) passed_ += static_cast<double>(m);
+  }
+
+  /// Values of y that are not shown: all that they tell is y's mean. [H, V], anything but 0 is held out; has to live as
+  /// long as `run` goes on. Null: none.
+  void hold_out(const unsigned char* values) { held_out_ = values; }
+
+  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x).
+  /// Every outer iteration ends with `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false
+  /// stops. Returns the residual of the result. An all-dark measurement gives zeros; a NaN in it spreads.
+  template <class Backend, class Progress>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
+
+  template <class Backend>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
+    return run(be, x, y, [](index_t, float) {});
+  }
+
+  /// After `run` for the same y: moves x, what a network made of that estimate, towards what was measured
   /// (spectral_tv_refine.hpp).
   template <class Backend>
-  void correct(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask);
+  void correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept;
 
-  /// The same after a step in which similar patches of x tell each other what they have in common.
+  /// The same after a pass in which similar patches of x tell each other what they have in common.
   template <class Backend>
-  void refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y, in<float, 2> mask);
+  void refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept;
 
   /// After `run`: 1 where the measurement can be explained exactly, less the more of it is noise.
-  float certainty() const { return options_.last_weight / lambda_; }
+  float certainty() const noexcept { return options_.last_weight / lambda_; }
 
  private:
-  spectral_tv(const cassi_geometry& g, index_t rank, bool placed, arena& measure)
-      : bands_(g.bands), problem_(columns(g, placed), rank) {
-    carve(measure);
-  }
-
-  static cassi_geometry columns(const cassi_geometry& g, bool placed) {
-    return placed ? cassi_geometry{g.height, g.width, g.step * (g.bands - 1) + 1, 1} : g;
-  }
-
-  void carve(arena& memory) {
-    problem_.carve(memory);
-    bare_ = memory.take<double>(problem_.geometry.height);
-    spread_ = memory.take<float>(problem_.rank * bands_);
-    turned_ = memory.take<float>(problem_.rank * bands_);
-  }
+  spectral_tv(const detail::spectral_operator& a, const spectral_tv_options& options)
+      : options_(options),
+        measurement_(a),
+        edges_(a.layout()),
+        solver_(a),
+        squares_(a.layout().height),
+        plain_squares_(a.layout().height) {}
 
   template <class Backend>
-  void take_apart(const Backend& be, in<float, 3> x);
+  void weigh_measurement(const Backend& be, in<float, 2> y);
   template <class Backend>
-  void add(const Backend& be, out<float, 3> x, const float* d);
-  double compare(index_t h, const float* y, const float* mask, float level);
+  void add_spectra(const Backend& be, out<float, 3> x) const {
+    parallel_for(be, x.extent(0), [&](index_t h, int) { measurement_.add_spectra(h, x, z_.data(), level_); });
+  }
+  double residual_row(index_t h, const float* y);
+
+  void clear_frames() const {
+    z_.clear_frame();
+    edges_.clear_frames();
+    solver_.clear_frames();
+  }
 
   spectral_tv_options options_;
-  index_t bands_;
-  std::vector<float> positions_;
-  const unsigned char* left_out_ = nullptr;
-  memory_block block_;
-  detail::spectral_tv_problem problem_;
-  double* bare_ = nullptr;                       // [H]
-  float *spread_ = nullptr, *turned_ = nullptr;  // [K, C], [C, K]: of the scene's bands
-  float level_ = 0, lambda_ = 1;                 // of the last run: the scene's mean, the last stage's weight
+  const unsigned char* held_out_ = nullptr;
+  detail::spectral_operator measurement_;
+  detail::edge_weights edges_;
+  detail::conjugate_gradient solver_;
+  detail::row_sums squares_, plain_squares_;  // of A L z - y / level, weighted and not
+  detail::framed_image z_;
+  double passed_ = 0;                        // the mask's sum
+  float level_ = 0, mean_ = 0, lambda_ = 1;  // of the last run: the scene's mean, y's, the last weight
 };
 
-/// line = A L z - y / level, weighed; returns the sum of its squares, weighed, and keeps that of the bare ones.
-inline double spectral_tv::compare(index_t h, const float* y, const float* mask, float level) {
-  const index_t V = problem_.geometry.measurement_width();
-  float* line = problem_.line + h * V;
-  std::transform(y + h * V, y + (h + 1) * V, line, [&](float v) { return -v / level; });
-  problem_.measure(h, problem_.z, mask);
-  double sum = bare_[h] = 0;
+inline result<> spectral_tv::check(const camera& c, in<float, 2> spectral_basis, const spectral_tv_options& options) {
+  const index_t C = c.geometry().bands, K = spectral_basis.extent(0);
+  if (!c.is_canonical())
+    return error(errc::bad_argument, "spectral-tv: the camera disperses " +
+                                         std::string(dispersion_name(c.geometry().direction)) +
+                                         ", expected right (camera::canonical)");
+  if (spectral_basis.extent(1) != C || K < 1 || K > C)
+    return error(errc::wrong_shape, "spectral-tv: spectral basis is " +
+                                        detail::shape_text(K, spectral_basis.extent(1)) + ", expected 1 to " +
+                                        std::to_string(C) + " rows of " + std::to_string(C));
+  if (!std::all_of(spectral_basis.begin(), spectral_basis.end(), [](float v) { return std::isfinite(v); }))
+    return error(errc::wrong_value, "spectral-tv: spectral basis has a value that is not finite");
+  return check_spectral_tv(options);
+}
+
+/// Row h of t (A L z - y / level); returns the sum of its squares times t, and keeps that of the plain ones.
+inline double spectral_tv::residual_row(index_t h, const float* y) {
+  const index_t V = measurement_.values();
+  float* row = measurement_.measured() + h * V;
+  const float* inverse_variance = measurement_.inverse_variance() + h * V;
+  const float level = level_;
+  std::transform(y + h * V, y + (h + 1) * V, row, [&](float v) { return -v / level; });
+  measurement_.forward(h, z_.data());
+  double sum = 0, plain = 0;
   for (index_t v = 0; v < V; ++v) {
-    const double square = static_cast<double>(line[v]) * static_cast<double>(line[v]);
-    bare_[h] += square;
-    sum += square * static_cast<double>(problem_.trust[h * V + v]);
+    const double square = static_cast<double>(row[v]) * static_cast<double>(row[v]);
+    plain += square;
+    sum += square * static_cast<double>(inverse_variance[v]);
   }
-  problem_.weigh_line(h);
+  plain_squares_[h] = plain;
+  measurement_.apply_inverse_variance(h);
   return sum;
 }
 
-/// z: x in the directions of L, which are at right angles.
 template <class Backend>
-void spectral_tv::take_apart(const Backend& be, in<float, 3> x) {
-  auto& a = problem_;
-  const index_t W = a.geometry.width, C = bands_;
-  parallel_for(be, a.geometry.height, [&](index_t h, int) {
-    for (index_t w = 0; w < W; ++w)
-      for (index_t k = 0; k < a.rank; ++k) {
-        float sum = 0;
-        for (index_t c = 0; c < C; ++c) sum += spread_[k * C + c] * x(h, w, c);
-        a.z[h * a.row + k * W + w] = sum / (level_ * a.energy[k]);
-      }
-  });
-}
-
-/// x + level L d, not below 0.
-template <class Backend>
-void spectral_tv::add(const Backend& be, out<float, 3> x, const float* d) {
-  auto& a = problem_;
-  const index_t W = a.geometry.width, C = bands_;
-  parallel_for(be, a.geometry.height, [&](index_t h, int) {
-    for (index_t w = 0; w < W; ++w)
-      for (index_t c = 0; c < C; ++c) {
-        float sum = 0;
-        for (index_t k = 0; k < a.rank; ++k) sum += turned_[c * a.rank + k] * d[h * a.row + k * W + w];
-        const float to = x(h, w, c) + level_ * sum;
-        x(h, w, c) = to < 0 ? 0 : to;
-      }
+void spectral_tv::weigh_measurement(const Backend& be, in<float, 2> y) {
+  const index_t V = measurement_.values();
+  parallel_for(be, y.extent(0), [&](index_t h, int) {
+    measurement_.weigh_measurement(h, y.data(), mean_);
+    if (!held_out_) return;
+    for (index_t i = h * V; i < (h + 1) * V; ++i)
+      if (held_out_[i]) measurement_.inverse_variance()[i] = 1e-6f;  // 0 has no inverse; the rest weigh about 1
   });
 }
 
 template <class Backend, class Progress>
-float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask, Progress&& progress) {
-  auto& a = problem_;
-  const index_t H = a.geometry.height, C = bands_;
-  assert(x.size() == H * a.geometry.width * C && mask.size() == H * a.geometry.width);
-  double light = 0, passed = 0, squares = 0;
-  for (float m : mask) passed += static_cast<double>(m);
+float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+  const camera& c = measurement_.seen_by();
+  assert(x.extents() == c.geometry().cube_extents() && y.extents() == c.geometry().measurement_extents());
+  double light = 0, energy = 0;
   for (float v : y) {
     light += static_cast<double>(v);
-    squares += static_cast<double>(v) * static_cast<double>(v);
+    energy += static_cast<double>(v) * static_cast<double>(v);
   }
   std::fill_n(x.data(), x.size(), 0.f);
   level_ = 0;
-  if (light <= 0 || passed <= 0) return squares > 0 ? 1.f : 0.f;
-  const auto level = static_cast<float>(light / (passed * static_cast<double>(C)));
-  level_ = level;
-  squares /= static_cast<double>(level) * static_cast<double>(level);
-  const auto missing = [&] {
-    return a.sum_rows(be, [&](index_t h) { return compare(h, y.data(), mask.data(), level); });
-  };
+  if (light <= 0 || passed_ <= 0) return energy > 0 ? 1.f : 0.f;
+  level_ = static_cast<float>(light / (passed_ * static_cast<double>(c.geometry().bands)));
+  mean_ = static_cast<float>(light / static_cast<double>(y.size()));
+  energy /= static_cast<double>(level_) * static_cast<double>(level_);
+  const auto missing = [&] { return squares_.over_rows(be, [&](index_t h) { return residual_row(h, y.data()); }); };
+  const auto relative = [&] { return static_cast<float>(std::sqrt(plain_squares_.total() / energy)); };
   // 1 at part 0, then geometrically down to `last` / `first` at part 1
   const auto between = [](float first, float last, float part) { return first * std::pow(last / first, part); };
 
-  const auto relative = [&] { return static_cast<float>(std::sqrt(std::accumulate(bare_, bare_ + H, 0.) / squares)); };
-
-  const auto mean = static_cast<float>(light / static_cast<double>(y.size()));
-  parallel_for(be, H, [&](index_t h, int) {
-    a.believe(h, y.data(), mean, options_.noise_floor);
-    if (!left_out_) return;
-    const index_t V = a.geometry.measurement_width();
-    for (index_t i = h * V; i < (h + 1) * V; ++i)
-      if (left_out_[i]) a.trust[i] = 1e-6f;  // 0 has no inverse; the rest weigh about 1
-  });
-  std::fill_n(a.z, H * a.row, 0.f);
+  clear_frames();
+  weigh_measurement(be, y);
+  float* z = z_.data();
+  std::fill_n(z, measurement_.layout().size(), 0.f);
   double residual = missing();
-  for (index_t stage = 0; stage < options_.stages; ++stage) {
-    const float part = static_cast<float>(stage) / static_cast<float>(std::max<index_t>(options_.stages - 1, 1));
-    const float softness = between(options_.first_softness, options_.last_softness, part);
+  for (index_t i = 0; i < options_.outer_iterations; ++i) {
+    const float part = static_cast<float>(i) / static_cast<float>(std::max<index_t>(options_.outer_iterations - 1, 1));
+    const float epsilon = between(options_.first_irls_epsilon, options_.last_irls_epsilon, part);
     // z = 0 explains nothing, and that is no noise
-    const double noise = stage == 0 ? 0 : residual / static_cast<double>(y.size());
-    const float lambda = std::max(options_.noise_weight * static_cast<float>(noise),
-                                  between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
-    lambda_ = lambda;
-    a.weigh_all(be, options_, softness);
-    a.descend(be, mask.data(), lambda, options_.iterations);
+    const double noise = i == 0 ? 0 : residual / static_cast<double>(y.size());
+    lambda_ = std::max(options_.noise_weight * static_cast<float>(noise),
+                       between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
+    edges_.update(be, z, options_, epsilon, solver_.spare_edges());
+    solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.iterations);
     residual = missing();
     if constexpr (std::is_same_v<std::invoke_result_t<Progress&, index_t, float>, bool>) {
-      if (!progress(stage + 1, relative())) break;
+      if (!progress(i + 1, relative())) break;
     } else {
-      progress(stage + 1, relative());
+      progress(i + 1, relative());
     }
   }
-  add(be, x, a.z);
+  add_spectra(be, x);
   return relative();
 }
 

@@ -7,27 +7,24 @@
 
 #include "../core/result.hpp"
 #include "../core/view.hpp"
-#include "camera_alignment.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
 /// Weights and s are relative to the scene's mean level, which the measurement tells: the scale of y does not matter.
 struct spectral_tv_options {
-  index_t stages = 10;
-  index_t iterations = 45;     ///< conjugate-gradient steps in each stage
-  index_t correction = 20;     ///< those of `correct`
-  float patch_noise = .5f;     ///< of z, in `refine`: what similar patches differ by
-  float first_weight = .1f;    ///< lambda of the first stage
-  float last_weight = .0005f;  ///< lambda of the last third of the stages, if there is no noise
-  float noise_weight =
-      camera_model().noise_weight;  ///< lambda is at least this times the weighted mean square of A x - y
-  float noise_floor = .3f;          ///< in units of y's mean: the variance of y is taken as proportional to y plus this
-  float first_softness = 1;         ///< s of the first stage
-  float last_softness = .05f;       ///< s of the last
-  float power = .6f;                ///< p: 1 is total variation, 2 would blur edges
-  float shared = .1f;               ///< of the squares of brightness that free colours too, and the other way round
-  float corner_weight = 1;          ///< of corners beside neighbours
-  float colour_weight = 1.5f;       ///< of differences across a pixel's own spectrum beside those along it
+  index_t outer_iterations = 10;       ///< each with weights of its own
+  index_t iterations = 45;             ///< of conjugate gradients in each
+  index_t correction_iterations = 20;  ///< those of `correct`
+  float patch_noise = .5f;             ///< of z, in `refine`: what similar patches differ by
+  float first_weight = .1f;            ///< lambda of the first outer iteration
+  float last_weight = .0005f;          ///< lambda of the last third of them, if there is no noise
+  float noise_weight = .18f;           ///< lambda is at least this times the weighted mean square of A x - y
+  float first_irls_epsilon = 1;        ///< s of the first outer iteration
+  float last_irls_epsilon = .05f;      ///< s of the last
+  float power = .6f;                   ///< p: 1 is total variation, 2 would blur edges
+  float shared = .1f;                  ///< of the squares of brightness that free colours too, and the other way round
+  float corner_weight = 1;             ///< of corners beside neighbours
+  float colour_weight = 1.5f;          ///< of differences across a pixel's own spectrum beside those along it
 };
 
 inline result<> check_spectral_tv(const spectral_tv_options& o) {
@@ -36,18 +33,18 @@ inline result<> check_spectral_tv(const spectral_tv_options& o) {
     std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);
     return error(errc::bad_argument, text);
   };
-  if (o.stages < 1) return refuse("stages", static_cast<double>(o.stages), "at least 1");
+  if (o.outer_iterations < 1) return refuse("outer iterations", static_cast<double>(o.outer_iterations), "at least 1");
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
-  if (o.correction < 1) return refuse("correction", static_cast<double>(o.correction), "at least 1");
+  if (o.correction_iterations < 1)
+    return refuse("correction iterations", static_cast<double>(o.correction_iterations), "at least 1");
   for (const auto& [name, value] : {std::pair{"noise weight", o.noise_weight}, std::pair{"shared", o.shared},
                                     std::pair{"corner weight", o.corner_weight}})
     if (!(value >= 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in [0, 1e6]");
   if (!(o.power >= .1f && o.power <= 2)) return refuse("power", static_cast<double>(o.power), "a number in [0.1, 2]");
   for (const auto& [name, value] :
        {std::pair{"first weight", o.first_weight}, std::pair{"last weight", o.last_weight},
-        std::pair{"patch noise", o.patch_noise}, std::pair{"noise floor", o.noise_floor},
-        std::pair{"colour weight", o.colour_weight}, std::pair{"first softness", o.first_softness},
-        std::pair{"last softness", o.last_softness}})
+        std::pair{"patch noise", o.patch_noise}, std::pair{"colour weight", o.colour_weight},
+        std::pair{"first irls epsilon", o.first_irls_epsilon}, std::pair{"last irls epsilon", o.last_irls_epsilon}})
     if (!(value > 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in (0, 1e6]");
   return {};
 }

@@ -16,40 +16,39 @@
 namespace unmask::inline UNMASK_ABI::optics {
 
 template <class Backend>
-void spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y, in<float, 2> mask) {
-  auto& a = problem_;
-  const index_t H = a.geometry.height, V = a.geometry.measurement_width();
-  assert(x.size() == H * a.geometry.width * bands_ && mask.size() == H * a.geometry.width && y.size() == H * V);
+void spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
+  const camera& c = measurement_.seen_by();
+  const index_t H = y.extent(0), V = measurement_.values();
+  assert(x.extents() == c.geometry().cube_extents() && y.extents() == c.geometry().measurement_extents());
   if (!(level_ > 0)) return;  // an all-dark measurement
-  take_apart(be, x);
-  a.weigh_all(be, options_, options_.last_softness);
-  const array_view<float, 2> lines(a.line, H, V);
-  if (positions_.empty())
-    cassi_forward(be, lines, x, mask, a.geometry.step);
-  else
-    cassi_forward(be, lines, x, mask, std::span<const float>(positions_));
+  clear_frames();
+  weigh_measurement(be, y);
+  float* z = z_.data();
+  parallel_for(be, H, [&](index_t h, int) { measurement_.find_coefficients(h, z, x, level_); });
+  edges_.update(be, z, options_, options_.last_irls_epsilon, solver_.spare_edges());
+  const array_view<float, 2> measured(measurement_.measured(), H, V);
+  c.forward(be, measured, x);
   parallel_for(be, H, [&](index_t h, int) {
-    float* line = a.line + h * V;  // what x leaves unexplained
-    for (index_t v = 0; v < V; ++v) line[v] = (line[v] - y(h, v)) / level_;
-    a.weigh_line(h);
+    float* row = measured.data() + h * V;  // what x leaves unexplained
+    for (index_t v = 0; v < V; ++v) row[v] = (row[v] - y(h, v)) / level_;
+    measurement_.apply_inverse_variance(h);
   });
-  std::fill_n(a.z, H * a.row, 0.f);
-  a.descend(be, mask.data(), lambda_, options_.correction);
-  add(be, x, a.z);
+  std::fill_n(z, measurement_.layout().size(), 0.f);
+  solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.correction_iterations);
+  add_spectra(be, x);
 }
 
 template <class Backend>
-void spectral_tv::refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y,
-                         in<float, 2> mask) {
+void spectral_tv::refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept {
   if (!(level_ > 0)) return;
-  auto& a = problem_;
-  take_apart(be, x);
-  const index_t n = a.geometry.height * a.row;
-  std::copy_n(a.z, n, a.r);
-  patches.run(be, a.z, options_.patch_noise);
-  std::transform(a.z, a.z + n, a.r, a.z, [](float after, float before) { return after - before; });
-  add(be, x, a.z);
-  correct(be, x, y, mask);
+  const index_t n = measurement_.layout().size();
+  float *z = z_.data(), *before = solver_.spare_image();
+  parallel_for(be, x.extent(0), [&](index_t h, int) { measurement_.find_coefficients(h, z, x, level_); });
+  std::copy_n(z, n, before);
+  patches.run(be, z, options_.patch_noise);
+  std::transform(z, z + n, before, z, [](float after, float earlier) { return after - earlier; });
+  add_spectra(be, x);
+  correct(be, x, y);
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics

@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "../optics/cassi.hpp"
+#include "../optics/camera.hpp"
 #include "sample_choice.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
@@ -99,13 +99,14 @@ class sample_source {
     tensor<T, 2> mask({options_.height, c.lit_width()});
     copy_mask<T>(c, mask.view());
     for (index_t h = 0; h < options_.height; ++h) std::copy_n(&mask(h, before), W, &crop_mask(h, 0));
+    const auto camera = camera_of<T>(crop_mask);
     std::fill(y.begin(), y.end(), T(0));
     for (int k = 0; k < c.pieces; ++k) {
       const sample_piece& p = c.parts[static_cast<std::size_t>(k)];
       for (index_t h = p.top; h < p.top + p.height; ++h) {
         auto [x, stride] = spectra(p, h - p.top);
         for (index_t w = p.left - before; w < p.left - before + p.width; ++w, x += stride) {
-          add_light(&y(h, 0), y.extent(1), w, mask(h, w + before), x);
+          camera.add_light(&y(h, 0), w, mask(h, w + before), x);
           if (w >= 0 && w < W) std::transform(x, x + C, &truth(h, w, 0), [](float v) { return static_cast<T>(v); });
         }
       }
@@ -115,6 +116,12 @@ class sample_source {
     // Without noise the division by full scale would still round.
     if (c.noisy && (noise.shot != optics::shot_noise::none || noise.read_sigma > 0))
       optics::add_noise(ref{}, y, noise, c.noise_seed);
+  }
+
+  /// The camera of a crop with this mask [H, W]. Scenes, masks and step were checked.
+  template <class T>
+  optics::basic_camera<T> camera_of(in<T, 2> mask) const {
+    return optics::basic_camera<T>::create(mask, bands(), options_.step).value();
   }
 
  private:
@@ -138,15 +145,7 @@ class sample_source {
     tensor<T, 2> y({H, W + s * (C - 1)});
     const array_view<T, 2> mask(&to.mask(b, 0, 0), H, W);
     measure<T>(c, y.view(), mask, array_view<T, 3>(&to.truth(b, 0, 0, 0), H, W, C));
-    optics::cassi_input(ref{}, array_view<T, 3>(&to.input(b, 0, 0, 0), H, W, C), y.view(), mask, s);
-  }
-
-  /// Adds what of the spectrum x at column w, of the crop or beside it, lands in its row y of n columns.
-  template <class T>
-  void add_light(T* y, index_t n, index_t w, T m, const float* x) const {
-    const index_t s = options_.step, C = bands();
-    const index_t first = w < 0 && s > 0 ? (-w + s - 1) / s : 0, last = s > 0 ? std::min(C, (n - w + s - 1) / s) : C;
-    for (index_t k = first; k < last; ++k) y[w + s * k] += m * static_cast<T>(x[k]);
+    camera_of<T>(mask).input(ref{}, array_view<T, 3>(&to.input(b, 0, 0, 0), H, W, C), y.view());
   }
 
   static result<> check(const std::vector<tensor<float, 3>>& scenes, const std::vector<tensor<float, 2>>& masks,

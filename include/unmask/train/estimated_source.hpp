@@ -86,7 +86,9 @@ class estimated_source {
     const array_view<float, 2> mask(f.whole.mask.data(), H, W);
     const array_view<float, 3> truth(f.whole.truth.data(), H, W, C), input(f.whole.input.data(), H, W, C);
     whole_.template measure<float>(whole_.choose(seed, number, 0), y.view(), mask, truth);
-    optics::estimate_initially(backend, fields_.initial, input, y.view(), mask, s);
+    const optics::camera camera = whole_.template camera_of<float>(mask);
+    optics::check_initial(fields_.initial, camera).value();
+    optics::estimate_initially(backend, fields_.initial, camera, input, y.view());
     f.number = number;
     f.seed = seed;
   }

@@ -16,7 +16,6 @@
 #include "../core/tensor.hpp"
 #include "../metrics/quality.hpp"
 #include "../models/session.hpp"
-#include "../optics/cassi.hpp"
 #include "../optics/initial_estimate.hpp"
 #include "../optics/noise.hpp"
 
@@ -51,8 +50,6 @@ class validation_set {
       const index_t H = std::min(x.extent(0), mask.extent(0)), W = std::min(x.extent(1), mask.extent(1));
       const index_t C = x.extent(2);
       const std::string name = "validation: scene " + std::to_string(i);
-      if (auto ok = optics::detail::check_geometry({H, W, C, step}); !ok)
-        return error(ok.error().code(), name + ": " + ok.error().message());
       if (C != scenes[0].extent(2))
         return error(errc::wrong_shape, name + " has " + std::to_string(C) + " bands, expected " +
                                             std::to_string(scenes[0].extent(2)) + " as scene 0");
@@ -61,13 +58,17 @@ class validation_set {
         std::copy_n(&x(h, 0, 0), W * C, &s.truth(h, 0, 0));
         std::copy_n(&mask(h, 0), W, &s.mask(h, 0));
       }
-      tensor<float, 2> y({H, W + step * (C - 1)});
-      optics::cassi_forward(be, y.view(), s.truth.view(), s.mask.view(), step);
+      const auto camera = optics::camera::create(s.mask.view(), C, step);
+      if (!camera) return error(camera.error().code(), name + ": " + camera.error().message());
+      if (auto ok = optics::check_initial(initial, *camera); !ok)
+        return error(ok.error().code(), name + ": " + ok.error().message());
+      tensor<float, 2> y(camera->geometry().measurement_extents());
+      camera->forward(be, y.view(), s.truth.view());
       optics::noise_model scaled = noise;
       scaled.full_scale *= static_cast<double>(C) / 2;
       if (noise.shot != optics::shot_noise::none || noise.read_sigma > 0)
         optics::add_noise(be, y.view(), scaled, seed + i);
-      optics::estimate_initially(be, initial, s.input.view(), y.view(), s.mask.view(), step);
+      optics::estimate_initially(be, initial, *camera, s.input.view(), y.view());
       for (float m : s.mask) {
         s.hidden.push_back(m < .5f);
         s.open.push_back(!(m < .5f));

@@ -1,0 +1,21 @@
+#pragma once
+
+/// The prior of GAP-TV along the spectrum, as one small matrix. The only part of it that takes Eigen's decompositions.
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+
+#include "../core/view.hpp"
+
+namespace unmask::inline UNMASK_ABI::optics::detail {
+
+/// to = (I + mu D'D)^-1 [C, C], D the second difference; the identity for C < 3. Symmetric, rows sum to 1.
+inline void spectral_smoother(index_t C, double mu, float* to) {
+  Eigen::MatrixXd system = Eigen::MatrixXd::Identity(C, C);
+  const Eigen::Vector3d difference(1, -2, 1);
+  for (index_t i = 0; i + 2 < C; ++i) system.block<3, 3>(i, i) += mu * difference * difference.transpose();
+  const Eigen::MatrixXd inverse = system.llt().solve(Eigen::MatrixXd::Identity(C, C));
+  std::transform(inverse.data(), inverse.data() + C * C, to, [](double v) { return static_cast<float>(v); });
+}
+
+}  // namespace unmask::inline UNMASK_ABI::optics::detail
