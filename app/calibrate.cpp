@@ -1,7 +1,6 @@
 /// unmask calibrate: where a camera's mask and bands really lie, from its own snapshots.
 
 #include <unmask/io/weights.hpp>
-#include <unmask/train/progress.hpp>
 
 #include "camera_file.hpp"
 #include "methods.hpp"
@@ -20,16 +19,15 @@ struct calibrate_options {
 };
 
 /// What spectral TV has to know of spectra: from the weights that were named, or those that come with the program.
-result<initial_estimate> spectra_for(const context& c, const calibrate_options& o, index_t bands) {
+result<initial_spec> spectra_for(const context& c, const calibrate_options& o, index_t bands) {
   const auto path = o.weights.empty() ? model_path(general_model) : o.weights;
   if (!path) return error(errc::not_found, "calibrate: no weights that know spectra (--weights)");
   const auto weights = unmask::io::read_weights(*path, c.backend());
   if (!weights) return weights.error();
-  auto initial = described_initial(weights->description, weights->config.bands);
-  if (initial && (initial->kind != initial_kind::spectral_tv || weights->config.bands != bands))
+  if (weights->initial.kind != initial_kind::spectral_tv || weights->config.bands != bands)
     return error(errc::bad_argument, *path + ": no spectra of " + std::to_string(bands) +
                                          " bands to start from (weights of a network that starts from spectral-tv)");
-  return initial;
+  return weights->initial;
 }
 
 std::string numbers(const unmask::optics::camera_alignment& a) {
@@ -53,7 +51,7 @@ result<> calibrate(const context& c, const calibrate_options& o) {
     if (!y) return y.error();
     const auto how = files->expose({"camera"}, name, *std::max_element(y->begin(), y->end()));
     if (!how) return how.error();
-    how->apply(*y);
+    how->apply(y->view());
     if (snapshots.empty()) {
       auto m = files->mask.read();
       if (!m) return m.error();
@@ -71,7 +69,7 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   if (auto ok = unmask::optics::calibrator::check(*stored, views, spectra->spectral_basis.view(), o.search); !ok)
     return ok;
   const unmask::optics::calibrator search(*stored, views, spectra->spectral_basis.view(), o.search);
-  unmask::train::progress bar(o.search.trials, 0, {.label = "calibration"});
+  unmask::progress_line bar(o.search.trials, 0, {.label = "calibration"});
   const auto found = search.run(c.backend(), [&](index_t tried, double error, const auto& a) {
     char text[200];
     std::snprintf(text, sizeof text, "error %.4f  %s", error, numbers(a).c_str());

@@ -9,8 +9,7 @@
 #include <string>
 #include <unmask/unmask.hpp>
 
-// network.cpp compiles it; without this each command would
-extern template class unmask::s2_network<float, unmask::cpu>;
+#include "instances.hpp"
 
 namespace program {
 

@@ -84,19 +84,39 @@ void print_table(const context& c, const report_builder& report) {
           row.values[2], row.values[3], row.values[4], row.values[5]);
 }
 
+/// A row for each step that contributes: what networks start from, the network before and after learning, refinement.
+result<> add_every_step(const context& c, report_builder& report, const snapshot& s,
+                        const std::optional<unmask::model>& before, const unmask::model& after) {
+  auto steps = run_steps(c, s, after.initial);
+  if (!steps) return steps.error();
+  for (auto& step : *steps) report.add(std::move(step));
+  const auto add = [&](const unmask::model& m, const char* name, index_t refinements) -> result<> {
+    auto e = run_method(c, s, m, {.refinements = refinements});
+    if (!e) return e.error();
+    e->name = name;
+    report.add(std::move(*e));
+    return {};
+  };
+  if (before)
+    if (auto ok = add(*before, "S2 as it comes", 0); !ok) return ok;
+  if (auto ok = add(after, "S2 after learning", 0); !ok) return ok;
+  if (after.initial.kind != initial_kind::spectral_tv) return {};
+  return add(after, "S2 and refinement", unmask::usual_refinements);
+}
+
 result<> demo(const context& c, const demo_options& o) {
   std::error_code failure;
   std::filesystem::create_directories(o.out, failure);
   if (failure) return error(errc::not_writable, o.out + ": cannot make the folder (" + failure.message() + ")");
   train_config t = demo_config(c.seed);
-  std::optional<unmask::io::weights> general;
+  std::optional<unmask::model> general;
   if (const auto path = model_path(general_model)) {
     auto read = unmask::io::read_weights(*path, c.backend());
     if (!read) return read.error();
     general = std::move(*read);
     t.network = general->config;
     t.from = general_model;
-    if (auto ok = start_as(t, *general); !ok) return ok;
+    start_as(t, *general);
     t.learning_rate = 3e-4;
   }
   const auto wavelengths = unmask::optics::benchmark_wavelength_list();
@@ -107,13 +127,17 @@ result<> demo(const context& c, const demo_options& o) {
   data.masks.push_back(mask);
   for (index_t i = 0; i < o.scenes; ++i)
     data.training.push_back(
-        {"", unmask::scenes::generate(o.size, o.size, wavelengths, c.seed + 100 + static_cast<std::uint64_t>(i)), {}});
+        {"", unmask::scenes::generate(o.size, o.size, wavelengths, c.seed + 100 + static_cast<std::uint64_t>(i)),
+         wavelengths});
   const auto truth = unmask::scenes::generate(o.size, o.size, wavelengths, c.seed);
   const auto samples = sample_options_of(t);
   if (!samples) return samples.error();
-  const auto initial = initial_of(t, static_cast<index_t>(wavelengths.size()));
-  if (!initial) return initial.error();
-  auto source = source_of(t, data, *samples, *initial);
+  auto learned = model_of(t, data);
+  if (!learned) return learned.error();
+  if (general)
+    if (auto ok = fits(*general, {learned->config.bands, t.step, learned->direction, wavelengths}, t.from); !ok)
+      return ok;
+  auto source = source_of(t, data, *samples, learned->initial);
   if (!source) return source.error();
 
   const auto steps = std::visit([&](auto& s) { return affordable_steps(c, t, s, o); }, *source);
@@ -138,25 +162,14 @@ result<> demo(const context& c, const demo_options& o) {
   c.say("3/4 reconstructing a scene it never saw\n");
   const snapshot s = photograph(c, truth, mask, t.noise);
   const std::vector<float> parameters(net->inference_parameters().begin(), net->inference_parameters().end());
-  unmask::io::weights learned{t.network, parameters, {{"recipe", to_json(t).dump()}, {"data", "generated scenes"}}};
-  describe_initial(learned.description, *initial);
-  auto network = run_network(c, s, learned);
-  if (!network) return network.error();
-  const auto aux = view_auxiliary(c, learned, s, truth, loss->aware);
+  learned->parameters = parameters;
+  learned->card = {{"recipe", to_json(t).dump()}, {"data", "generated scenes"}};
+  const auto aux = view_auxiliary(c, *learned, s, truth, loss->aware);
   if (!aux) return aux.error();
   report_builder report("unmask demo", wavelengths, s);
   report.input.subtitle =
       "One coded snapshot of a generated scene, and the hyperspectral cube a network recovers from it.";
-  report.add({"HM input", network_input(c, s), 0, 0});
-  report.add(run_gap_tv(c, s));
-  if (general) {
-    auto before = run_network(c, s, *general);
-    if (!before) return before.error();
-    before->name = "S2 as it comes";
-    network->name = "S2 after learning";
-    report.add(std::move(*before));
-  }
-  report.add(std::move(*network));
+  if (auto ok = add_every_step(c, report, s, general, *learned); !ok) return ok;
   if (auto ok = report.compare(truth); !ok) return ok;
   char text[160];
   std::snprintf(text, sizeof text, "%td steps in %.0f s on %d threads, %zu parameters", *steps, seconds, c.threads,
@@ -169,9 +182,7 @@ result<> demo(const context& c, const demo_options& o) {
   file.put("measurement", s.measurement.view(), {{"unit", "sum of mask * cube"}, {"step", 2.0}, {"noise", t.noise}});
   file.put("mask", mask.view()).put("cube", truth.view()).put("wavelengths", wavelengths, {{"units", "nm"}});
   if (auto ok = file.save(); !ok) return ok;
-  if (auto ok = unmask::io::write_weights(o.out + "/weights.safetensors", t.network, parameters, learned.description);
-      !ok)
-    return ok;
+  if (auto ok = unmask::io::write_weights(o.out + "/weights.safetensors", *learned); !ok) return ok;
   if (auto ok = report.write(o.out + "/report.html"); !ok) return ok;
   print_table(c, report);
   c.say("\nauxiliary output against the mask-coded signal F': PSNR %.2f dB\n", aux->psnr);

@@ -2,12 +2,11 @@
 
 /// Networks on a GPU: device_cuda.cpp where nvcc built the program, device_none.cpp elsewhere.
 
-#include <functional>
-
 #include "methods.hpp"
-#include "train_setup.hpp"
 
 namespace program {
+
+struct train_options;
 
 inline void add_device(CLI::App* command, context& c) {
   command->add_option("--device", c.device, "where the network runs: cpu or cuda")
@@ -21,12 +20,7 @@ inline void add_device(CLI::App* command, context& c) {
 /// One line where this program has no CUDA, or the machine no device or driver for it.
 result<> check_cuda();
 
-/// A network that works in place.
-using network_call = std::function<void(array_view<float, 3>)>;
-
-/// Calls `work` with the network for this mask; after a failure of the device it does nothing more.
-result<> with_network_on_cuda(const context&, const unmask::s2_config&, std::span<const float> parameters,
-                              unmask::in<float, 2> mask, const std::function<void(const network_call&)>& work);
+result<estimate> run_method_on_cuda(const context&, const snapshot&, unmask::model, const unmask::reconstruct_options&);
 
 result<> train_on_cuda(const context&, const train_options&);
 

@@ -3,6 +3,7 @@
 #include <unmask/cuda.cuh>
 // the umbrella first: it silences what nvcc does not know in the headers of the host
 #include "device.hpp"
+#include "run_method.hpp"
 #include "train_run.hpp"
 
 namespace program {
@@ -36,20 +37,11 @@ result<> check_cuda() {
                                  (status == cudaSuccess ? "none found" : cudaGetErrorString(status)) + ")");
 }
 
-result<> with_network_on_cuda(const context& c, const unmask::s2_config& config, std::span<const float> parameters,
-                              unmask::in<float, 2> mask, const std::function<void(const network_call&)>& work) {
-  if (auto ok = check_cuda(); !ok) return ok;
+result<estimate> run_method_on_cuda(const context& c, const snapshot& s, unmask::model m,
+                                    const unmask::reconstruct_options& options) {
+  if (auto ok = check_cuda(); !ok) return ok.error();
   const device d(c);
-  auto network = unmask::session<float, unmask::cuda>::create(d.backend(), config, parameters, mask.extent(0),
-                                                              mask.extent(1), mask);
-  if (!network) return network.error();
-  result<> status;
-  work([&](array_view<float, 3> x) {
-    if (!status) return;
-    network->run(x, x);
-    status = finish(d.backend());
-  });
-  return status;
+  return run_method_on(d.backend(), c, s, std::move(m), options);
 }
 
 result<> train_on_cuda(const context& c, const train_options& o) {

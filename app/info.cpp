@@ -4,6 +4,7 @@
 
 #include "methods.hpp"
 #include "scene_files.hpp"
+#include "train_setup.hpp"
 
 namespace program {
 
@@ -15,19 +16,36 @@ std::string in_one_line(const std::string& text) {
   return text.size() <= most ? text : text.substr(0, most) + " ... (" + std::to_string(text.size()) + " characters)";
 }
 
-result<> weights_info(const context& c, const std::string& path) {
-  const auto w = unmask::io::read_weights(path);
-  if (!w) return w.error();
-  nlohmann::json j{{"file", path},
-                   {"kind", "weights"},
-                   {"parameters", w->parameters.size()},
-                   {"self_test", "passed"},
-                   {"network", unmask::io::config_to_json(w->config)},
-                   {"description", w->description}};
-  c.say("%s: weights of an S2-Transformer, %zu parameters, self-test passed\n", path.c_str(), w->parameters.size());
-  c.say("  network %s\n", j["network"].dump().c_str());
-  for (const auto& [key, value] : w->description) c.say("  %s: %s\n", key.c_str(), in_one_line(value).c_str());
-  c.print(j);
+/// `rewrite`: a path that gets the same model in the present form of the file, or empty.
+result<> weights_info(const context& c, const std::string& path, const std::string& rewrite) {
+  const auto m = unmask::io::read_weights(path);
+  if (!m) return m.error();
+  const nlohmann::json network = unmask::io::config_to_json(m->config), about = unmask::io::model_to_json(*m);
+  const index_t basis = m->initial.spectral_basis.extent(0);
+  c.say("%s: weights of an S2-Transformer, %zu parameters, self-test passed\n", path.c_str(), m->parameters.size());
+  c.say("  network %s\n", network.dump().c_str());
+  c.say("  for dispersion step %td to the %s, values in [%g, %g]\n", m->dispersion_step,
+        std::string(dispersion_name(m->direction)).c_str(), static_cast<double>(m->range[0]),
+        static_cast<double>(m->range[1]));
+  c.say("  starts from %s", std::string(initial_name(m->initial.kind)).c_str());
+  c.say(basis > 0 ? ", a basis of %td spectra\n" : "\n", basis);
+  if (m->wavelengths.empty())
+    c.say("  wavelengths not known\n");
+  else
+    c.say("  %zu wavelengths, %g to %g nm\n", m->wavelengths.size(), m->wavelengths.front(), m->wavelengths.back());
+  for (const auto& [key, value] : m->card) c.say("  %s: %s\n", key.c_str(), in_one_line(value).c_str());
+  if (!rewrite.empty()) {
+    if (auto ok = unmask::io::write_weights(rewrite, *m); !ok) return ok;
+    c.say("%s written\n", rewrite.c_str());
+  }
+  c.print({{"file", path},
+           {"kind", "weights"},
+           {"parameters", m->parameters.size()},
+           {"self_test", "passed"},
+           {"network", network},
+           {"model", about},
+           {"spectral_basis", rows_of(m->initial.spectral_basis)},
+           {"card", m->card}});
   return {};
 }
 
@@ -55,9 +73,10 @@ result<nlohmann::json> statistics(const std::string& path, const unmask::io::var
   return nlohmann::json{{"min", *lo}, {"max", *hi}, {"mean", sum / n}, {"grey_share", static_cast<double>(grey) / n}};
 }
 
-result<> info(const context& c, const std::string& spec) {
+result<> info(const context& c, const std::string& spec, const std::string& rewrite) {
   const auto from = unmask::io::parse_source(spec);
-  if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path);
+  if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path, rewrite);
+  if (!rewrite.empty()) return error(errc::bad_argument, "--rewrite is for weights, " + from.path + " has arrays");
   const auto file = unmask::io::list_variables(from.path);
   if (!file) return file.error();
   if (!from.variable.empty())
@@ -95,12 +114,13 @@ result<> info(const context& c, const std::string& spec) {
 }  // namespace
 
 void add_info(CLI::App& app, context& c) {
-  auto file = std::make_shared<std::string>();
+  auto file = std::make_shared<std::string>(), rewrite = std::make_shared<std::string>();
   auto* command =
       add_command(app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test",
                   "unmask info mask.mat");
   command->add_option("file", *file, "HDF5, MATLAB or safetensors")->required();
-  command->callback([&c, file] { c.run = [&c, file] { return info(c, *file); }; });
+  command->add_option("--rewrite", *rewrite, "of weights: write the same model here, in the present form of the file");
+  command->callback([&c, file, rewrite] { c.run = [&c, file, rewrite] { return info(c, *file, *rewrite); }; });
 }
 
 }  // namespace program

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <unmask/io/weights.hpp>
+#include <unmask/reconstruct/options.hpp>
 
 #include "context.hpp"
 
@@ -17,11 +18,10 @@ struct estimate {
   double trace = 0, chance = 0;  ///< metrics/mask_trace.hpp
 };
 
-/// A measurement in units of the cube (y = sum over bands of mask * cube), with its camera.
+/// A measurement in units of the cube (y = sum over bands of mask * cube), and the camera that took it.
 struct snapshot {
   tensor<float, 2> measurement;
   unmask::optics::camera camera;
-  float noise_weight = unmask::optics::spectral_tv_options().noise_weight;  ///< spectral TV's for this camera
 
   const unmask::optics::cassi_geometry& geometry() const { return camera.geometry(); }
 };
@@ -30,31 +30,39 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-using unmask::optics::describe_initial;
-using unmask::optics::described_initial;
-using unmask::optics::initial_estimate;
-using unmask::optics::initial_kind;
-using unmask::optics::initial_name;
+using unmask::initial_kind;
+using unmask::initial_name;
+using unmask::initial_spec;
 
-/// What a network starts from.
-tensor<float, 3> network_input(const context&, const snapshot&, const initial_estimate& = {});
-
-/// The same as a result of its own: HM, GAP-TV (the training-free baseline) or spectral TV; `check_initial` has passed.
-estimate run_initial(const context&, const snapshot&, const initial_estimate&);
-
-/// GAP-TV. `camera`: the calmer settings for real snapshots.
-inline estimate run_gap_tv(const context& c, const snapshot& s, bool camera = false) {
-  return run_initial(c, s, {.kind = camera ? initial_kind::gap_tv_camera : initial_kind::gap_tv});
+/// Whether a model was made for such a snapshot; `name` is its file's. Wavelengths: those of the snapshot's bands, if
+/// known.
+inline result<> fits_snapshot(const unmask::model& m, const unmask::optics::cassi_geometry& g, const std::string& name,
+                              std::span<const double> wavelengths = {}) {
+  return fits(m, {g.bands, g.step, g.direction, wavelengths}, name);
 }
 
-/// `weights` are given back as soon as the session has its own copy; refinements: optics/reconstruct.hpp.
-result<estimate> run_network(const context&, const snapshot&, unmask::io::weights weights,
-                             index_t refinements = unmask::optics::usual_refinements);
+/// A model without a network: what it starts from is the result.
+inline unmask::model without_network(initial_spec initial, index_t bands) {
+  unmask::model m;
+  m.config.bands = static_cast<int>(bands);
+  m.initial = std::move(initial);
+  return m;
+}
 
-/// Bytes that each takes beside the snapshot and the weights; `placed`: for a camera with positions.
-double network_bytes(const context&, const unmask::optics::cassi_geometry&, const unmask::io::weights&, bool placed,
-                     index_t refinements);
-double initial_bytes(const unmask::optics::cassi_geometry&, const initial_estimate&, bool placed);
+/// What a method is called in tables and reports: HM, GAP-TV, spectral TV or S2-Transformer.
+std::string method_name(initial_kind, bool network);
+
+/// A cube by a model, on the device that was chosen. Its parameters are given back as soon as they are copied.
+result<estimate> run_method(const context&, const snapshot&, unmask::model, const unmask::reconstruct_options& = {});
+
+/// What a network is compared with, each as a result of its own: HM, GAP-TV (`real`: its settings for a real camera),
+/// and what the network starts from if that is neither. A camera with measured positions has no GAP-TV.
+result<std::vector<estimate>> run_steps(const context&, const snapshot&, const initial_spec& start, bool real = false,
+                                        float noise_weight = unmask::reconstruct_options().noise_weight);
+
+/// Bytes that `run_method` takes beside the snapshot and the model.
+result<double> method_bytes(const context&, const unmask::optics::camera&, const unmask::model&,
+                            const unmask::reconstruct_options&);
 
 /// The cube, the file that HDF5 builds of it in memory and the copy that goes to the disk, when all else has gone.
 double writing_bytes(const unmask::optics::cassi_geometry&);

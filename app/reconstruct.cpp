@@ -3,8 +3,6 @@
 #include <unmask/io/cube.hpp>
 #include <unmask/io/hdf5_writer.hpp>
 
-#include <cmath>
-
 #include "camera_file.hpp"
 #include "device.hpp"
 #include "memory.hpp"
@@ -12,26 +10,16 @@
 #include "models.hpp"
 #include "reconstruct_options.hpp"
 #include "reports.hpp"
+#include "tiles.hpp"
 
 namespace program {
 
 namespace {
 
-/// The measurement's own wavelengths, those the weights were trained for, or the benchmark's for 28 bands.
-std::vector<double> wavelengths_of(const std::string& path, index_t bands) {
+/// The measurement's own wavelengths; none where its file has no list of them, one a band.
+std::vector<double> own_wavelengths(const std::string& path, index_t bands) {
   if (const auto list = unmask::io::read_tensor<double, 1>({path, "wavelengths"}); list && list->size() == bands)
     return {list->begin(), list->end()};
-  return bands == 28 ? unmask::optics::benchmark_wavelength_list() : std::vector<double>();
-}
-
-/// The report shows the whole cube; everything else works by tiles.
-result<> check_tiled(const context& c, const reconstruct_options& o, bool network) {
-  if (c.device == "cuda")
-    return error(errc::bad_argument, "--tile and --memory-limit are for --device cpu: a device takes the whole image");
-  if (!network)
-    return error(errc::bad_argument,
-                 "--tile and --memory-limit need --method s2: GAP-TV and spectral TV have no tiles");
-  if (!o.report.empty()) return error(errc::bad_argument, "--report needs the whole cube in memory, not tiles of it");
   return {};
 }
 
@@ -43,37 +31,20 @@ class reconstruction {
     if (c_.device == "cuda")
       if (auto ok = check_cuda(); !ok) return ok;
     if (o_.method != "gap-tv")
-      if (auto ok = find_weights(); !ok) return ok;
+      if (auto ok = find_model(); !ok) return ok;
     if (!files_)
-      if (auto ok = open_files(weights_ ? weights_->config.bands : o_.bands); !ok) return ok;
-    const auto& g = files_->geometry;
-    if (weights_ && o_.bands != 0 && o_.bands != weights_->config.bands)
-      return error(errc::bad_argument, "--band-count " + std::to_string(o_.bands) + ": the weights are for " +
-                                           std::to_string(weights_->config.bands) + " bands");
-    if (weights_) {
-      auto initial = described_initial(weights_->description, weights_->config.bands);
-      if (!initial) return initial.error();
-      initial_ = std::move(*initial);
-    }
-    auto camera = read_camera(o_.mask, g);
-    if (!camera) return camera.error();
-    camera_ = std::move(*camera);
-    initial_.noise_weight = camera_.noise_weight;
-    if (o_.method == "spectral-tv") {
-      if (!weights_ || initial_.kind != initial_kind::spectral_tv)
-        return error(errc::bad_argument, "--method spectral-tv: no weights that know these spectra (--weights)");
-      weights_.reset();
-    } else if (!weights_) {
-      initial_.kind = initial_kind::gap_tv;
-    }
+      if (auto ok = open_files(model_ ? model_->config.bands : o_.bands); !ok) return ok;
+    if (auto ok = choose_method(); !ok) return ok;
+    auto s = read_snapshot();
+    if (!s) return s.error();
     give_back_freed_memory();
-    const double used = memory_in_use().now,
-                 planes = static_cast<double>(g.height * (g.width + g.measurement_width())) * sizeof(float),
-                 solving = weights_ ? network_bytes(c_, g, *weights_, !camera_.positions.empty(), o_.refinements)
-                                    : initial_bytes(g, initial_, !camera_.positions.empty()),
-                 whole = used + planes + std::max(solving, writing_bytes(g));
-    const bool tiled = o_.tile.side > 0 || (o_.tile.memory_limit > 0 && whole > o_.tile.memory_limit);
-    return tiled ? by_tiles(*files_, used) : at_once(std::move(*files_), whole);
+    const double used = memory_in_use().now;
+    unmask::reconstruct_options options = options_;
+    const auto solving = method_bytes(c_, s->camera, *model_, options);
+    if (!solving) return solving.error();
+    const double planned = used + std::max(*solving, writing_bytes(s->geometry()));
+    if (o_.tile > 0 || (o_.memory_limit > 0 && planned > o_.memory_limit)) return by_tiles(std::move(*s), used);
+    return at_once(std::move(*s), planned);
   }
 
  private:
@@ -84,9 +55,9 @@ class reconstruction {
     return {};
   }
 
-  /// The network that was asked for, or the one that comes with the program; none where that does not fit. What nobody
+  /// The model that was asked for, or the one that comes with the program; none where that does not fit. What nobody
   /// chose is said.
-  result<> find_weights() {
+  result<> find_model() {
     std::string path = o_.weights;
     if (path.empty()) {
       if (auto ok = open_files(o_.bands); !ok) return ok;
@@ -97,7 +68,7 @@ class reconstruction {
                                              "no network for " + std::to_string(g.bands) + " bands and step " +
                                              std::to_string(g.step) + " comes with the program");
       if (!general) {
-        if (o_.tile.side == 0 && o_.tile.memory_limit == 0)  // else the refusal is the one line
+        if (o_.tile == 0 && o_.memory_limit == 0)  // else the refusal is the one line
           c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n",
                  g.bands, g.step);
         return {};
@@ -108,35 +79,74 @@ class reconstruction {
     }
     auto read = unmask::io::read_weights(path, c_.backend());
     if (!read) return read.error();
-    weights_ = std::move(*read);
+    model_ = std::move(*read);
+    model_name_ = path;
+    if (o_.weights.empty()) {
+      // nobody chose the one that comes with the program: where it is for other wavelengths, the training-free method
+      // is
+      if (const auto ok = fits_measurement(); !ok && o_.method.empty()) {
+        c_.say("%s: GAP-TV instead\n", ok.error().message().c_str());
+        model_.reset();
+      }
+    }
     return {};
   }
 
-  result<> at_once(snapshot_files files, double planned) {
-    auto y = files.measurement.read();
+  result<> fits_measurement() const {
+    return fits_snapshot(*model_, files_->geometry, model_name_, own_wavelengths(path(), files_->geometry.bands));
+  }
+
+  /// Model and options of the method; the model that comes back always says what to start from.
+  result<> choose_method() {
+    const auto& g = files_->geometry;
+    if (model_ && o_.bands != 0 && o_.bands != model_->config.bands)
+      return error(errc::bad_argument, "--band-count " + std::to_string(o_.bands) + ": the weights are for " +
+                                           std::to_string(model_->config.bands) + " bands");
+    if (model_)
+      if (auto ok = fits_measurement(); !ok) return ok;
+    auto settings = read_camera(o_.mask, g);
+    if (!settings) return settings.error();
+    camera_settings_ = std::move(*settings);
+    options_.noise_weight = camera_settings_.noise_weight;
+    options_.refinements = o_.refinements;
+    if (o_.method == "spectral-tv") {
+      if (!model_ || model_->initial.kind != initial_kind::spectral_tv)
+        return error(errc::bad_argument, "--method spectral-tv: no weights that know these spectra (--weights)");
+      options_.network = false;
+    } else if (!model_) {
+      model_ = without_network({initial_kind::gap_tv, {}}, g.bands);
+    }
+    return {};
+  }
+
+  /// Mask and measurement in the cube's units.
+  result<snapshot> read_snapshot() {
+    auto y = files_->measurement.read();
     if (!y) return y.error();
-    auto mask = files.mask.read();
+    auto mask = files_->mask.read();
     if (!mask) return mask.error();
-    const auto how = files.expose(o_.exposure, o_.measurement, *std::max_element(y->begin(), y->end()));
+    auto how = files_->expose(o_.exposure, o_.measurement, *std::max_element(y->begin(), y->end()));
     if (!how) return how.error();
-    how->apply(*y);
-    announce(files, *how, planned, "");
-    const auto wavelengths = wavelengths_of(path(), files.geometry.bands);
-    auto camera = unmask::optics::camera::create(mask->view(), files.geometry.bands, files.geometry.step,
-                                                 unmask::dispersion_direction::right, camera_.positions);
+    exposure_ = std::move(*how);
+    exposure_.apply(y->view());
+    if (exposure_.camera && model_->initial.kind == initial_kind::gap_tv && model_->parameters.empty())
+      model_->initial.kind = initial_kind::gap_tv_camera;
+    const auto& g = files_->geometry;
+    auto camera = unmask::optics::camera::create(mask->view(), g.bands, g.step, g.direction,
+                                                 std::move(camera_settings_.positions));
     if (!camera) return error(camera.error().code(), o_.mask + ": " + camera.error().message());
-    *mask = {};
-    const snapshot s{std::move(*y), std::move(*camera), camera_.noise_weight};
-    const bool network = weights_.has_value();
-    if (how->camera && initial_.kind == initial_kind::gap_tv) initial_.kind = initial_kind::gap_tv_camera;
-    if (auto ok = unmask::optics::check_initial(initial_, s.camera); !ok)
-      return error(ok.error().code(), o_.mask + ": " + ok.error().message());
-    auto e = network ? run_network(c_, s, std::move(*weights_), o_.refinements)
-                     : result<estimate>(run_initial(c_, s, initial_));
+    return snapshot{std::move(*y), std::move(*camera)};
+  }
+
+  result<> at_once(snapshot s, double planned) {
+    announce(planned, "");
+    const auto wavelengths = shown_wavelengths();
+    const initial_spec start = model_->initial;
+    auto e = run_method(c_, s, std::move(*model_), options_);
     if (!e) return e.error();
     if (auto saved = unmask::io::write_cube(o_.out, e->cube.view(), wavelengths,
                                             {{"method", e->name},
-                                             {"exposure", how->text},
+                                             {"exposure", exposure_.text},
                                              {"reprojection_error", e->reprojection},
                                              {"mask_trace", e->trace}});
         !saved)
@@ -146,68 +156,41 @@ class reconstruction {
              100 * e->trace, 100 * e->chance);
     summary_["mask_trace"] = e->trace;
     summary_["chance_trace"] = e->chance;
-    conclude(files, e->name, e->seconds, e->reprojection);
+    conclude(e->name, e->seconds, e->reprojection);
     if (!o_.report.empty())
-      if (auto ok = report(s, *how, wavelengths, std::move(*e)); !ok) return ok;
+      if (auto ok = report(s, start, std::move(*e)); !ok) return ok;
     c_.print(summary_);
     return {};
   }
 
-  result<> by_tiles(const snapshot_files& files, double used) {
-    if (auto ok = check_tiled(c_, o_, weights_.has_value()); !ok) return ok;
-    if (initial_.kind != initial_kind::hm)
-      return error(errc::bad_argument, "--tile and --memory-limit: the network starts from " +
-                                           std::string(initial_name(initial_.kind)) +
-                                           ", which needs the whole image; give --weights that start from hm");
-    const auto plan = plan_tiles(c_, files, weights_->config, o_.tile, used);
-    if (!plan) return plan.error();
-    const auto top = largest_value(files.measurement);
-    if (!top) return top.error();
-    if (const auto mask = largest_value(files.mask); !mask) return mask.error();
-    const auto how = files.expose(o_.exposure, o_.measurement, *top);
-    if (!how) return how.error();
-    const auto& t = plan->tiles;
-    char text[120];
-    std::snprintf(text, sizeof text, ", %td x %td tiles, each reads at most %td x %td",
-                  static_cast<index_t>(t.rows.size()), static_cast<index_t>(t.columns.size()), t.height(), t.width());
-    announce(files, *how, used + plan->bytes, text);
-    const bool exact = describe_exactness(t);
-    const auto e = run_tiles(c_, files, *how, *weights_, *plan, o_.out, wavelengths_of(path(), files.geometry.bands));
+  result<> by_tiles(snapshot s, double used) {
+    if (!o_.report.empty())
+      return error(errc::bad_argument, "--report needs the whole cube in memory, not tiles of it");
+    options_.tile = o_.tile, options_.halo = o_.halo;
+    auto tiles = tile_run::create(c_, std::move(s), *model_, options_, std::max(0., o_.memory_limit - used));
+    if (!tiles) return tiles.error();
+    announce(used + tiles->bytes(), tiles->text().c_str());
+    const bool exact = tiles->describe_exactness(c_, *model_, o_.halo);
+    auto e = tiles->run(c_, o_.out, shown_wavelengths(), exposure_.text);
     if (!e) return e.error();
-    conclude(files, "S2-Transformer", e->seconds, e->reprojection);
-    summary_["tiles"] = {{"rows", t.rows.size()},
-                         {"columns", t.columns.size()},
-                         {"height", t.height()},
-                         {"width", t.width()},
-                         {"halo", weights_->config.padded(o_.tile.halo)},
-                         {"exact", exact}};
+    conclude("S2-Transformer", e->seconds, e->reprojection);
+    summary_["tiles"] = tiles->summary();
+    summary_["tiles"]["halo"] = model_->config.padded(o_.halo);
+    summary_["tiles"]["exact"] = exact;
     c_.print(summary_);
     return {};
   }
 
-  /// Whether inner pixels are those of the untiled network; one line where they are not.
-  bool describe_exactness(const unmask::tiling& t) const {
-    if (t.count() == 1) return true;
-    const auto& config = weights_->config;
-    const bool near = config.padded(o_.tile.halo) >= unmask::reach(config), image = unmask::spans_image(config);
-    if (image)
-      c_.say("note: this network's spectral attention spans the image, here it spans a tile: the result is another\n");
-    else if (!near)
-      c_.say("note: the network reaches %td pixels, the halo is %td: close to the untiled result, not equal\n",
-             unmask::reach(config), config.padded(o_.tile.halo));
-    return near && !image;
-  }
-
-  void announce(const snapshot_files& files, const exposure& how, double planned, const char* tiles) {
-    const auto& g = files.geometry;
+  void announce(double planned, const char* tiles) {
+    const auto& g = files_->geometry;
     c_.say("%s: %td x %td, %td bands, step %td; %s\n", o_.measurement.c_str(), g.height, g.measurement_width(), g.bands,
-           g.step, how.text.c_str());
+           g.step, exposure_.text.c_str());
     c_.say("memory: %.1f MB planned%s\n", planned / 1e6, tiles);
     summary_["memory"]["planned_bytes"] = std::llround(planned);
   }
 
-  void conclude(const snapshot_files& files, const std::string& method, double seconds, double reprojection) {
-    const auto& g = files.geometry;
+  void conclude(const std::string& method, double seconds, double reprojection) {
+    const auto& g = files_->geometry;
     const double peak = memory_in_use().peak;
     c_.say("%s: %td x %td x %td by %s in %.2f s; re-projection error |A x - y| / |y| = %.4f; %.1f MB at most\n",
            o_.out.c_str(), g.height, g.width, g.bands, method.c_str(), seconds, reprojection, peak / 1e6);
@@ -221,14 +204,18 @@ class reconstruction {
                      {"bands", g.bands}});
   }
 
-  result<> report(const snapshot& s, const exposure& how, const std::vector<double>& wavelengths, estimate e) {
-    report_builder page("Reconstruction of " + std::filesystem::path(path()).filename().string(), wavelengths, s);
+  /// The result and, beside a network's, each step that leads to it.
+  result<> report(const snapshot& s, const initial_spec& start, estimate e) {
+    report_builder page("Reconstruction of " + std::filesystem::path(path()).filename().string(), shown_wavelengths(),
+                        s);
     page.input.rotate180 = o_.rotate;
-    page.fact("Exposure", how.text);
-    const bool baseline = e.name == "GAP-TV";
+    page.fact("Exposure", exposure_.text);
+    if (e.name != method_name(start.kind, false)) {
+      auto steps = run_steps(c_, s, start, exposure_.camera, options_.noise_weight);
+      if (!steps) return steps.error();
+      for (auto& step : *steps) page.add(std::move(step));
+    }
     page.add(std::move(e));
-    // GAP-TV takes bands at multiples of the step: with a calibrated camera's mask it would only look worse than it is
-    if (!baseline && !s.camera.placed()) page.add(run_gap_tv(c_, s, how.camera));
     if (!o_.truth.empty()) {
       auto truth = unmask::io::read_cube(unmask::io::parse_source(o_.truth));
       if (!truth) return truth.error();
@@ -240,14 +227,22 @@ class reconstruction {
     return {};
   }
 
+  /// The measurement's own, or the benchmark's for 28 bands.
+  std::vector<double> shown_wavelengths() const {
+    const index_t bands = files_->geometry.bands;
+    if (auto own = own_wavelengths(path(), bands); !own.empty()) return own;
+    return bands == 28 ? unmask::optics::benchmark_wavelength_list() : std::vector<double>();
+  }
   std::string path() const { return unmask::io::parse_source(o_.measurement).path; }
 
   const context& c_;
   const reconstruct_options& o_;
   std::optional<snapshot_files> files_;
-  std::optional<unmask::io::weights> weights_;  ///< none: the initial estimate is the result
-  initial_estimate initial_;
-  camera_settings camera_;  ///< beside the mask
+  std::optional<unmask::model> model_;
+  std::string model_name_;
+  unmask::reconstruct_options options_;
+  camera_settings camera_settings_;
+  exposure exposure_;
   nlohmann::json summary_;
 };
 

@@ -2,16 +2,18 @@
 
 /// What `unmask reconstruct` can be told.
 
+#include <unmask/reconstruct/options.hpp>
+
 #include "snapshot_files.hpp"
-#include "tiles.hpp"
 
 namespace program {
 
 struct reconstruct_options {
   std::string measurement, mask, method, weights, out, report, truth;
   exposure_choice exposure;
-  tile_choice tile;
-  index_t step = 2, bands = 0, refinements = unmask::optics::usual_refinements;
+  index_t step = 2, bands = 0, refinements = unmask::usual_refinements;
+  index_t tile = 0, halo = unmask::reconstruct_options().halo;
+  double memory_limit = 0;  ///< bytes of the whole process; 0: none
   bool rotate = false;
 };
 
@@ -52,16 +54,16 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
   command->add_option("--truth", o->truth, "true cube, for the report's numbers");
   command->add_flag("--rotate180", o->rotate, "show pictures rotated (some cameras store snapshots upside down)");
   command
-      ->add_option("--tile", o->tile.side,
+      ->add_option("--tile", o->tile,
                    "pixels of a tile's side: reconstruct and write tile by tile, in memory that does not grow with the "
                    "image (strips of that height where the mask embedding spans rows)")
       ->check(CLI::Range(1, 65536));
-  command->add_option("--halo", o->tile.halo, "pixels that a tile reads on each side beyond its own")
+  command->add_option("--halo", o->halo, "pixels that a tile reads on each side beyond its own")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command
       ->add_option_function<double>(
-          "--memory-limit", [o](double megabytes) { o->tile.memory_limit = megabytes * 1e6; },
+          "--memory-limit", [o](double megabytes) { o->memory_limit = megabytes * 1e6; },
           "MB of the whole process: tiles where more is planned")
       ->check(CLI::PositiveNumber);
 }

@@ -5,27 +5,17 @@
 
 #include <algorithm>
 #include <unmask/io/plane_rows.hpp>
+#include <unmask/optics/exposure.hpp>
 
 #include "context.hpp"
 
 namespace program {
 
-/// From a file's values to the units of the network. Simulated files say their unit; a camera's counts are brought to
-/// the field's scale for real snapshots: negative values to 0, divided by the maximum, times 0.8.
-struct exposure {
-  bool camera = false;
-  float gain = 1;
-  std::string text = "as stored";
-
-  void apply(tensor<float, 2>& y) const {
-    if (!camera) return;
-    for (float& v : y) v = std::max(v, 0.f) * gain;
-  }
-};
+using unmask::optics::exposure;
 
 struct exposure_choice {
   std::string mode = "auto";  ///< auto, camera, none
-  double full_scale = .8;
+  double full_scale = unmask::optics::usual_full_scale;
 };
 
 struct snapshot_files {
@@ -57,12 +47,7 @@ struct snapshot_files {
   /// `top`: the largest value of the measurement.
   result<exposure> expose(const exposure_choice& choice, const std::string& name, float top) const {
     if (choice.mode == "none" || (choice.mode == "auto" && known_unit())) return exposure{};
-    if (!(top > 0)) return error(errc::wrong_value, name + ": no value above 0");
-    char text[128];
-    std::snprintf(text, sizeof text, "clipped at 0, divided by its maximum %g, times %g (full scale = C/2)",
-                  static_cast<double>(top), choice.full_scale);
-    // the network's input is y 2 / C: full scale there is C / 2 here
-    return exposure{true, static_cast<float>(choice.full_scale * static_cast<double>(geometry.bands) / 2) / top, text};
+    return unmask::optics::camera_exposure(top, geometry.bands, choice.full_scale, name);
   }
 };
 

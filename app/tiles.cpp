@@ -1,147 +1,123 @@
 #include "tiles.hpp"
 
-#include <chrono>
-#include <cmath>
 #include <unmask/io/cube_stream.hpp>
-#include <unmask/train/progress.hpp>
 
-#include "methods.hpp"
+#include "run_method.hpp"
 
 namespace program {
 
 namespace {
 
-using unmask::tile_span;
-using unmask::tiling;
-using network = unmask::tiled_session<float, unmask::cpu>;
+constexpr double packing = 3e6;  // HDF5: caches of three datasets, one chunk before and after deflate
 
-/// A row of tiles: its rows of measurement and mask, and of A x as far as it is known.
-class tile_row {
+/// A x as far as tiles are known, to compare with y when all are: one pass, because the cube is not kept.
+class reprojection {
  public:
-  tile_row(const context& c, const snapshot_files& files, const exposure& how) : c_(c), files_(files), how_(how) {}
+  explicit reprojection(const snapshot& s) : snapshot_(s), sum_(s.measurement.extents()) {}
 
-  static double bytes(const tiling& t, const unmask::optics::cassi_geometry& g) {
-    const index_t v = g.measurement_width(), answers = t.rows[0].end;
-    const index_t slices = t.height() * (t.width() + v - g.width) + answers * (t.columns[0].end + v - g.width);
-    return static_cast<double>(t.height() * (g.width + v) + answers * v + slices) * sizeof(float);
+  static double bytes(const unmask::optics::cassi_geometry& g) {
+    return static_cast<double>(g.height * g.measurement_width()) * sizeof(float);
   }
 
-  /// Input HM and mask of a tile.
-  result<> read(const tile_span& rows, const tile_span& columns, unmask::array_view<float, 3> input,
-                unmask::array_view<float, 2> mask) {
-    if (columns.begin == 0)
-      if (auto done = load(rows); !done) return done;
-    cut(mask, mask_, 0, columns.from);
-    tensor<float, 2> y({rows.size(), columns.size() + spread()});
-    cut(y.view(), measurement_, 0, columns.from);
-    const auto camera = unmask::optics::camera::create(mask, files_.geometry.bands, files_.geometry.step);
-    if (!camera) return camera.error();
-    camera->input(c_.backend(), input, y.view());
-    return {};
+  void add(index_t row, index_t column, unmask::in<float, 3> part) {
+    const auto& camera = snapshot_.camera;
+    for (index_t h = 0; h < part.extent(0); ++h)
+      for (index_t w = 0; w < part.extent(1); ++w)
+        camera.add_light(&sum_(row + h, 0), column + w, camera.mask()(row + h, column + w), &part(h, w, 0));
   }
 
-  /// Adds a tile's part of A x; the last tile of a row compares.
-  void check(const tile_span& rows, const tile_span& columns, unmask::in<float, 3> cube) {
-    const index_t h = cube.extent(0), w = cube.extent(1);
-    tensor<float, 2> mask({h, w}), part({h, w + spread()});
-    cut(mask.view(), mask_, rows.begin - rows.from, columns.begin);
-    const auto& g = files_.geometry;
-    unmask::optics::camera::create(mask.view(), g.bands, g.step).value().forward(c_.backend(), part.view(), cube);
-    for (index_t r = 0; r < h; ++r)
-      for (index_t v = 0; v < part.extent(1); ++v) again_(r, columns.begin + v) += part(r, v);
-    if (columns.end < files_.geometry.width) return;
-    for (index_t r = 0; r < h; ++r)
-      for (index_t v = 0; v < again_.extent(1); ++v) {
-        const double y = measurement_(rows.begin - rows.from + r, v), d = again_(r, v) - y;
-        difference_ += d * d;
-        energy_ += y * y;
-      }
+  double error() const {
+    double difference = 0, energy = 0;
+    for (index_t i = 0; i < sum_.size(); ++i) {
+      const double y = snapshot_.measurement.data()[i], d = sum_.data()[i] - y;
+      difference += d * d;
+      energy += y * y;
+    }
+    return energy > 0 ? std::sqrt(difference / energy) : 0;
   }
-
-  double reprojection() const { return energy_ > 0 ? std::sqrt(difference_ / energy_) : 0; }
 
  private:
-  index_t spread() const { return files_.geometry.measurement_width() - files_.geometry.width; }
-
-  result<> load(const tile_span& rows) {
-    for (tensor<float, 2>* last : {&measurement_, &mask_, &again_}) *last = {};  // gone before the next comes
-    auto y = files_.measurement.read(rows.from, rows.size());
-    if (!y) return y.error();
-    measurement_ = std::move(*y);
-    how_.apply(measurement_);
-    auto m = files_.mask.read(rows.from, rows.size());
-    if (!m) return m.error();
-    mask_ = std::move(*m);
-    again_ = tensor<float, 2>({rows.end - rows.begin, measurement_.extent(1)});
-    return {};
-  }
-
-  static void cut(unmask::array_view<float, 2> to, const tensor<float, 2>& from, index_t row, index_t column) {
-    for (index_t r = 0; r < to.extent(0); ++r) std::copy_n(&from(row + r, column), to.extent(1), &to(r, 0));
-  }
-
-  const context& c_;
-  const snapshot_files& files_;
-  const exposure& how_;
-  tensor<float, 2> measurement_, mask_, again_;
-  double difference_ = 0, energy_ = 0;
+  const snapshot& snapshot_;
+  tensor<float, 2> sum_;
 };
-
-tile_plan tiles_of(const context& c, const unmask::optics::cassi_geometry& g, const unmask::s2_config& config,
-                   index_t side, index_t halo) {
-  const index_t width = unmask::spans_rows(config) ? g.width : side;
-  tile_plan p;
-  p.tiles = {unmask::tile_spans(config, g.height, side, halo), unmask::tile_spans(config, g.width, width, halo)};
-  constexpr double packing = 3e6;  // HDF5: caches of three datasets, one chunk before and after deflate
-  p.bytes = static_cast<double>(network::bytes(config, p.tiles, c.threads)) + tile_row::bytes(p.tiles, g) + packing;
-  return p;
-}
 
 }  // namespace
 
-result<tile_plan> plan_tiles(const context& c, const snapshot_files& files, const unmask::s2_config& config,
-                             const tile_choice& choice, double used) {
-  const auto& g = files.geometry;
-  if (choice.side > 0) return tiles_of(c, g, config, choice.side, choice.halo);
-  tile_plan p;
-  for (const index_t side : {1024, 768, 512, 448, 384, 320, 256, 192, 128, 64, 32, 16, 8}) {
-    if (side >= std::max(g.height, g.width) || side % config.pad_multiple != 0) continue;
-    p = tiles_of(c, g, config, side, choice.halo);
-    if (used + p.bytes <= choice.memory_limit) return p;
-  }
-  char text[200];
-  std::snprintf(text, sizeof text, "--memory-limit %g: the smallest tiles with a halo of %td need %.0f MB",
-                choice.memory_limit / 1e6, choice.halo, (used + p.bytes) / 1e6);
-  return error(errc::bad_argument, text);
+struct tile_run::parts {
+  snapshot s;
+  unmask::reconstructor<unmask::cpu> network;
+};
+
+tile_run::tile_run(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
+tile_run::tile_run(tile_run&&) noexcept = default;
+tile_run::~tile_run() = default;
+
+result<tile_run> tile_run::create(const context& c, snapshot s, const unmask::model& m,
+                                  unmask::reconstruct_options options, double memory) {
+  const auto refuse = [](const std::string& why) {
+    return error(errc::bad_argument, "--tile and --memory-limit " + why);
+  };
+  if (c.device == "cuda") return refuse("are for --device cpu: a device takes the whole image");
+  if (m.parameters.empty() || !options.network) return refuse("need --method s2: GAP-TV and spectral TV have no tiles");
+  if (m.initial.kind != initial_kind::hm)
+    return refuse("need --weights of a network that starts from hm: this one starts from " +
+                  std::string(initial_name(m.initial.kind)) + ", which needs the whole image");
+  if (options.tile == 0)  // 1 at least: 0 would be no limit
+    options.memory_limit = static_cast<std::size_t>(std::max(1., memory - packing - reprojection::bytes(s.geometry())));
+  auto network = unmask::reconstructor<unmask::cpu>::create(c.backend(), m, s.camera, options);
+  if (!network) return error(network.error().code(), "--memory-limit: " + network.error().message());
+  return tile_run(std::unique_ptr<parts>(new parts{std::move(s), std::move(*network)}));
 }
 
-result<tiled_estimate> run_tiles(const context& c, const snapshot_files& files, const exposure& how,
-                                 const unmask::io::weights& weights, const tile_plan& plan, const std::string& out,
-                                 std::span<const double> wavelengths) {
-  const auto& g = files.geometry;
-  const auto& t = plan.tiles;
-  auto tiles = network::create(c.backend(), weights.config, weights.parameters, t);
-  if (!tiles) return tiles.error();
-  auto file = unmask::io::cube_stream::create(out, {g.height, g.width, g.bands}, {t.rows[0].end, t.columns[0].end});
+double tile_run::bytes() const {
+  return static_cast<double>(parts_->network.bytes()) + reprojection::bytes(parts_->s.geometry()) + packing;
+}
+
+std::string tile_run::text() const {
+  const auto& t = parts_->network.tiles();
+  char line[120];
+  std::snprintf(line, sizeof line, ", %td x %td tiles, each reads at most %td x %td",
+                static_cast<index_t>(t.rows.size()), static_cast<index_t>(t.columns.size()), t.height(), t.width());
+  return line;
+}
+
+nlohmann::json tile_run::summary() const {
+  const auto& t = parts_->network.tiles();
+  return {{"rows", t.rows.size()}, {"columns", t.columns.size()}, {"height", t.height()}, {"width", t.width()}};
+}
+
+bool tile_run::describe_exactness(const context& c, const unmask::model& m, index_t halo) const {
+  if (parts_->network.tiles().count() == 1) return true;
+  const bool near = m.config.padded(halo) >= unmask::reach(m.config), image = unmask::spans_image(m.config);
+  if (image)
+    c.say("note: this network's spectral attention spans the image, here it spans a tile: the result is another\n");
+  else if (!near)
+    c.say("note: the network reaches %td pixels, the halo is %td: close to the untiled result, not equal\n",
+          unmask::reach(m.config), m.config.padded(halo));
+  return near && !image;
+}
+
+result<tiled_estimate> tile_run::run(const context&, const std::string& out, std::span<const double> wavelengths,
+                                     const std::string& exposure) {
+  const auto& s = parts_->s;
+  const auto& t = parts_->network.tiles();
+  const auto& g = s.geometry();
+  auto file = unmask::io::cube_stream::create(out, g.cube_extents(), {t.rows[0].end, t.columns[0].end});
   if (!file) return file.error();
-  tile_row row(c, files, how);
-  unmask::train::progress bar(static_cast<index_t>(t.count()), 0, {.label = "tiles"});
-  index_t finished = 0;
+  reprojection compared(s);
   const auto start = std::chrono::steady_clock::now();
-  const auto done = tiles->run([&](const tile_span& rows, const tile_span& columns, auto input,
-                                   auto mask) { return row.read(rows, columns, input, mask); },
-                               [&](const tile_span& rows, const tile_span& columns, auto cube) -> result<> {
-                                 row.check(rows, columns, cube);
-                                 if (auto written = file->write(rows.begin, columns.begin, cube); !written)
-                                   return written;
-                                 bar.update(++finished, "");
-                                 return {};
-                               });
+  const auto done = parts_->network.run_tiles(
+      s.measurement.view(),
+      [&](index_t row, index_t column, unmask::in<float, 3> part) -> result<> {
+        compared.add(row, column, part);
+        return file->write(row, column, part);
+      },
+      reconstruction_progress(initial_kind::hm));
   if (!done) return done.error();
-  const tiled_estimate e{row.reprojection(), seconds_since(start)};
-  if (auto saved = file->commit(
-          wavelengths,
-          {{"method", std::string("S2-Transformer")}, {"exposure", how.text}, {"reprojection_error", e.reprojection}});
+  const tiled_estimate e{compared.error(), seconds_since(start)};
+  if (auto saved = file->commit(wavelengths, {{"method", method_name(initial_kind::hm, true)},
+                                              {"exposure", exposure},
+                                              {"reprojection_error", e.reprojection}});
       !saved)
     return saved.error();
   return e;

@@ -1,35 +1,40 @@
 #pragma once
 
-/// Reconstruction tile by tile: the measurement is read and the cube written as it goes.
+/// Reconstruction tile by tile: the cube is written as it comes and is never there as a whole.
 
-#include <unmask/io/weights.hpp>
-#include <unmask/models/tiled.hpp>
+#include <memory>
 
-#include "snapshot_files.hpp"
+#include "methods.hpp"
 
 namespace program {
-
-struct tile_choice {
-  index_t side = 0;  ///< 0: one tile, unless `memory_limit` asks for more
-  index_t halo = 32;
-  double memory_limit = 0;  ///< bytes; 0: none
-};
-
-struct tile_plan {
-  unmask::tiling tiles;
-  double bytes = 0;  ///< that the run will take beside what the process has already
-};
-
-/// Tiles of a given side, or the largest that fit into what the limit leaves beside `used` bytes.
-result<tile_plan> plan_tiles(const context&, const snapshot_files&, const unmask::s2_config&, const tile_choice&,
-                             double used);
 
 struct tiled_estimate {
   double reprojection = 0, seconds = 0;
 };
 
-/// Writes the cube to `out`; nothing appears there unless all of it was right.
-result<tiled_estimate> run_tiles(const context&, const snapshot_files&, const exposure&, const unmask::io::weights&,
-                                 const tile_plan&, const std::string& out, std::span<const double> wavelengths);
+class tile_run {
+ public:
+  /// `memory`: bytes that the run may take beside what the process has; 0 with `options.tile`: no limit.
+  /// Errors: a method that has no tiles, a limit that no tiles keep, a device that takes whole images.
+  static result<tile_run> create(const context&, snapshot, const unmask::model&, unmask::reconstruct_options,
+                                 double memory);
+  tile_run(tile_run&&) noexcept;
+  ~tile_run();
+
+  double bytes() const;  ///< that the run takes beside the snapshot
+  std::string text() const;
+  nlohmann::json summary() const;
+  /// Whether inner pixels are those of the untiled network; one line where they are not.
+  bool describe_exactness(const context&, const unmask::model&, index_t halo) const;
+
+  /// Writes the cube to `out`; nothing appears there unless all of it was right.
+  result<tiled_estimate> run(const context&, const std::string& out, std::span<const double> wavelengths,
+                             const std::string& exposure);
+
+ private:
+  struct parts;
+  explicit tile_run(std::unique_ptr<parts>);
+  std::unique_ptr<parts> parts_;
+};
 
 }  // namespace program

@@ -24,9 +24,10 @@ struct train_config {
   index_t step = 2, batch = 4, crop = 64;
   bool symmetries = true, halved = false, move_mask = true;
   double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0;
-  std::string initial = "hm", spread;         ///< what the network starts from; spectral TV's, learnt if empty
-  index_t spread_rank = 8;                    ///< directions that are learnt
-  index_t fields = 32, steps_per_field = 16;  ///< of an initial estimate that takes seconds
+  std::string initial = "hm";                        ///< what the network starts from
+  std::vector<std::vector<float>> spectral_basis{};  ///< spectral TV's [K, C], learnt if empty
+  index_t spectral_rank = 8;                         ///< rows of it that are learnt
+  index_t fields = 32, steps_per_field = 16;         ///< of an initial estimate that takes seconds
   std::string noise = "none";
   double read_sigma = 0, photons = 1e4, quantum_efficiency = .4, bit_depth = 2048, noisy = 1;
   bool noisy_validation = false;
@@ -54,7 +55,7 @@ void each_member(Config& c, Visit&& visit) {
   visit("halved", c.halved), visit("move_mask", c.move_mask), visit("mosaics", c.mosaics),
       visit("random_masks", c.random_masks);
   visit("grey_masks", c.grey_masks), visit("open_share", c.open_share), visit("open_spread", c.open_spread);
-  visit("initial", c.initial), visit("spread", c.spread), visit("spread_rank", c.spread_rank);
+  visit("initial", c.initial), visit("spectral_basis", c.spectral_basis), visit("spectral_rank", c.spectral_rank);
   visit("fields", c.fields), visit("steps_per_field", c.steps_per_field);
   visit("noise", c.noise), visit("read_sigma", c.read_sigma), visit("photons", c.photons);
   visit("quantum_efficiency", c.quantum_efficiency), visit("bit_depth", c.bit_depth), visit("noisy", c.noisy);
@@ -83,6 +84,10 @@ bool fits(const nlohmann::json& j) {
     return j.is_number();
   else if constexpr (std::is_same_v<T, std::string>)
     return j.is_string();
+  else if constexpr (std::is_same_v<T, std::vector<std::vector<float>>>)
+    return j.is_array() && std::all_of(j.begin(), j.end(), [](const auto& row) {
+             return row.is_array() && std::all_of(row.begin(), row.end(), [](const auto& x) { return x.is_number(); });
+           });
   else
     return j.is_array() && std::all_of(j.begin(), j.end(), [](const auto& x) { return x.is_string(); });
 }

@@ -8,20 +8,28 @@
 
 namespace program {
 
+/// A run's model with what was learnt.
+inline unmask::model finished(unmask::model m, std::span<const float> parameters,
+                              std::map<std::string, std::string> card) {
+  m.parameters.assign(parameters.begin(), parameters.end());
+  m.card = std::move(card);
+  return m;
+}
+
 /// Log, best weights and curves while `fit` runs. The first file that cannot be written ends the training.
 template <class Trainer>
 struct run_observer : training_observer {
   run_log& log;
   const Trainer& net;
   const train_config& config;
-  const training_data& data;
+  const unmask::model& learned;  ///< all of it but parameters and card
   const unmask::train::stage_plan& plan;
   const run_folder& run;
   result<> status{};
 
-  run_observer(run_log& l, const Trainer& n, const train_config& c, const training_data& d,
+  run_observer(run_log& l, const Trainer& n, const train_config& c, const unmask::model& m,
                const unmask::train::stage_plan& p, const run_folder& r)
-      : training_observer(p.steps(), n.state().step), log(l), net(n), config(c), data(d), plan(p), run(r) {}
+      : training_observer(p.steps(), n.state().step), log(l), net(n), config(c), learned(m), plan(p), run(r) {}
 
   bool on_step(const unmask::train::step_report& r, unmask::train::stage s) {
     log.add(r, s);
@@ -32,8 +40,8 @@ struct run_observer : training_observer {
     training_observer::on_validation(step, r, best);
     log.add(step, r, best);
     if (best)
-      note(unmask::io::write_weights(run / "best.safetensors", net.config(), net.inference_parameters(),
-                                     description(config, data, step, r.psnr)));
+      note(unmask::io::write_weights(run / "best.safetensors",
+                                     finished(learned, net.inference_parameters(), card_of(config, step, r.psnr))));
   }
   void on_checkpoint(index_t, const std::string&) {
     note(write_curves(run.path, net.state().losses, plan, log.validations()));
@@ -70,7 +78,7 @@ result<> continue_run(const context& c, const run_folder& run, Trainer& net) {
 }
 
 template <class Trainer>
-result<> write_run_report(const context& c, const train_config& config, const unmask::io::weights& weights,
+result<> write_run_report(const context& c, const train_config& config, const unmask::model& weights,
                           const Trainer& net, const unmask::train::stage_plan& plan, const run_log& log,
                           const training_data& data, const run_folder& run) {
   const scene& s = data.validation.empty() ? data.training.front() : data.validation.front();
@@ -83,13 +91,14 @@ result<> write_run_report(const context& c, const train_config& config, const un
   shot.camera.forward(c.backend(), shot.measurement.view(), s.cube.view());
   const auto loss = loss_of(config);
   if (!loss) return loss.error();
-  auto e = run_network(c, shot, weights);
+  auto steps = run_steps(c, shot, weights.initial);
+  if (!steps) return steps.error();
+  auto e = run_method(c, shot, weights);
   if (!e) return e.error();
   const auto aux = view_auxiliary(c, weights, shot, s.cube, loss->aware);
   if (!aux) return aux.error();
   report_builder report("Training: " + s.name, s.wavelengths, shot);
-  report.add({"HM input", network_input(c, shot), 0, 0});
-  report.add(run_gap_tv(c, shot));
+  for (auto& step : *steps) report.add(std::move(step));
   report.add(std::move(*e));
   if (auto ok = report.compare(s.cube); !ok) return ok;
   add_training(report, net.state().losses, plan, *aux);
@@ -104,24 +113,19 @@ result<> write_run_report(const context& c, const train_config& config, const un
 /// What ships: the best by validation, or the last where there was none; then the page about it.
 template <class Trainer>
 result<> finish_run(const context& c, const train_config& config, const Trainer& net,
-                    const unmask::train::stage_plan& plan, const run_log& log, const training_data& data,
-                    const run_folder& run) {
+                    const run_observer<Trainer>& observer, const run_log& log, const training_data& data) {
+  const run_folder& run = observer.run;
+  const auto& plan = observer.plan;
   const auto& state = net.state();
   const std::string path = run / "weights.safetensors", best = run / "best.safetensors";
-  unmask::io::weights weights{net.config(), {}, {}};
-  if (state.best_step >= 0) {
-    auto read = unmask::io::read_weights(best);
-    if (!read) return read.error();
-    weights = std::move(*read);
-  } else {
-    weights.parameters.assign(net.inference_parameters().begin(), net.inference_parameters().end());
-    weights.description = description(config, data, state.step, state.best_psnr);
-  }
-  if (auto ok = unmask::io::write_weights(path, weights.config, weights.parameters, weights.description); !ok)
-    return ok;
+  auto weights = state.best_step >= 0 ? unmask::io::read_weights(best)
+                                      : result<unmask::model>(finished(observer.learned, net.inference_parameters(),
+                                                                       card_of(config, state.step, state.best_psnr)));
+  if (!weights) return weights.error();
+  if (auto ok = unmask::io::write_weights(path, *weights); !ok) return ok;
   if (auto ok = write_curves(run.path, state.losses, plan, log.validations()); !ok) return ok;
   c.say("%s written\n", path.c_str());
-  if (auto ok = write_run_report(c, config, weights, net, plan, log, data, run); !ok) return ok;
+  if (auto ok = write_run_report(c, config, *weights, net, plan, log, data, run); !ok) return ok;
   nlohmann::json j{{"out", run.path}, {"steps", state.step}, {"weights", path}, {"psnr", nullptr}};
   for (const auto& v : log.validations())
     if (v.step == state.best_step) {
@@ -133,6 +137,14 @@ result<> finish_run(const context& c, const train_config& config, const Trainer&
   j["seconds"] = log.seconds();
   c.print(j);
   return {};
+}
+
+/// Whether the best weights so far of a run that goes on are for these scenes. A file that is not there or damaged is
+/// found when it is needed.
+inline result<> fits_best(const run_folder& run, const unmask::model_use& use) {
+  const std::string best = run / "best.safetensors";
+  const auto m = unmask::io::read_weights(best);
+  return m ? fits(*m, use, best) : result<>();
 }
 
 /// `be` is where the network learns; everything else is the host's.
@@ -155,19 +167,21 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   const auto data = read_data(config);
   if (!data) return data.error();
   const auto bands = static_cast<int>(data->training.front().cube.extent(2));
-  if (from && bands != from->config.bands)
-    return error(errc::wrong_shape, config.from + ": weights are for " + std::to_string(from->config.bands) +
-                                        " bands, the scenes have " + std::to_string(bands));
+  const auto wavelengths = wavelengths_of(*data);
+  const unmask::model_use use{bands, config.step, unmask::dispersion_direction::right, wavelengths};
+  if (from)
+    if (auto ok = fits(*from, use, config.from); !ok) return ok;
+  if (auto ok = o.resume ? fits_best(run, use) : result<>(); !ok) return ok;
   config.network.bands = bands;
-  if (auto ok = learn_spread(config, data->training); !ok) return ok;
-  const auto initial = initial_of(config, bands);
-  if (!initial) return initial.error();
-  auto source = source_of(config, *data, *samples, *initial);
+  if (auto ok = learn_basis(config, data->training); !ok) return ok;
+  const auto learned = model_of(config, *data);
+  if (!learned) return learned.error();
+  auto source = source_of(config, *data, *samples, learned->initial);
   if (!source) return source.error();
-  const auto validation = validation_of(c, config, *data, *initial);
+  const auto validation = validation_of(c, config, *data, learned->initial);
   if (!validation) return validation.error();
-  auto net =
-      unmask::train::trainer<float, Backend>::create(be, config.network, trainer_options_of(config, plan->steps()));
+  auto net = unmask::train::trainer<unmask::s2_network<float, Backend>>::create(
+      be, config.network, trainer_options_of(config, plan->steps()));
   if (!net) return net.error();
   if (from)
     if (auto ok = net->start_from(from->parameters); !ok) return ok;
@@ -178,7 +192,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
 
   auto log = run_log::open(run / "log.jsonl", net->state().step);
   if (!log) return log.error();
-  run_observer observer(*log, *net, config, *data, *plan, run);
+  run_observer observer(*log, *net, config, *learned, *plan, run);
   const unmask::train::fit_options options{.plan = *plan,
                                            .loss = *loss,
                                            .checkpoint = run.checkpoint(),
@@ -193,7 +207,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
     c.say("stopped at step %td; `--resume` continues\n", net->state().step);
     return {};
   }
-  return finish_run(c, config, *net, *plan, *log, *data, run);
+  return finish_run(c, config, *net, observer, *log, *data);
 }
 
 }  // namespace program

@@ -40,7 +40,7 @@ inline std::string absolute(const std::string& path) {
 
 struct train_setup {
   train_config config;
-  std::optional<unmask::io::weights> from;  ///< where the training starts, if not at random
+  std::optional<unmask::model> from;  ///< where the training starts, if not at random
 };
 
 /// The first key in which two configurations differ, but for where scenes and masks lie; empty if there is none.
@@ -51,15 +51,37 @@ inline std::string difference(const nlohmann::json& a, const nlohmann::json& b) 
   return "";
 }
 
-/// The initial estimate that a network was trained on.
-inline result<> start_as(train_config& config, const unmask::io::weights& weights) {
-  const auto initial = described_initial(weights.description, weights.config.bands);
-  if (!initial) return initial.error();
-  std::map<std::string, std::string> words;
-  describe_initial(words, *initial);
-  config.initial = words["initial"];
-  config.spread = words["spread"];
-  return {};
+/// The rows of a basis, as the configuration has them, and back.
+inline std::vector<std::vector<float>> rows_of(const tensor<float, 2>& basis) {
+  std::vector<std::vector<float>> rows;
+  for (index_t k = 0; k < basis.extent(0); ++k)
+    rows.emplace_back(basis.data() + k * basis.extent(1), basis.data() + (k + 1) * basis.extent(1));
+  return rows;
+}
+
+/// What a network starts from. Errors: a name, a basis that is missing or not for these bands.
+inline result<initial_spec> initial_of(const train_config& config, index_t bands) {
+  const auto kind = unmask::initial_by_name(config.initial);
+  if (!kind) return kind.error();
+  initial_spec initial{.kind = *kind};
+  if (*kind != initial_kind::spectral_tv) return initial;
+  const auto& rows = config.spectral_basis;
+  initial.spectral_basis = tensor<float, 2>({static_cast<index_t>(rows.size()), bands});
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    if (static_cast<index_t>(rows[k].size()) != bands)
+      return error(errc::wrong_shape, "spectral_basis: row " + std::to_string(k) + " has " +
+                                          std::to_string(rows[k].size()) + " numbers, expected " +
+                                          std::to_string(bands) + ", one a band");
+    std::copy(rows[k].begin(), rows[k].end(), &initial.spectral_basis(static_cast<index_t>(k), 0));
+  }
+  return initial;
+}
+
+/// As a network was trained: initial estimate and dispersion.
+inline void start_as(train_config& config, const unmask::model& from) {
+  config.initial = initial_name(from.initial.kind);
+  config.spectral_basis = rows_of(from.initial.spectral_basis);
+  config.step = from.dispersion_step;
 }
 
 /// File, then options, over the defaults. A resumed run has its own configuration, which they may repeat. Relative
@@ -91,7 +113,7 @@ inline result<train_setup> configure(const context& c, const train_options& o, c
     auto read = unmask::io::read_weights(config.from);
     if (!read) return read.error();
     config.network = read->config;
-    if (auto ok = start_as(config, *read); !ok) return ok.error();
+    start_as(config, *read);
     setup.from = std::move(*read);
   }
   if (auto ok = apply(config, file, o.config); !ok) return ok.error();
@@ -141,24 +163,18 @@ inline std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
 }
 
 /// Once for a run, whose configuration keeps what is learnt here.
-inline result<> learn_spread(train_config& config, const std::vector<scene>& scenes) {
-  if (config.initial != initial_name(initial_kind::spectral_tv) || !config.spread.empty()) return {};
-  auto spread = unmask::optics::learn_spectral_basis(cubes(scenes), config.spread_rank);
-  if (!spread) return spread.error();
-  std::map<std::string, std::string> words;
-  describe_initial(words, {.kind = initial_kind::spectral_tv, .spectral_basis = std::move(*spread)});
-  config.spread = words["spread"];
+inline result<> learn_basis(train_config& config, const std::vector<scene>& scenes) {
+  if (config.initial != initial_name(initial_kind::spectral_tv) || !config.spectral_basis.empty()) return {};
+  const auto basis = unmask::optics::learn_spectral_basis(cubes(scenes), config.spectral_rank);
+  if (!basis) return basis.error();
+  config.spectral_basis = rows_of(*basis);
   return {};
-}
-
-inline result<initial_estimate> initial_of(const train_config& config, index_t bands) {
-  return described_initial({{"initial", config.initial}, {"spread", config.spread}}, bands);
 }
 
 using sample_source = std::variant<unmask::train::sample_source, unmask::train::estimated_source>;
 
 inline result<sample_source> source_of(const train_config& config, const training_data& data,
-                                       const unmask::train::sample_options& samples, const initial_estimate& initial) {
+                                       const unmask::train::sample_options& samples, const initial_spec& initial) {
   const auto either = [](auto made) -> result<sample_source> {
     if (!made) return made.error();
     return sample_source(std::move(*made));
@@ -174,7 +190,7 @@ inline result<sample_source> source_of(const train_config& config, const trainin
 
 inline result<std::optional<unmask::train::validation_set>> validation_of(const context& c, const train_config& config,
                                                                           const training_data& data,
-                                                                          const initial_estimate& initial) {
+                                                                          const initial_spec& initial) {
   if (data.validation.empty()) return std::optional<unmask::train::validation_set>();
   unmask::optics::noise_model noise;
   if (config.noisy_validation) noise = *noise_of(config);
@@ -184,26 +200,40 @@ inline result<std::optional<unmask::train::validation_set>> validation_of(const 
   return std::optional(std::move(*set));
 }
 
-/// What a weights file says about itself: the recipe without this machine's folders.
-inline std::map<std::string, std::string> description(const train_config& config, const training_data& data,
-                                                      index_t steps, double psnr) {
+/// Wavelengths of the scenes' bands, where the files say them in order.
+inline std::vector<double> wavelengths_of(const training_data& data) {
+  const auto& nm = data.training.front().wavelengths;
+  const bool ascending =
+      std::adjacent_find(nm.begin(), nm.end(), [](double a, double b) { return !(a < b); }) == nm.end();
+  const bool one_a_band = static_cast<index_t>(nm.size()) == data.training.front().cube.extent(2);
+  return ascending && one_a_band ? nm : std::vector<double>();
+}
+
+/// What a run learns, without parameters and text: all that `fits` compares.
+inline result<unmask::model> model_of(const train_config& config, const training_data& data) {
+  unmask::model m;
+  m.config = config.network;
+  auto initial = initial_of(config, config.network.bands);
+  if (!initial) return initial.error();
+  m.initial = std::move(*initial);
+  m.dispersion_step = config.step;
+  m.wavelengths = wavelengths_of(data);
+  if (auto ok = check(m); !ok) return ok.error();
+  return m;
+}
+
+/// What a weights file tells people about itself: the recipe without this machine's folders.
+inline std::map<std::string, std::string> card_of(const train_config& config, index_t steps, double psnr) {
   nlohmann::json recipe = to_json(config);
-  std::string masks, nm;
+  std::string masks;
   for (const auto& mask : config.mask) masks += (masks.empty() ? "" : ", ") + fs::path(mask).filename().string();
-  for (double w : data.training.front().wavelengths) nm += (nm.empty() ? "" : " ") + std::to_string(w).substr(0, 5);
-  recipe.erase("data");
-  recipe.erase("spread");
+  for (const char* key : {"data", "spectral_basis"}) recipe.erase(key);
   recipe["mask"] = masks;
   recipe["from"] = fs::path(config.from).filename().string();
-  std::map<std::string, std::string> d{{"wavelengths", nm},
-                                       {"step", std::to_string(config.step)},
-                                       {"recipe", recipe.dump()},
-                                       {"steps", std::to_string(steps)},
-                                       {"mask", masks}};
-  d["initial"] = config.initial;
-  if (!config.spread.empty()) d["spread"] = config.spread;
-  if (std::isfinite(psnr)) d["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
-  return d;
+  std::map<std::string, std::string> card{
+      {"recipe", recipe.dump()}, {"training steps", std::to_string(steps)}, {"mask", masks}};
+  if (std::isfinite(psnr)) card["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
+  return card;
 }
 
 }  // namespace program

@@ -11,7 +11,7 @@
 
 namespace program {
 
-using trainer = unmask::train::trainer<float, unmask::cpu>;
+using trainer = unmask::train::trainer<unmask::s2_network<float, unmask::cpu>>;
 
 /// Set by SIGINT and SIGTERM: training stores a checkpoint and ends with exit code 0. A second signal ends it at once.
 inline volatile std::sig_atomic_t interrupted = 0;
@@ -42,7 +42,7 @@ class training_observer : public unmask::train::fit_observer {
   void on_validation(index_t, const unmask::train::validation_report& r, bool) { psnr_ = r.psnr; }
 
  private:
-  unmask::train::progress bar_;
+  unmask::progress_line bar_;
   double smooth_ = 0, psnr_ = 0;
 };
 
@@ -66,15 +66,13 @@ struct auxiliary_view {
   double psnr = 0;                             ///< official-8bit
 };
 
-inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::io::weights& weights, const snapshot& s,
+inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::model& weights, const snapshot& s,
                                              const tensor<float, 3>& truth,
                                              const unmask::train::mask_aware_options& aware) {
-  const auto initial = described_initial(weights.description, weights.config.bands);
-  if (!initial) return initial.error();
   const unmask::s2_config& config = weights.config;
   const index_t H = s.geometry().height, W = s.geometry().width, C = s.geometry().bands, Hp = config.padded(H),
                 Wp = config.padded(W);
-  unmask::s2_network<float, unmask::cpu> network(c.backend(), config, {1, H, W}, unmask::s2_mode::training);
+  unmask::s2_network<float, unmask::cpu> network(c.backend(), config, {1, H, W}, unmask::network_mode::training);
   unmask::arena count;
   network.carve(count);
   unmask::memory_block block(count.peak());
@@ -83,9 +81,10 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::io:
   tensor<float, 3> mask({1, Hp, Wp}), output({H, W, C}), target({H, W, C}), predicted({H, W, C});
   unmask::reflect_pad(unmask::array_view<float, 3>(mask.data(), Hp, Wp, index_t{1}),
                       unmask::array_view<const float, 3>(s.camera.mask().data(), H, W, index_t{1}));
-  const auto input = network_input(c, s, *initial);
+  auto input = run_method(c, s, without_network(weights.initial, C));
+  if (!input) return input.error();
   network.forward(unmask::array_view<float, 4>(output.data(), index_t{1}, H, W, C),
-                  unmask::array_view<const float, 4>(input.data(), index_t{1}, H, W, C), mask.view(),
+                  unmask::array_view<const float, 4>(input->cube.data(), index_t{1}, H, W, C), mask.view(),
                   weights.parameters.data());
   const auto pin = network.pin(config.stages - 1);
   unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.camera.mask());

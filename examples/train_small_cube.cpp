@@ -27,12 +27,13 @@ int main() {
   auto config = unmask::small_config();
   config.embedding = unmask::mask_embedding_kind::tile_safe;
   const unmask::index_t steps = 400;
-  auto net = train::trainer<float, unmask::cpu>::create(unmask::cpu{.threads = 2}, config,
-                                                        {.batch = 2,
-                                                         .height = 32,
-                                                         .width = 32,
-                                                         .drop_path = 0,
-                                                         .schedule = {.peak = 2e-3, .warm_up = 20, .steps = steps}});
+  auto net = train::trainer<unmask::s2_network<float, unmask::cpu>>::create(
+      unmask::cpu{.threads = 2}, config,
+      {.batch = 2,
+       .height = 32,
+       .width = 32,
+       .drop_path = 0,
+       .schedule = {.peak = 2e-3, .warm_up = 20, .steps = steps}});
   if (!net) return std::fprintf(stderr, "%s\n", net.error().message().c_str()), 2;
 
   const auto plan = train::parse_stages("me:100,ma:300");

@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
     const manifest m = make_manifest(config);
     std::vector<float> parameters(static_cast<std::size_t>(m.size));
     initialise(parameters.data(), m, 1);
-    io::write_weights(folder / name, config, parameters, {}).value();
+    io::write_weights(folder / name, {config, parameters}).value();
     report(name, {program, "--threads", threads, "reconstruct", "--measurement", shot + ":measurement", "--mask",
                   shot + ":mask", "--weights", folder / name, "--out", folder / "cube.h5"});
   }

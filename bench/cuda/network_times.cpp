@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
   tensor<float, 2> mask({side, side});
   unmask::random draw(4);
   for (float& v : mask) v = draw.below(2) ? 1.f : 0.f;
-  if (auto ok = io::write_weights(folder + "/weights.safetensors", config, parameters, {}); !ok)
+  if (auto ok = io::write_weights(folder + "/weights.safetensors", {config, parameters}); !ok)
     return failed(ok.error());
   write_raw(folder + "/input", input);
   write_raw(folder + "/mask", mask);
@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
       {"float", product_precision::full}, {"tf32", product_precision::tf32}, {"bf16", product_precision::bf16}};
   for (const auto& [name, products] : precisions) {
     const cuda be{.stream = g.stream, .products = products};
-    auto s = session<float, cuda>::create(be, config, parameters, side, side, mask.view());
+    auto s = session<s2_network<float, cuda>>::create(be, config, parameters, side, side, mask.view());
     if (!s) return failed(s.error());
     auto image = device_block::allocate(be, static_cast<std::size_t>(input.size()) * sizeof(float));
     if (!image) return failed(image.error());
@@ -119,7 +119,8 @@ int main(int argc, char** argv) {
   }
   for (const auto& [name, products] : precisions) {
     const cuda be{.stream = g.stream, .products = products};
-    auto t = train::trainer<float, cuda>::create(be, config, {.batch = batch, .height = crop, .width = crop});
+    auto t =
+        train::trainer<s2_network<float, cuda>>::create(be, config, {.batch = batch, .height = crop, .width = crop});
     if (!t) return failed(t.error());
     train::batch<float> samples(batch, crop, crop, config.bands);
     std::copy(crops.begin(), crops.end(), samples.input.begin());

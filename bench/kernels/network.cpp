@@ -65,7 +65,7 @@ void training(benchmark::State& s) {
   const auto x = p.image(static_cast<const float*>(p.x.data()));
   for (auto _ : s) {
     p.net.forward(p.image(p.y.data()), x, p.mask_view(), p.parameters.data());
-    p.net.backward(p.gradients.data(), {}, {}, p.image(static_cast<const float*>(p.y.data())), {}, x, p.mask_view(),
+    p.net.backward({p.gradients.data()}, {p.image(static_cast<const float*>(p.y.data()))}, p.mask_view(),
                    p.parameters.data());
   }
   p.report(s);

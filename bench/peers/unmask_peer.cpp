@@ -23,7 +23,7 @@ namespace {
 
 using unmask::index_t;
 using float_pack = unmask::simd::pack<float>;
-using trainer = unmask::train::trainer<float, unmask::cpu>;
+using trainer = unmask::train::trainer<unmask::s2_network<float, unmask::cpu>>;
 
 [[noreturn]] void fail(const std::string& what) {
   std::fprintf(stderr, "unmask_peer: %s\n", what.c_str());
@@ -74,7 +74,7 @@ void make_weights(const std::string& config_path, std::uint64_t seed, double dev
   unmask::initialise(parameters.data(), m, seed);
   unmask::random draw(seed + 1);
   for (float& p : parameters) p += static_cast<float>(deviation * draw.normal());
-  if (auto done = unmask::io::write_weights(to, config, parameters, {}); !done) fail(done.error().message());
+  if (auto done = unmask::io::write_weights(to, {config, parameters}); !done) fail(done.error().message());
 }
 
 /// Two multiply-adds a cycle with a latency of four need eight chains; twelve leave slack and fit sixteen registers.
@@ -109,15 +109,15 @@ struct shape {
 };
 
 /// One mask for all images of the batch, as a camera has.
-void infer(bool once, unmask::io::weights w, const std::string& input_path, const std::string& mask_path, shape s,
+void infer(bool once, unmask::model w, const std::string& input_path, const std::string& mask_path, shape s,
            const std::string& output_path) {
   const index_t bands = w.config.bands, image = s.height * s.width * bands;
   std::vector<float> input(static_cast<std::size_t>(s.batch * image)), output(input.size());
   unmask::tensor<float, 2> mask({s.height, s.width});
   read(input_path, input.data(), s.batch * image);
   read(mask_path, mask.data(), mask.size());
-  auto network = valid(unmask::session<float, unmask::cpu>::create({.threads = s.threads}, w.config, w.parameters,
-                                                                   s.height, s.width, mask.view(), s.batch));
+  auto network = valid(unmask::session<unmask::s2_network<float, unmask::cpu>>::create(
+      {.threads = s.threads}, w.config, w.parameters, s.height, s.width, mask.view(), s.batch));
   w.parameters = std::vector<float>();  // the session has its own
   const auto run = [&] {
     network.run(unmask::array_view<float, 4>(output.data(), s.batch, s.height, s.width, bands),
@@ -132,7 +132,7 @@ void infer(bool once, unmask::io::weights w, const std::string& input_path, cons
 }
 
 /// Takes the parameters out of `w`.
-trainer make_trainer(unmask::io::weights& w, shape s, unmask::train::cosine_schedule schedule) {
+trainer make_trainer(unmask::model& w, shape s, unmask::train::cosine_schedule schedule) {
   unmask::train::trainer_options options{.batch = s.batch, .height = s.height, .width = s.width, .drop_path = 0};
   options.frugal = s.height * s.width >= 256 * 256;  // there memory is what people lack
   options.schedule = schedule;
@@ -155,7 +155,7 @@ unmask::train::batch<float> read_batch(char** paths, shape s, index_t bands, ind
   return samples;
 }
 
-void train(unmask::io::weights w, char** paths, shape s, const std::string& output_path) {
+void train(unmask::model w, char** paths, shape s, const std::string& output_path) {
   trainer t = make_trainer(w, s, {.floor = 4e-4});
   const auto samples = read_batch(paths, s, w.config.bands);
   const unmask::train::loss_spec spec{.kind = unmask::train::stage::mask_aware};
@@ -170,14 +170,15 @@ void train(unmask::io::weights w, char** paths, shape s, const std::string& outp
   serve([&] { t.step(samples, spec); });
 }
 
-void follow(unmask::io::weights w, char** paths, shape s, const std::string& output_path, index_t steps,
+void follow(unmask::model w, char** paths, shape s, const std::string& output_path, index_t steps,
             unmask::train::stage kind, index_t batches) {
   trainer t = make_trainer(w, s, {.steps = steps});
   std::vector<unmask::train::batch<float>> samples;
   for (index_t i = 0; i < batches; ++i) samples.push_back(read_batch(paths, s, w.config.bands, i));
   for (index_t i = 0; i < steps; ++i)
     std::printf("%.9g\n", t.step(samples[static_cast<std::size_t>(i % batches)], {.kind = kind}).loss);
-  if (auto done = unmask::io::write_weights(output_path, w.config, t.parameters(), {}); !done)
+  if (auto done = unmask::io::write_weights(output_path, {w.config, {t.parameters().begin(), t.parameters().end()}});
+      !done)
     fail(done.error().message());
 }
 

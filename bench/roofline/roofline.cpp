@@ -212,7 +212,8 @@ double whole() {
   unmask::tensor<float, 3> x({side, side, bands});
   for (float& v : mask) v = static_cast<float>(draw.uniform());
   for (float& v : x) v = static_cast<float>(draw.uniform());
-  auto session = unmask::session<float, cpu>::create({.threads = 1}, config, parameters, side, side, mask.view());
+  auto session = unmask::session<unmask::s2_network<float, cpu>>::create({.threads = 1}, config, parameters, side, side,
+                                                                         mask.view());
   return timed([&] { session->run(x.view(), x.view()); });
 }
 

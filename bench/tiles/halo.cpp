@@ -32,7 +32,9 @@ int main(int argc, char** argv) {
   camera.forward(backend, y.view(), truth.view());
   tensor<float, 3> input({n, n, bands}), whole(input.extents());
   camera.input(backend, input.view(), y.view());
-  session<float, cpu>::create(backend, config, parameters, n, n, mask.view()).value().run(whole.view(), input.view());
+  session<s2_network<float, cpu>>::create(backend, config, parameters, n, n, mask.view())
+      .value()
+      .run(whole.view(), input.view());
   float largest = 0;
   for (const float v : whole) largest = std::max(largest, std::abs(v));
   std::printf("%td x %td, sigma %g: reach %td pixels, largest value %.3g\n", n, n, sigma, reach(config),
@@ -42,7 +44,7 @@ int main(int argc, char** argv) {
     const tiling t{tile_spans(config, n, n, halo), tile_spans(config, n, n / 2, halo)};
     double worst = 0, squares = 0, count = 0;
     const auto done =
-        tiled_session<float, cpu>::create(backend, config, parameters, t)
+        tiled_session<s2_network<float, cpu>>::create(backend, config, parameters, t)
             .value()
             .run(
                 [&](const tile_span& rows, const tile_span& columns, auto x, auto part) -> result<> {

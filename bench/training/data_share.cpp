@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
                                   .spectral_head_width = 8,
                                   .hidden = 128,
                                   .embedding = unmask::mask_embedding_kind::tile_safe};
-  auto net = ut::trainer<float, unmask::cpu>::create(backend, network, {}).value();
+  auto net = ut::trainer<unmask::s2_network<float, unmask::cpu>>::create(backend, network, {}).value();
   for (const auto& [name, options] : kinds) {
     const auto source = ut::sample_source::create(scenes, masks, options).value();
     auto batch = source.make_batch<float>();

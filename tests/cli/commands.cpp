@@ -137,7 +137,7 @@ TEST_CASE("reconstruct by tiles: memory known before, the untiled cube where the
                                  .embedding = unmask::mask_embedding_kind::tile_safe};
   std::vector<float> parameters(static_cast<std::size_t>(unmask::make_manifest(config).size));
   unmask::initialise(parameters.data(), unmask::make_manifest(config), 1);
-  REQUIRE(unmask::io::write_weights(folder / "w.safetensors", config, parameters, {}));
+  REQUIRE(unmask::io::write_weights(folder / "w.safetensors", {config, parameters}));
   REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
                                   folder / "shot.h5")
               .code == 0);

@@ -71,8 +71,8 @@ TEST_CASE("a network that starts from GAP-TV: the same bits on any threads, and 
   CHECK(read_text(t.folder / "one/weights.safetensors") == read_text(t.folder / "two/weights.safetensors"));
   const auto weights = unmask::io::read_weights(t.folder / "one/weights.safetensors");
   REQUIRE(weights);
-  CHECK(weights->description.at("initial") == "gap-tv");
-  CHECK_FALSE(weights->description.contains("spread"));
+  CHECK(weights->initial.kind == unmask::initial_kind::gap_tv);
+  CHECK(weights->initial.spectral_basis.size() == 0);
   const auto r = run_program(t.folder, "reconstruct" + t.shot + " --weights " + t.folder / "one/weights.safetensors" +
                                            " --tile 16 --out " + t.folder / "tiles.h5");
   CHECK(r.code == 2);
@@ -103,14 +103,19 @@ TEST_CASE("with last_zero an untrained network returns what it starts from") {
 
 TEST_CASE("spectral TV's spectra are learnt once and stay with run and weights") {
   const starting_files t(4);
-  const std::string spectral = "--set initial=spectral-tv --set spread_rank=3 ";
+  const std::string spectral = "--set initial=spectral-tv --set spectral_rank=3 ";
   auto r = t.train("run", spectral);
   CHECK_MESSAGE(r.code == 0, r.err);
-  const auto spread = [&](const std::string& name) {
-    return unmask::io::read_weights(t.folder / (name + "/weights.safetensors")).value().description.at("spread");
+  const auto basis = [&](const std::string& name) {
+    const auto m = unmask::io::read_weights(t.folder / (name + "/weights.safetensors")).value();
+    CHECK(m.initial.spectral_basis.extents() == std::array<unmask::index_t, 2>{3, 4});
+    return std::vector<float>(m.initial.spectral_basis.begin(), m.initial.spectral_basis.end());
   };
-  CHECK(spread("run").substr(0, 4) == "3 4 ");
-  CHECK(json::parse(read_text(t.folder / "run/config.json"))["spread"] == spread("run"));
+  std::vector<float> kept;
+  const auto stored = json::parse(read_text(t.folder / "run/config.json"));
+  for (const auto& row : stored["spectral_basis"])
+    for (const auto& value : row) kept.push_back(value.get<float>());
+  CHECK(kept == basis("run"));
   // other scenes do not change what the weights were trained on
   fs::remove(t.folder / "data/a.h5");
   const sample_files other(t.folder, 32, 4, 9);
@@ -121,7 +126,7 @@ TEST_CASE("spectral TV's spectra are learnt once and stay with run and weights")
   write_text(config, keys.dump());
   r = t.train("fine", "--stages plain:1 --from " + t.folder / "run/weights.safetensors");
   CHECK_MESSAGE(r.code == 0, r.err);
-  CHECK(spread("fine") == spread("run"));
+  CHECK(basis("fine") == basis("run"));
 }
 
 TEST_CASE("wrong words about the start are refused in one line") {
@@ -138,8 +143,7 @@ TEST_CASE("wrong words about the start are refused in one line") {
   CHECK_MESSAGE(run.code == 0, run.err);
   auto weights = unmask::io::read_weights(t.folder / "run/weights.safetensors").value();
   const auto refused = [&](const std::string& more, const char* what) {
-    REQUIRE(unmask::io::write_weights(t.folder / "odd.safetensors", weights.config, weights.parameters,
-                                      weights.description));
+    REQUIRE(unmask::io::write_weights(t.folder / "odd.safetensors", weights));
     const auto r = run_program(t.folder, "reconstruct" + t.shot + more + " --weights " + t.folder / "odd.safetensors" +
                                              " --out " + t.folder / "x.h5");
     CHECK(r.code == 2);
@@ -148,12 +152,11 @@ TEST_CASE("wrong words about the start are refused in one line") {
     CHECK_FALSE(fs::exists(t.folder / "x.h5"));
   };
   refused(" --method spectral-tv", "no weights that know these spectra");
-  weights.description["initial"] = "guess";
-  refused("", "'guess'");
-  weights.description["initial"] = "spectral-tv";
-  refused("", "without a 'spread'");
-  weights.description["spread"] = "1 28 .5";
-  refused("", "[1 x 28]");
+  weights.dispersion_step = 1;
+  refused("", "trained for dispersion step 1, found 2");
+  weights.dispersion_step = 2;
+  weights.direction = unmask::dispersion_direction::left;
+  refused("", "direction left, found right");
 }
 
 TEST_CASE("reconstruct takes the network that comes with the program") {

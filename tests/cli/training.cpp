@@ -175,6 +175,11 @@ TEST_CASE("fine-tuning starts from weights with a fresh optimiser") {
   CHECK(r.code == 2);
   CHECK(r.lines() == 1);
   CHECK(r.err.find("weights.safetensors") != std::string::npos);
+  r = t.run("other", "--from " + weights + " --set step=1");
+  CHECK(r.code == 2);
+  CHECK(r.lines() == 1);
+  CHECK_MESSAGE(r.err.find("weights.safetensors: trained for dispersion step 2, found 1") != std::string::npos, r.err);
+  CHECK_FALSE(fs::exists(t.folder / "other"));
   r = t.run("none", "--from " + t.folder / "nowhere.safetensors");
   CHECK(r.code == 2);
   CHECK(r.lines() == 1);

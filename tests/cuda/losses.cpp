@@ -114,8 +114,8 @@ TEST_CASE_TEMPLATE("cuda: reconstruction and mask-encoding loss", T, double, flo
                                               weight);
           },
           [&](const cuda& be, outcome<T>& o) {
-            ut::reconstruction_loss_to<T>(be, &o.loss, rho, o.destimate.view(), p.estimate.view(), p.truth.view(),
-                                          weight, p.scratch.data());
+            ut::reconstruction_loss_to<T>(be, {&o.loss, p.scratch.data()}, rho, o.destimate.view(), p.estimate.view(),
+                                          p.truth.view(), weight);
           });
     }
     for (const bool padded : {false, true}) {
@@ -125,13 +125,13 @@ TEST_CASE_TEMPLATE("cuda: reconstruction and mask-encoding loss", T, double, flo
             return ut::mask_encoding_term<T>(ref{}, rho, .7, o.dpins(), p.pins(), mask, p.truth.view());
           },
           [&](const cuda& be, outcome<T>& o) {
-            ut::mask_encoding_term_to<T>(be, &o.loss, rho, .7, o.dpins(), p.pins(), mask, p.truth.view(),
-                                         p.scratch.data());
+            ut::mask_encoding_term_to<T>(be, {&o.loss, p.scratch.data()}, rho, .7, o.dpins(), p.pins(), mask,
+                                         p.truth.view());
           });
     }
   }
   double none = 1;
-  ut::mask_encoding_term_to<T>(cuda{}, &none, {}, 1, {}, {}, p.mask.view(), p.truth.view(), p.scratch.data());
+  ut::mask_encoding_term_to<T>(cuda{}, {&none, p.scratch.data()}, {}, 1, {}, {}, p.mask.view(), p.truth.view());
   CHECK(none == 0);
 }
 
@@ -150,8 +150,9 @@ TEST_CASE_TEMPLATE("cuda: mask-aware loss for every option", T, double, float) {
                                               p.estimate.view(), p.pin[0].view(), p.truth.view());
               },
               [&](const cuda& be, outcome<T>& o) {
-                ut::mask_aware_loss_to<T>(be, &o.loss, rho, options, o.destimate.view(), o.dpin[0].view(),
-                                          p.estimate.view(), p.pin[0].view(), p.truth.view(), p.scratch.data());
+                ut::mask_aware_loss_to<T>(be, {&o.loss, p.scratch.data()}, rho, options,
+                                          {o.destimate.view(), o.dpin[0].view()}, p.estimate.view(), p.pin[0].view(),
+                                          p.truth.view());
               });
         }
 }
@@ -172,8 +173,8 @@ TEST_CASE_TEMPLATE("cuda: norm and optimiser", T, double, float) {
       double square = 0;
       ut::square_norm_to(cuda{}, &square, gradient.data(), n, scratch.data());
       CHECK(std::abs(std::sqrt(square) - norm) <= 1e-12 * norm);
-      ut::adamw_step<T>(ref{}, o, .01, t, factor, host.p.data(), gradient.data(), host.state(average > 0), n);
-      ut::adamw_step<T>(cuda{}, o, .01, t, factor, device.p.data(), gradient.data(), device.state(average > 0), n);
+      ut::adamw_step<T>(ref{}, o, {.01, t, factor}, host.p.data(), gradient.data(), host.state(average > 0), n);
+      ut::adamw_step<T>(cuda{}, o, {.01, t, factor}, device.p.data(), gradient.data(), device.state(average > 0), n);
     }
     check_close<T>(host.p, device.p);
     check_close<T>(host.m, device.m);

@@ -53,7 +53,7 @@ TEST_CASE("cuda session: the cube of the reference, again and again") {
   const array_view<const double, 2> mask_view(mask.data(), height, width);
   const auto cube_of = [&](auto be) {
     using Backend = decltype(be);
-    auto s = session<double, Backend>::create(be, c, parameters, height, width, mask_view);
+    auto s = session<s2_network<double, Backend>>::create(be, c, parameters, height, width, mask_view);
     REQUIRE(bool(s));
     std::vector<double> all;
     for (std::uint64_t i = 0; i < 4; ++i) {  // ordinary, recorded, played back twice

@@ -19,7 +19,7 @@ namespace tt = tiny_training;
 namespace {
 
 template <class Backend>
-using trainer = ut::trainer<double, Backend>;
+using trainer = ut::trainer<s2_network<double, Backend>>;
 
 template <class Backend>
 trainer<Backend> make(Backend be) {

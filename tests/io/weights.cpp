@@ -25,6 +25,14 @@ std::vector<float> parameters_of(const s2_config& c) {
   return p;
 }
 
+model made(const s2_config& c, std::vector<float> parameters, std::map<std::string, std::string> card = {}) {
+  model m;
+  m.config = c;
+  m.parameters = std::move(parameters);
+  m.card = std::move(card);
+  return m;
+}
+
 /// A correct weights file, changed by `edit`, with its checksums made right again if asked.
 template <class F>
 std::vector<std::byte> edited(const io::safetensors& original, bool sums, F edit) {
@@ -92,21 +100,22 @@ TEST_CASE("io: weights go out and come back, from a file and from bytes") {
     s2_config c = tiny();
     c.layout = layout;
     const auto p = parameters_of(c);
-    REQUIRE(io::write_weights(path, c, p, {{"data", "generated"}, {"licence", "MIT"}}));
+    REQUIRE(io::write_weights(path, made(c, p, {{"data", "generated"}, {"licence", "MIT"}})));
     const auto w = io::read_weights(path);
     REQUIRE_MESSAGE(w, w.error().message());
     CHECK(w->config == c);
     CHECK(w->parameters == p);
-    CHECK(w->description == std::map<std::string, std::string>{{"data", "generated"}, {"licence", "MIT"}});
+    CHECK(w->card == std::map<std::string, std::string>{{"data", "generated"}, {"licence", "MIT"}});
     const auto bytes = *io::read_file(path);
     CHECK(io::read_weights(std::span<const std::byte>(bytes)));
-    CHECK(io::read_weights(path, ref{}));  // the reference kernels pass the self-test of the tuned ones
+    CHECK(
+        io::read_weights<s2_network<float, ref>>(path));  // the reference kernels pass the self-test of the tuned ones
     CHECK(io::read_weights(path, cpu{.threads = 2}));
   }
   CHECK(folder.files() == 1);
   // Parameters are in file (PyTorch) order: [out, in, kr, kc], whatever the order in memory.
   const auto p = parameters_of(tiny());
-  REQUIRE(io::write_weights(path, tiny(), p, {}));
+  REQUIRE(io::write_weights(path, made(tiny(), p)));
   const auto file = *io::read_safetensors(path);
   CHECK(file.find("conv_first.weight")->shape == std::vector<index_t>{8, 3, 3, 3});
   // element 1 is kc 1 of in 0 and out 0; in memory [kr, kc, in, out] that is (1 * 3 + 0) * 8 + 0
@@ -131,7 +140,7 @@ TEST_CASE("io: checksums are FNV-1a, and the same side by side as one by one") {
 TEST_CASE("io: a weights file is loaded whole or not at all") {
   const temporary_folder folder;
   const s2_config c = tiny();
-  REQUIRE(io::write_weights(folder / "w", c, parameters_of(c), {}));
+  REQUIRE(io::write_weights(folder / "w", made(c, parameters_of(c))));
   const io::safetensors file = *io::read_safetensors(folder / "w");
   const auto refused = [&](const std::vector<std::byte>& bytes, errc code, const std::vector<std::string>& pieces) {
     check_error(io::read_weights(std::span<const std::byte>(bytes), "w.safetensors"), code, pieces);
@@ -153,8 +162,11 @@ TEST_CASE("io: a weights file is loaded whole or not at all") {
   refused(edited(file, true, [&](auto& f) { std::memset(entry(f, name).bytes.data(), 0xff, 4); }), errc::wrong_value,
           {name, "NaN"});
   refused(edited(file, false, [&](auto& f) { f.metadata.erase("format"); }), errc::unreadable, {"not a weights file"});
-  refused(edited(file, false, [&](auto& f) { f.metadata["format"] = "unmask weights 2"; }), errc::unreadable,
-          {"'unmask weights 2'", "expected 'unmask weights 1'"});
+  refused(edited(file, false, [&](auto& f) { f.metadata["format"] = "unmask weights 3"; }), errc::unreadable,
+          {"'unmask weights 3'", "expected 'unmask weights 2'"});
+  refused(edited(file, false, [&](auto& f) { f.metadata["architecture"] = "MST"; }), errc::bad_argument,
+          {"network 'MST'", "expected 'S2-Transformer'"});
+  refused(edited(file, false, [&](auto& f) { f.metadata.erase("model"); }), errc::unreadable, {"'model'"});
   refused(edited(file, false, [&](auto& f) { f.metadata.erase("config"); }), errc::unreadable, {"'config'"});
   refused(edited(file, false, [&](auto& f) { f.metadata["config"] = "{\"bands\":3}"; }), errc::wrong_value,
           {"every value"});
@@ -178,7 +190,7 @@ TEST_CASE("io: a weights file is loaded whole or not at all") {
 TEST_CASE("io: the self-test finds a network that is not the one that was trained") {
   const temporary_folder folder;
   const s2_config c = tiny();
-  REQUIRE(io::write_weights(folder / "w", c, parameters_of(c), {}));
+  REQUIRE(io::write_weights(folder / "w", made(c, parameters_of(c))));
   const io::safetensors file = *io::read_safetensors(folder / "w");
   // Configurations with the same parameters: only what they compute tells them apart.
   std::vector<s2_config> others(4, c);
@@ -203,12 +215,12 @@ TEST_CASE("io: weights that are not numbers are not written") {
   const std::string path = folder / "w";
   spit(path, "old");
   auto p = parameters_of(tiny());
-  check_error(io::write_weights(path, tiny(), std::span(p).first(5), {}), errc::wrong_shape, {"5 parameters"});
+  check_error(io::write_weights(path, made(tiny(), {p.begin(), p.begin() + 5})), errc::wrong_shape, {"5 parameters"});
   p[7] = std::nanf("");
-  check_error(io::write_weights(path, tiny(), p, {}), errc::wrong_value, {"'conv_first.weight'", "NaN"});
+  check_error(io::write_weights(path, made(tiny(), p)), errc::wrong_value, {"'conv_first.weight'", "NaN"});
   p[7] = 3e38f;
   p[8] = 3e38f;
-  const auto overflow = io::write_weights(path, tiny(), p, {});
+  const auto overflow = io::write_weights(path, made(tiny(), p));
   if (!overflow) check_error(overflow, errc::wrong_value, {"not finite"});
   CHECK((overflow || slurp(path) == "old"));
 }

@@ -23,10 +23,10 @@ struct layer {
 /// "" is the umbrella: everything that needs no library beyond Eigen and xsimd; that of cuda, for nvcc; and eigen.hpp.
 const std::map<std::string, layer> table = {
     {"",
-     {{"core", "parallel", "simd", "nn", "nn/cpu", "models", "optics", "metrics", "scenes", "train", "cuda", "nn/cuda",
-       "train/cuda"},
+     {{"core", "parallel", "simd", "nn", "nn/cpu", "models", "optics", "reconstruct", "metrics", "scenes", "train",
+       "cuda", "nn/cuda", "train/cuda"},
       {"Eigen", "unsupported"}}},
-    {"core", {{}, {}}},
+    {"core", {{}, {"unistd.h"}}},
     {"parallel", {{"core"}, {"omp.h"}}},
     {"simd", {{"core"}, {"xsimd"}}},
     {"nn", {{"core", "parallel"}, {}}},
@@ -39,7 +39,8 @@ const std::map<std::string, layer> table = {
     {"optics", {{"core", "parallel", "simd"}, {"Eigen"}}},
     {"metrics", {{"core", "parallel"}, {}}},
     {"scenes", {{"core"}, {}}},
-    {"train", {{"core", "parallel", "nn", "models", "optics", "metrics"}, {"unistd.h"}}},
+    {"reconstruct", {{"core", "parallel", "nn", "models", "optics"}, {}}},
+    {"train", {{"core", "parallel", "nn", "models", "optics", "reconstruct", "metrics"}, {"unistd.h"}}},
     {"io", {{"core", "nn", "models"}, {"hdf5.h", "matio.h", "zlib.h", "nlohmann", "sys", "fcntl.h", "unistd.h"}}},
     {"render", {{"core", "io"}, {"png.h"}}},
 };

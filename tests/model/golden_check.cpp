@@ -85,8 +85,8 @@ worst_error run(const golden_case& g, Backend be) {
   }
   for (const auto& d : dpins) pin_views.push_back(image(d.data(), hp, wp));
   const auto dy = channels_last<T>(g.loss_out, b, c.bands, h * w);
-  net.backward(gradients.data(), image(dx.data(), h, w), array_view<T, 3>(dmask.data(), b, hp, wp),
-               image(dy.data(), h, w), pin_views, image(x.data(), h, w), mask_view, parameters.data());
+  net.backward({gradients.data(), image(dx.data(), h, w), array_view<T, 3>(dmask.data(), b, hp, wp)},
+               {image(dy.data(), h, w), pin_views}, mask_view, parameters.data());
   compare_image("grad x", dx.data(), g.grad_x, h * w);
   if (!g.grad_mask.empty()) {
     const std::vector<double> f(dmask.begin(), dmask.end());

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Calls of operator new and their largest request; link heap_count.cpp, which replaces the operators.
+/// Calls of operator new, their largest request, and the most bytes alive at once; link heap_count.cpp, which replaces the operators.
 
 #include <cstddef>
 
@@ -18,4 +18,7 @@ namespace unmask_test {
 std::size_t heap_calls();
 std::size_t heap_largest();  ///< bytes
 void forget_heap_largest();
+std::size_t heap_alive();  ///< bytes, as the allocator rounds them up
+std::size_t heap_peak();   ///< the most since `forget_heap_peak`
+void forget_heap_peak();
 }  // namespace unmask_test

@@ -42,8 +42,7 @@ void network_case<T, Backend>::forward() {
 template <class T, class Backend>
 void network_case<T, Backend>::backward(std::vector<T>& to, array_view<T, 4> dimage, array_view<T, 3> dmask_image,
                                         std::span<const array_view<const T, 4>> pins) {
-  net.backward(to.data(), dimage, dmask_image, image(dy), pins, image(x), mask_image(mask), parameters.data(),
-               factors());
+  net.backward({to.data(), dimage, dmask_image}, {image(dy), pins}, mask_image(mask), parameters.data(), factors());
 }
 
 template <class T, class Backend>

@@ -21,13 +21,13 @@ using namespace unmask_test;
 namespace {
 
 template <class T, class Backend>
-result<session<T, Backend>> open(Backend be, const s2_config& c, const std::vector<T>& parameters, index_t h, index_t w,
-                                 const std::vector<T>& mask) {
-  return session<T, Backend>::create(be, c, parameters, h, w, array_view<const T, 2>(mask.data(), h, w));
+result<session<s2_network<T, Backend>>> open(Backend be, const s2_config& c, const std::vector<T>& parameters,
+                                             index_t h, index_t w, const std::vector<T>& mask) {
+  return session<s2_network<T, Backend>>::create(be, c, parameters, h, w, array_view<const T, 2>(mask.data(), h, w));
 }
 
 template <class T, class Backend>
-std::vector<T> run(session<T, Backend>& s, const std::vector<T>& x, index_t h, index_t w) {
+std::vector<T> run(session<s2_network<T, Backend>>& s, const std::vector<T>& x, index_t h, index_t w) {
   std::vector<T> y(x.size());
   const index_t bands = s.config().bands;
   s.run(array_view<T, 3>(y.data(), h, w, bands), array_view<const T, 3>(x.data(), h, w, bands));
@@ -131,7 +131,7 @@ TEST_CASE("bytes are known before, are what is taken, and nothing is taken after
     const index_t h = 13, w = 22;
     const auto parameters = lively_parameters<float>(c), mask = seeded<float>(h * w, 1, 0, 1),
                x = seeded<float>(h * w * c.bands, 0, 0, 1);
-    const std::size_t bytes = session<float, cpu>::bytes(c, h, w, 2);
+    const std::size_t bytes = session<s2_network<float, cpu>>::bytes(c, h, w, 2);
     forget_heap_largest();
     auto s = open<float>(cpu{.threads = 2}, c, parameters, h, w, mask).value();
     CHECK(s.bytes() == bytes);
@@ -154,6 +154,50 @@ TEST_CASE("bytes are known before, are what is taken, and nothing is taken after
   }
 }
 
+TEST_CASE("two sessions in one block of the caller's, prepared again for another mask, and no heap in run") {
+  using net = s2_network<float, cpu>;
+  const s2_config c = tiny_config();
+  const index_t h = 13, w = 22;
+  const auto parameters = lively_parameters<float>(c), mask = seeded<float>(h * w, 1, 0, 1),
+             other_mask = seeded<float>(h * w, 5, 0, 1), x = seeded<float>(h * w * c.bands, 0, 0, 1);
+  const auto view = [&](const std::vector<float>& m) { return array_view<const float, 2>(m.data(), h, w); };
+  session<net> first(cpu{}, c, {1, h, w}), second(cpu{.threads = 2}, c, {1, h, w});
+  const auto carve = [&](arena& a) {
+    first.carve(a);
+    a.release(a.peak());  // they run in turn, but what the second has prepared must not be the first one's scratch
+    second.carve(a);
+  };
+  arena counting;
+  carve(counting);
+  CHECK(counting.peak() >= 2 * first.bytes());
+  memory_block block(counting.peak());
+  std::fill_n(block.data(), block.bytes(), std::byte{0xff});  // NaN: nothing may rely on fresh memory
+  arena real(block.data(), block.bytes());
+  carve(real);
+  REQUIRE(first.prepare(parameters, view(mask)));
+  REQUIRE(second.prepare(parameters, view(other_mask)));
+  auto own = open<float>(cpu{}, c, parameters, h, w, mask).value(),
+       other = open<float>(cpu{}, c, parameters, h, w, other_mask).value();
+  const auto expected = run(own, x, h, w), expected_other = run(other, x, h, w);
+  CHECK(expected != expected_other);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(run(first, x, h, w) == expected);
+    CHECK(run(second, x, h, w) == expected_other);
+  }
+  std::vector<float> y(x.size());
+  const array_view<float, 3> cube(y.data(), h, w, c.bands);
+  const array_view<const float, 3> input(x.data(), h, w, c.bands);
+  const std::size_t before = heap_calls();
+  first.run(cube, input);
+  second.run(cube, input);
+  const std::size_t calls = heap_calls() - before;
+  CHECK(calls == 0);
+  REQUIRE(first.prepare(parameters, view(other_mask)));
+  CHECK(run(first, x, h, w) == expected_other);
+  CHECK_FALSE(first.prepare(std::span(parameters).first(3), view(mask)));
+  CHECK_FALSE(first.prepare(parameters, array_view<const float, 2>(mask.data(), h, w - 1)));
+}
+
 TEST_CASE("a batch is its images one by one, and the cube may lie where the input does") {
   const s2_config c = tiny_config();
   const index_t h = 13, w = 22, batch = 3, size = h * w * c.bands;
@@ -166,18 +210,18 @@ TEST_CASE("a batch is its images one by one, and the cube may lie where the inpu
     const auto y = run(one, std::vector<float>(x.begin() + b * size, x.begin() + (b + 1) * size), h, w);
     expected.insert(expected.end(), y.begin(), y.end());
   }
-  auto many = session<float, cpu>::create({}, c, parameters, h, w, mask_view, batch).value();
-  CHECK(many.bytes() == session<float, cpu>::bytes(c, h, w, 1, batch));
+  auto many = session<s2_network<float, cpu>>::create({}, c, parameters, h, w, mask_view, batch).value();
+  CHECK(many.bytes() == session<s2_network<float, cpu>>::bytes(c, h, w, 1, batch));
   const array_view<float, 4> images(x.data(), batch, h, w, c.bands);
   many.run(images, images);
   CHECK(x == expected);
-  CHECK_FALSE(session<float, cpu>::create({}, c, parameters, h, w, mask_view, 0));
+  CHECK_FALSE(session<s2_network<float, cpu>>::create({}, c, parameters, h, w, mask_view, 0));
 }
 
 TEST_CASE("contradicting sizes are refused by name") {
   const s2_config c = tiny_config();
   const auto parameters = lively_parameters<float>(c), mask = seeded<float>(64, 1, 0, 1);
-  using net = session<float, cpu>;
+  using net = session<s2_network<float, cpu>>;
   const auto refused = [](const result<net>& r, errc code, std::vector<std::string> words) {
     REQUIRE_FALSE(r);
     INFO(r.error().message());

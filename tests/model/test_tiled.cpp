@@ -32,7 +32,7 @@ struct scene {
   }
 
   tensor<float, 3> whole() const {
-    auto s = session<float, cpu>::create({}, config, parameters, height, width, mask.view()).value();
+    auto s = session<s2_network<float, cpu>>::create({}, config, parameters, height, width, mask.view()).value();
     tensor<float, 3> y(input.extents());
     s.run(y.view(), input.view());
     return y;
@@ -40,7 +40,7 @@ struct scene {
 
   tensor<float, 3> by_tiles(index_t tile_height, index_t tile_width, index_t halo) const {
     const tiling t{tile_spans(config, height, tile_height, halo), tile_spans(config, width, tile_width, halo)};
-    auto s = tiled_session<float, cpu>::create({.threads = 2}, config, parameters, t).value();
+    auto s = tiled_session<s2_network<float, cpu>>::create({.threads = 2}, config, parameters, t).value();
     tensor<float, 3> y(input.extents(), -1);
     const auto done = s.run(
         [&](const tile_span& rows, const tile_span& columns, auto x, auto m) -> result<> {
@@ -138,7 +138,7 @@ TEST_CASE("an error of the caller ends the run and comes back") {
   const s2_config c = shallow(arrangement::spatial);
   const auto parameters = lively_parameters<float>(c);
   const tiling t{tile_spans(c, height, 16, 4), tile_spans(c, width, 16, 4)};
-  auto s = tiled_session<float, cpu>::create({}, c, parameters, t).value();
+  auto s = tiled_session<s2_network<float, cpu>>::create({}, c, parameters, t).value();
   int writes = 0;
   const auto read = [](auto&&, auto&&, auto x, auto m) -> result<> {
     std::fill(x.begin(), x.end(), .5f);
@@ -152,5 +152,6 @@ TEST_CASE("an error of the caller ends the run and comes back") {
   REQUIRE_FALSE(done);
   CHECK(done.error().message() == "full");
   CHECK(writes == 3);
-  CHECK(tiled_session<float, cpu>::bytes(c, t, 1) > session<float, cpu>::bytes(c, t.height(), t.width(), 1));
+  CHECK(tiled_session<s2_network<float, cpu>>::bytes(c, t, 1) >
+        session<s2_network<float, cpu>>::bytes(c, t.height(), t.width(), 1));
 }

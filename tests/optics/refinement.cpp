@@ -8,7 +8,8 @@
 #include <unmask/metrics/quality.hpp>
 #include <unmask/optics/learn_spectra.hpp>
 #include <unmask/optics/noise.hpp>
-#include <unmask/optics/reconstruct.hpp>
+#include <unmask/optics/planned.hpp>
+#include <unmask/optics/spectral_tv_refine.hpp>
 
 #include "snapshot.hpp"
 
@@ -149,49 +150,4 @@ TEST_CASE("refinement: a correction explains the measurement, and leaves alone w
   x = s.truth;
   plan->correct(ref{}, x.view(), s.y.view());
   for (index_t i = 0; i < x.size(); ++i) CHECK(std::abs(x.data()[i] - s.truth.data()[i]) <= 1e-5f);
-}
-
-TEST_CASE("refinement: reconstruct is estimate, network, correction and steps; equal bits for any threads") {
-  const snapshot s = take(48, 48, 9);
-  const auto camera = s.camera();
-  const optics::initial_estimate initial{optics::initial_kind::spectral_tv, generated_basis()};
-  int calls = 0;
-  const auto network = [&](array_view<float, 3> x) {
-    ++calls;
-    for (float& v : x) v *= 1.02f;
-  };
-  const auto run = [&](const optics::initial_estimate& from, index_t refinements, auto backend) {
-    tensor<float, 3> x(s.truth.extents());
-    optics::reconstruct(backend, from, camera, network, x.view(), s.y.view(), refinements);
-    return x;
-  };
-  const auto expect = run(initial, 0, ref{});
-  CHECK(calls == 1);
-  tensor<float, 3> x(s.truth.extents());
-  optics::planned<optics::spectral_tv> plan(camera, initial.spectral_basis.view());
-  plan->run(ref{}, x.view(), s.y.view());
-  network(x.view());
-  CHECK(std::equal(x.begin(), x.end(), expect.begin()));
-  plan->correct(ref{}, x.view(), s.y.view());
-  optics::planned<optics::similar_patches> patches(48, initial.spectral_basis.extent(0), 48);
-  for (int i = 0; i < 3; ++i) plan->refine(ref{}, *patches, x.view(), s.y.view());
-  for (int threads : {1, 2, 3}) {
-    const auto refined = run(initial, 3, cpu{.threads = threads});
-    CHECK(std::equal(x.begin(), x.end(), refined.begin()));
-  }
-  const double before = metrics::psnr(s.truth.view(), expect.view()), after = metrics::psnr(s.truth.view(), x.view());
-  MESSAGE("network " << before << " dB, refined " << after << " dB");
-  CHECK(after >= before);
-  // the noise of a camera is nothing to explain, and other estimates are not refined
-  snapshot noisy = s;
-  auto noise = optics::camera_noise();
-  noise.full_scale *= 14;
-  optics::add_noise(ref{}, noisy.y.view(), noise, 1);
-  tensor<float, 3> alone(s.truth.extents()), steps(s.truth.extents());
-  for (auto [to, refinements] : {std::pair{&alone, 0}, std::pair{&steps, 6}})
-    optics::reconstruct(ref{}, initial, camera, network, to->view(), noisy.y.view(), refinements);
-  CHECK(std::equal(alone.begin(), alone.end(), steps.begin()));
-  const optics::initial_estimate hm;
-  const auto plain = run(hm, 0, ref{}), same = run(hm, 3, ref{});
-  CHECK(std::equal(plain.begin(), plain.end(), same.begin()));
 }

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <vector>
 
+#include "unmask/models/s2_config.hpp"
 #include "unmask/train/checkpoint.hpp"
 
 using namespace unmask;
@@ -30,8 +31,9 @@ struct folder {
 
 struct training {
   std::vector<float> p, m, v, a;
-  ut::training_state<float> state;
+  ut::training_state<float, s2_config> state;
   explicit training(float value, std::size_t n = 50) : p(n, value), m(n, value + 1), v(n, value + 2), a(n, value + 3) {
+    state.architecture = "S2-Transformer";
     state.config = small_config(4);
     state.batch = 2, state.height = 8, state.width = 8, state.seed = ~std::uint64_t{0};
     state.parameters = p, state.first = m, state.second = v, state.average = a;
@@ -117,6 +119,8 @@ TEST_CASE("checkpoint: other version, other training, no file") {
     CHECK_FALSE(bool(ut::resume_checkpoint(path, other.state)));
     return done.error().message().substr(path.size());
   };
+  CHECK(message([](training& t) { t.state.architecture = "other"; }) ==
+        ": network is 'S2-Transformer', expected 'other'");
   CHECK(message([](training& t) { t.state.config.channels = 60; }) == ": channels is 30, expected 60");
   CHECK(message([](training& t) { t.state.config.depths[1] = 4; }) == ": depths[1] is 2, expected 4");
   CHECK(message([](training& t) { t.state.seed = 1; }) == ": seed is -1, expected 1");
@@ -125,7 +129,7 @@ TEST_CASE("checkpoint: other version, other training, no file") {
   bytes[8] = 9;
   write_bytes(path, bytes);
   training other(0);
-  CHECK(ut::load_checkpoint(path, other.state).error().message() == path + ": checkpoint version is 9, expected 1");
+  CHECK(ut::load_checkpoint(path, other.state).error().message() == path + ": checkpoint version is 9, expected 2");
   const auto none = ut::resume_checkpoint(dir / "none.ckpt", other.state);
   REQUIRE_FALSE(bool(none));
   CHECK(none.error().code() == errc::not_found);

@@ -62,14 +62,14 @@ TEST_CASE("estimated samples: the input is a crop of the whole field's estimate"
   const ut::sample_options options{.batch = 4, .height = 8, .width = 8, .symmetries = false};
   tensor<float, 2> spread({2, bands}, .5f);
   spread(1, 0) = spread(1, 1) = -.5f;
-  for (const auto kind : {optics::initial_kind::hm, optics::initial_kind::gap_tv, optics::initial_kind::spectral_tv}) {
-    const optics::initial_estimate initial{kind, spread};
+  for (const auto kind : {initial_kind::hm, initial_kind::gap_tv, initial_kind::spectral_tv}) {
+    const initial_spec initial{kind, spread};
     auto s = ut::estimated_source::create({x}, {m}, options, {.initial = initial, .fields = 1}).value();
     tensor<float, 2> y({side, side + 2 * (bands - 1)});
     tensor<float, 3> whole(x.extents());
     const auto camera = optics::camera::create(m.view(), bands).value();
     camera.forward(ref{}, y.view(), x.view());
-    optics::estimate_initially(ref{}, initial, camera, whole.view(), y.view());
+    planned_estimate(initial, camera).value()->run(ref{}, whole.view(), y.view());
     auto batch = s.make_batch<double>();
     s.fill(cpu{}, batch, 1, 0);
     for (index_t b = 0; b < 4; ++b) {

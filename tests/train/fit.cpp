@@ -51,7 +51,7 @@ TEST_CASE("fit: learns a small cube; an interrupted run ends with the same bits"
   auto o = options();
   o.schedule = {.peak = 4e-3, .floor = 1e-5, .warm_up = 5, .steps = 120};
   o.optimiser.clip = 0;
-  auto t = ut::trainer<float, cpu>::create(cpu{1}, tiny, o).value();
+  auto t = ut::trainer<s2_network<float, cpu>>::create(cpu{1}, tiny, o).value();
   watcher whole;
   CHECK(ut::fit(t, s, fit, whole).value() == ut::fit_end::finished);
   CHECK(whole.stages.size() == 120);
@@ -80,11 +80,11 @@ TEST_CASE("fit: learns a small cube; an interrupted run ends with the same bits"
 
   fs::remove(path);
   fs::remove(ut::previous_checkpoint(path));
-  auto before = ut::trainer<float, cpu>::create(cpu{1}, tiny, o).value();
+  auto before = ut::trainer<s2_network<float, cpu>>::create(cpu{1}, tiny, o).value();
   watcher interrupted;
   interrupted.stop_at = 73;
   CHECK(ut::fit(before, s, fit, interrupted).value() == ut::fit_end::stopped);
-  auto after = ut::trainer<float, cpu>::create(cpu{1}, tiny, o).value();
+  auto after = ut::trainer<s2_network<float, cpu>>::create(cpu{1}, tiny, o).value();
   REQUIRE(bool(ut::resume_checkpoint(path, after.state())));
   watcher rest;
   CHECK(ut::fit(after, s, fit, rest).value() == ut::fit_end::finished);
@@ -101,7 +101,7 @@ TEST_CASE("fit: patience, divergence and what does not fit") {
   const auto validation = ut::validation_set::create(unseen, binary_mask(24, 24), 2).value();
   auto o = options();
   o.optimiser.average = 0;
-  auto t = ut::trainer<float, cpu>::create(cpu{1}, tiny, o).value();
+  auto t = ut::trainer<s2_network<float, cpu>>::create(cpu{1}, tiny, o).value();
   ut::fit_options fit{
       .plan = ut::parse_stages("plain:40").value(), .validation = &validation, .validate_every = 5, .patience = 10};
   t.state().best_psnr = 90;  // cannot be beaten
@@ -117,5 +117,5 @@ TEST_CASE("fit: patience, divergence and what does not fit") {
   CHECK_FALSE(bool(ut::fit(t, source(12), {.plan = fit.plan}, ut::fit_observer())));
   CHECK_FALSE(bool(ut::fit(t, s, {}, ut::fit_observer())));
   CHECK_FALSE(bool(ut::validation_set::create({}, binary_mask(8, 8), 2)));
-  CHECK_FALSE(bool(ut::validate<float>(cpu{}, small_config(5), t.parameters(), validation)));
+  CHECK_FALSE(bool(ut::validate<s2_network<float, cpu>>(cpu{}, small_config(5), t.parameters(), validation)));
 }

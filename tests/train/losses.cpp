@@ -128,8 +128,8 @@ TEST_CASE("mask-encoding loss: gradients of output and pins, padding ignored") {
   problem p;
   for (auto kind : kinds) {
     const auto loss = [&](array_view<double, 4> dy, std::span<const array_view<double, 4>> dpins) {
-      return ut::mask_encoding_loss<double>(ref{}, {kind, .1}, .7, dy, dpins, p.estimate.view(), p.pins, p.mask.view(),
-                                            p.truth.view());
+      return ut::mask_encoding_loss<double>(ref{}, {kind, .1}, .7, {dy, dpins}, p.estimate.view(), p.pins,
+                                            p.mask.view(), p.truth.view());
     };
     const double value = loss(p.destimate.view(), p.dpins);
     const auto f = [&] { return loss({}, {}); };

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <vector>
 
+#include "unmask/core/progress.hpp"
 #include "unmask/core/random.hpp"
 #include "unmask/train/adamw.hpp"
-#include "unmask/train/progress.hpp"
 #include "unmask/train/schedule.hpp"
 #include "unmask/train/stages.hpp"
 
@@ -23,7 +23,7 @@ TEST_CASE("adamw: follows the textbook formula") {
   for (index_t t = 1; t <= 20; ++t) {
     for (double& x : g) x = draw.normal();
     const double rate = .01 * static_cast<double>(t), factor = ut::clip_factor(ut::norm(ref{}, g.data(), n), 2.);
-    ut::adamw_step<double>(cpu{2}, o, rate, t, factor, p.data(), g.data(), {m.data(), v.data(), average.data()}, n);
+    ut::adamw_step<double>(cpu{2}, o, {rate, t, factor}, p.data(), g.data(), {m.data(), v.data(), average.data()}, n);
     double square = 0;
     for (double x : g) square += x * x;
     const auto steps = static_cast<double>(t);
@@ -60,7 +60,7 @@ TEST_CASE("adamw: norm, clipping and thread count") {
     std::vector<float> p(n, 1.f), m(n), v(n);
     const double norm = ut::norm(cpu{threads}, gradient.data(), n);
     for (index_t t = 1; t < 4; ++t)
-      ut::adamw_step<float>(cpu{threads}, {}, 1e-3, t, ut::clip_factor(norm, 1), p.data(), gradient.data(),
+      ut::adamw_step<float>(cpu{threads}, {}, {1e-3, t, ut::clip_factor(norm, 1)}, p.data(), gradient.data(),
                             {m.data(), v.data()}, n);
     p.push_back(static_cast<float>(norm));
     return p;
@@ -110,14 +110,14 @@ TEST_CASE("stages: parsed, looked up, refused") {
 }
 
 TEST_CASE("progress: plain lines with an estimate") {
-  CHECK(ut::format_duration(7.4) == "0:07");
-  CHECK(ut::format_duration(754) == "12:34");
-  CHECK(ut::format_duration(11045) == "3:04:05");
-  CHECK(ut::format_duration(-1) == "-:--");
-  CHECK(ut::format_duration(std::nan("")) == "-:--");
+  CHECK(format_duration(7.4) == "0:07");
+  CHECK(format_duration(754) == "12:34");
+  CHECK(format_duration(11045) == "3:04:05");
+  CHECK(format_duration(-1) == "-:--");
+  CHECK(format_duration(std::nan("")) == "-:--");
   std::FILE* file = std::tmpfile();
   REQUIRE(file);
-  ut::progress bar(100, 40, {.label = "fit", .every = 1e9, .stream = file});
+  progress_line bar(100, 40, {.label = "fit", .every = 1e9, .stream = file});
   // 10 steps in 5 s are 2 a second; 50 are left.
   CHECK(bar.line(50, 5, "loss 0.5") == "fit [==========          ] 50/100  loss 0.5  2 steps/s  ETA 0:25");
   CHECK(bar.line(40, 0, "") == "fit [========            ] 40/100    0 steps/s  ETA -:--");
@@ -134,6 +134,6 @@ TEST_CASE("progress: plain lines with an estimate") {
   CHECK(printed.find("fit [====================] 100/100  loss 0.25") == 0);
   CHECK(printed.find('\n') == printed.size() - 1);  // the interval passed only at the end
   CHECK(printed.find('\r') == std::string::npos);
-  ut::progress silent(10, 0, {.stream = nullptr});
+  progress_line silent(10, 0, {.stream = nullptr});
   silent.update(10, "");
 }

@@ -52,7 +52,8 @@ void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { releas
 namespace {
 
 template <class T>
-std::vector<T> run(int threads, index_t from, index_t to, ut::trainer<T, cpu>& t, const ut::sample_source& s) {
+std::vector<T> run(int threads, index_t from, index_t to, ut::trainer<s2_network<T, cpu>>& t,
+                   const ut::sample_source& s) {
   auto b = s.make_batch<T>();
   const auto all = specs();
   for (index_t i = from; i < to; ++i) {
@@ -70,7 +71,9 @@ std::vector<T> run(int threads, index_t from, index_t to, ut::trainer<T, cpu>& t
 TEST_CASE("trainer: the same bits for 1, 2 and 3 threads, and across save and load") {
   using T = float;
   const auto s = source();
-  const auto make = [&](int threads) { return ut::trainer<T, cpu>::create(cpu{threads}, tiny, options()).value(); };
+  const auto make = [&](int threads) {
+    return ut::trainer<s2_network<T, cpu>>::create(cpu{threads}, tiny, options()).value();
+  };
   auto one = make(1);
   const auto bits = run<T>(1, 0, 10, one, s);
   CHECK(std::all_of(bits.begin(), bits.end(), [](T v) { return std::isfinite(v); }));
@@ -92,13 +95,56 @@ TEST_CASE("trainer: the same bits for 1, 2 and 3 threads, and across save and lo
   fs::remove(path);
 }
 
+TEST_CASE("trainer: a step is a gradient and an update, and gradients may be replaced in between") {
+  using net = s2_network<float, cpu>;
+  const auto s = source();
+  const auto make = [] { return ut::trainer<net>::create(cpu{1}, tiny, options()).value(); };
+  auto whole = make(), halves = make(), replaced = make(), mean = make();
+  auto b = s.make_batch<float>();
+  const auto all = specs();
+  std::vector<float> gradients;
+  for (index_t i = 0; i < 6; ++i) {
+    s.fill(cpu{1}, b, 11, i);
+    const auto& spec = all[static_cast<std::size_t>(i) % all.size()];
+    const auto report = whole.step(b, spec);
+    const auto again = halves.apply_update(halves.differentiate(b, spec));
+    CHECK(again.updated);
+    CHECK(again.step == i);
+    CHECK(again.loss == report.loss);
+    CHECK(again.encoding == report.encoding);
+    CHECK(again.gradient_norm == report.gradient_norm);
+    CHECK(again.learning_rate == report.learning_rate);
+    const auto loss = replaced.differentiate(b, spec);
+    gradients.assign(replaced.gradients().begin(), replaced.gradients().end());
+    replaced.replace_gradients(gradients);
+    CHECK(replaced.apply_update(loss).gradient_norm == report.gradient_norm);
+  }
+  for (const auto* t : {&halves, &replaced}) {
+    CHECK(std::equal(whole.parameters().begin(), whole.parameters().end(), t->parameters().begin()));
+    CHECK(whole.state().losses == t->state().losses);
+  }
+  // half the gradient has half the norm, and what is not finite changes nothing
+  const auto loss = mean.differentiate(b, all[0]);
+  gradients.assign(mean.gradients().begin(), mean.gradients().end());
+  const double norm = ut::norm(cpu{1}, gradients.data(), static_cast<index_t>(gradients.size()));
+  for (float& g : gradients) g /= 2;
+  mean.replace_gradients(gradients);
+  CHECK(std::equal(gradients.begin(), gradients.end(), mean.gradients().begin()));
+  CHECK(mean.apply_update(loss).gradient_norm == doctest::Approx(norm / 2).epsilon(1e-6));
+  const std::vector<float> before(mean.parameters().begin(), mean.parameters().end());
+  gradients[0] = std::numeric_limits<float>::infinity();
+  mean.replace_gradients(gradients);
+  CHECK_FALSE(mean.apply_update(loss).updated);
+  CHECK(std::equal(before.begin(), before.end(), mean.parameters().begin()));
+}
+
 TEST_CASE("trainer: a step takes no heap") {
   if (!UNMASK_TEST_HEAP_COUNTED) {
     MESSAGE("skipped: the thread sanitizer counts no heap calls");
     return;
   }
   const auto s = source();
-  auto t = ut::trainer<float, cpu>::create(cpu{1}, tiny, options()).value();
+  auto t = ut::trainer<s2_network<float, cpu>>::create(cpu{1}, tiny, options()).value();
   auto b = s.make_batch<float>();
   s.fill(cpu{1}, b, 1, 0);
   const auto all = specs();
@@ -113,7 +159,7 @@ TEST_CASE("trainer: a step takes no heap") {
 
 TEST_CASE("trainer: what is not finite changes nothing, other sizes are refused") {
   const auto s = source();
-  auto t = ut::trainer<float, cpu>::create(cpu{1}, tiny, options()).value();
+  auto t = ut::trainer<s2_network<float, cpu>>::create(cpu{1}, tiny, options()).value();
   const std::vector<float> before(t.parameters().begin(), t.parameters().end());
   auto b = s.make_batch<float>();
   s.fill(cpu{1}, b, 1, 0);
@@ -128,7 +174,7 @@ TEST_CASE("trainer: what is not finite changes nothing, other sizes are refused"
     auto o = options();
     auto config = tiny;
     change(o, config);
-    const auto made = ut::trainer<float, ref>::create({}, config, o);
+    const auto made = ut::trainer<s2_network<float, ref>>::create({}, config, o);
     REQUIRE_FALSE(bool(made));
     return made.error().message();
   };

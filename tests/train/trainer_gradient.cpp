@@ -13,7 +13,7 @@ using namespace tiny_training;
 TEST_CASE("trainer: the gradient of every loss through the whole network") {
   // 7 x 5 is not a multiple of the window: padding takes part.
   const ut::trainer_options o{.batch = 2, .height = 7, .width = 5, .seed = 11, .drop_path = .3};
-  auto made = ut::trainer<double, ref>::create({}, tiny, o);
+  auto made = ut::trainer<s2_network<double, ref>>::create({}, tiny, o);
   REQUIRE(bool(made));
   auto& t = *made;
   // Fresh weights hide errors: linear weights of .02 make attention nearly constant. Twenty times that does not.
@@ -26,7 +26,7 @@ TEST_CASE("trainer: the gradient of every loss through the whole network") {
   for (ut::loss_spec spec : specs()) {
     spec.rho = {ut::penalty_kind::charbonnier, .5};  // |.| has kinks that a step of the difference may cross
     spec.aware.epsilon = .5;
-    const auto loss = [&] { return t.differentiate(b, spec).first; };
+    const auto loss = [&] { return t.differentiate(b, spec).value; };
     loss();
     std::vector<double> gradient(t.gradients().begin(), t.gradients().end());
     // A detached weight is a constant in the gradient, but not in the difference.

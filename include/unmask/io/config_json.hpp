@@ -1,12 +1,18 @@
 #pragma once
 
-/// s2_config as JSON, strictly: unknown keys, wrong types and contradictions are refused by name.
+/// An architecture's configuration as JSON, strictly: unknown keys, wrong types and contradictions are refused by name.
 ///   {"bands": 28, "channels": 60, "depths": [6,6,6,6], "heads": [6,6,6,6], "layout": "parallel_concat", ...}
-/// The number of stages is the length of `depths`; keys that are left out keep their default.
+/// Keys are those of `visit_fields` (models/fields.hpp); how many a list has says its count; keys that are left out
+/// keep their default.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "../models/fields.hpp"
 #include "../models/s2_config.hpp"
 #include "input_file.hpp"
 
@@ -14,138 +20,123 @@ namespace unmask::inline UNMASK_ABI::io {
 
 namespace detail {
 
-template <class Enum>
-struct named_value {
-  std::string_view name;
-  Enum value;
-};
-
-inline constexpr named_value<arrangement> arrangement_names[] = {{"parallel_concat", arrangement::parallel_concat},
-                                                                 {"parallel_sum", arrangement::parallel_sum},
-                                                                 {"spatial_spectral", arrangement::spatial_spectral},
-                                                                 {"spectral_spatial", arrangement::spectral_spatial},
-                                                                 {"spatial", arrangement::spatial},
-                                                                 {"spectral", arrangement::spectral},
-                                                                 {"spatial_spatial", arrangement::spatial_spatial},
-                                                                 {"spectral_spectral", arrangement::spectral_spectral}};
-inline constexpr named_value<mask_effect> effect_names[] = {{"none", mask_effect::none}, {"q", mask_effect::q},
-                                                            {"k", mask_effect::k},       {"qk", mask_effect::qk},
-                                                            {"v", mask_effect::v},       {"qkv", mask_effect::qkv}};
-inline constexpr named_value<spectral_scope> scope_names[] = {{"image", spectral_scope::image},
-                                                              {"window", spectral_scope::window}};
-inline constexpr named_value<mask_embedding_kind> embedding_names[] = {{"released", mask_embedding_kind::released},
-                                                                       {"tile_safe", mask_embedding_kind::tile_safe}};
-
-template <class Enum, std::size_t N>
-std::string name_of(Enum value, const named_value<Enum> (&names)[N]) {
-  for (const auto& n : names)
-    if (n.value == value) return std::string(n.name);
-  return "";
+/// "is 60.5, expected an integer"
+inline std::string is_not(const nlohmann::json& j, const std::string& expected) {
+  return "is " + j.dump().substr(0, 60) + ", expected " + expected;
 }
 
 /// Empty, or what is wrong.
-template <class Enum, std::size_t N>
-std::string parse_enum(const nlohmann::json& j, Enum& value, const named_value<Enum> (&names)[N]) {
-  std::string known;
-  for (const auto& n : names) {
-    if (j.is_string() && j.get_ref<const std::string&>() == n.name) {
-      value = n.value;
-      return "";
-    }
-    known += (known.empty() ? "" : ", ") + std::string(n.name);
-  }
-  return "is " + j.dump().substr(0, 60) + ", expected one of " + known;
-}
-
 inline std::string parse_int(const nlohmann::json& j, int& value) {
   // An unsigned number beyond int64 would compare as a negative one.
   const bool wraps = j.is_number_unsigned() && j.get<std::uint64_t>() > 1000000;
-  if (!j.is_number_integer() || wraps || j < -1000000 || j > 1000000)
-    return "is " + j.dump().substr(0, 60) + ", expected an integer";
+  if (!j.is_number_integer() || wraps || j < -1000000 || j > 1000000) return is_not(j, "an integer");
   value = j.get<int>();
   return "";
 }
 
-inline std::string parse_list(const nlohmann::json& j, std::array<int, max_stages>& list, int& count) {
-  if (!j.is_array() || j.empty() || j.size() > static_cast<std::size_t>(max_stages))
-    return "is " + j.dump().substr(0, 60) + ", expected 1 to " + std::to_string(max_stages) + " integers";
-  list = {};
-  for (std::size_t i = 0; i < j.size(); ++i)
-    if (const std::string wrong = parse_int(j[i], list[i]); !wrong.empty()) return "entry " + wrong;
-  count = static_cast<int>(j.size());
-  return "";
-}
+class fields_to_json {
+ public:
+  void operator()(const char* name, int value, field_range) { json[name] = value; }
+  void operator()(const char* name, bool value) { json[name] = value; }
+  template <class Enum, std::size_t N>
+  requires std::is_enum_v<Enum>
+  void operator()(const char* name, Enum value, const named_value<Enum> (&names)[N]) {
+    json[name] = std::string(name_of(value, names));
+  }
+  void operator()(const char* name, const field_list<const int>& list, field_range) {
+    json[name] = std::vector<int>(list.values, list.values + *list.count);
+  }
+  nlohmann::json json = nlohmann::json::object();
+};
+
+/// Takes the values of an object; the first thing that is wrong stays.
+class fields_from_json {
+ public:
+  explicit fields_from_json(const nlohmann::json& json) : json_(json) {}
+
+  void operator()(const char* name, int& value, field_range) {
+    if (const auto* j = find(name)) note(name, parse_int(*j, value));
+  }
+  void operator()(const char* name, bool& value) {
+    const auto* j = find(name);
+    if (j && !j->is_boolean()) return note(name, is_not(*j, "true or false"));
+    if (j) value = j->get<bool>();
+  }
+  template <class Enum, std::size_t N>
+  requires std::is_enum_v<Enum>
+  void operator()(const char* name, Enum& value, const named_value<Enum> (&names)[N]) {
+    const auto* j = find(name);
+    if (!j) return;
+    for (const auto& n : names)
+      if (j->is_string() && j->get_ref<const std::string&>() == n.name) return void(value = n.value);
+    note(name, is_not(*j, "one of " + list_names(names)));
+  }
+  void operator()(const char* name, const field_list<int>& to, field_range) {
+    const auto* j = find(name);
+    if (!j) return lists_.push_back({name, *to.count, to.count});
+    if (!j->is_array() || j->empty() || j->size() > static_cast<std::size_t>(to.capacity))
+      return note(name, is_not(*j, "1 to " + std::to_string(to.capacity) + " integers"));
+    std::fill_n(to.values, to.capacity, 0);
+    for (std::size_t i = 0; i < j->size(); ++i)
+      if (const std::string wrong = parse_int((*j)[i], to.values[i]); !wrong.empty())
+        return note(name, "entry " + wrong);
+    lists_.push_back({name, static_cast<int>(j->size()), to.count});
+  }
+
+  /// After the visit: sets what lists share, and tells what was wrong.
+  result<> finish() {
+    for (const auto& item : json_.items())
+      if (!known_.contains(item.key()))
+        return error(errc::bad_argument, "network: unknown key '" + printable(item.key(), 60) + "'");
+    if (!first_) return first_;
+    for (const list& l : lists_) {
+      for (const list& other : lists_)
+        if (other.count == l.count && other.length != l.length)
+          return error(errc::wrong_shape, std::string("network: ") + l.name + " has " + std::to_string(l.length) +
+                                              " entries, " + other.name + " has " + std::to_string(other.length));
+    }
+    for (const list& l : lists_) *l.count = l.length;
+    return {};
+  }
+
+ private:
+  struct list {
+    const char* name;
+    int length;
+    int* count;
+  };
+  const nlohmann::json* find(const char* name) {
+    known_.insert(name);
+    const auto at = json_.find(name);
+    return at == json_.end() ? nullptr : &*at;
+  }
+  void note(const char* name, const std::string& wrong) {
+    if (first_ && !wrong.empty()) first_ = error(errc::wrong_value, std::string("network: '") + name + "' " + wrong);
+  }
+
+  const nlohmann::json& json_;
+  std::set<std::string> known_;
+  std::vector<list> lists_;
+  result<> first_;
+};
 
 }  // namespace detail
 
-inline nlohmann::json config_to_json(const s2_config& c) {
-  nlohmann::json depths = nlohmann::json::array(), heads = nlohmann::json::array();
-  for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i) {
-    depths.push_back(c.depths[i]);
-    heads.push_back(c.heads[i]);
-  }
-  return {{"bands", c.bands},
-          {"channels", c.channels},
-          {"depths", depths},
-          {"heads", heads},
-          {"spectral_head_width", c.spectral_head_width},
-          {"window", c.window},
-          {"pad_multiple", c.pad_multiple},
-          {"shifted", c.shifted},
-          {"hidden", c.hidden},
-          {"layout", detail::name_of(c.layout, detail::arrangement_names)},
-          {"spatial_effect", detail::name_of(c.spatial_effect, detail::effect_names)},
-          {"spectral_effect", detail::name_of(c.spectral_effect, detail::effect_names)},
-          {"scope", detail::name_of(c.scope, detail::scope_names)},
-          {"embedding", detail::name_of(c.embedding, detail::embedding_names)}};
+template <class Config>
+nlohmann::json config_to_json(const Config& c) {
+  detail::fields_to_json visitor;
+  visit_fields(visitor, c);
+  return visitor.json;
 }
+inline nlohmann::json config_to_json(const s2_config& c) { return config_to_json<s2_config>(c); }
 
 /// Keys over the values of `c`, checked.
-inline result<s2_config> config_from_json(const nlohmann::json& j, s2_config c = {}) {
+template <class Config = s2_config>
+result<Config> config_from_json(const nlohmann::json& j, Config c = {}) {
   if (!j.is_object()) return error(errc::wrong_value, "network: not a JSON object");
-  int depths = c.stages, heads = c.stages;
-  for (const auto& item : j.items()) {
-    const std::string& key = item.key();
-    const nlohmann::json& v = item.value();
-    std::string wrong;
-    if (key == "bands")
-      wrong = detail::parse_int(v, c.bands);
-    else if (key == "channels")
-      wrong = detail::parse_int(v, c.channels);
-    else if (key == "depths")
-      wrong = detail::parse_list(v, c.depths, depths);
-    else if (key == "heads")
-      wrong = detail::parse_list(v, c.heads, heads);
-    else if (key == "spectral_head_width")
-      wrong = detail::parse_int(v, c.spectral_head_width);
-    else if (key == "window")
-      wrong = detail::parse_int(v, c.window);
-    else if (key == "pad_multiple")
-      wrong = detail::parse_int(v, c.pad_multiple);
-    else if (key == "hidden")
-      wrong = detail::parse_int(v, c.hidden);
-    else if (key == "layout")
-      wrong = detail::parse_enum(v, c.layout, detail::arrangement_names);
-    else if (key == "spatial_effect")
-      wrong = detail::parse_enum(v, c.spatial_effect, detail::effect_names);
-    else if (key == "spectral_effect")
-      wrong = detail::parse_enum(v, c.spectral_effect, detail::effect_names);
-    else if (key == "scope")
-      wrong = detail::parse_enum(v, c.scope, detail::scope_names);
-    else if (key == "embedding")
-      wrong = detail::parse_enum(v, c.embedding, detail::embedding_names);
-    else if (key == "shifted" && v.is_boolean())
-      c.shifted = v.get<bool>();
-    else if (key == "shifted")
-      wrong = "is " + v.dump().substr(0, 60) + ", expected true or false";
-    else
-      return error(errc::bad_argument, "network: unknown key '" + detail::printable(key, 60) + "'");
-    if (!wrong.empty()) return error(errc::wrong_value, "network: '" + key + "' " + wrong);
-  }
-  if (depths != heads)
-    return error(errc::wrong_shape,
-                 "network: depths has " + std::to_string(depths) + " entries, heads has " + std::to_string(heads));
-  c.stages = depths;
+  detail::fields_from_json visitor(j);
+  visit_fields(visitor, c);
+  if (auto ok = visitor.finish(); !ok) return ok.error();
   if (auto ok = check(c); !ok) return ok.error();
   return c;
 }

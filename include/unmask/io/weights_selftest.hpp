@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <span>
 #include <vector>
 
@@ -34,17 +35,51 @@ inline float selftest_value(std::uint64_t seed, index_t i) {
 
 }  // namespace detail
 
+/// What a self-test may cost, so that a small file cannot ask for much: its work and memory grow with what the file
+/// holds, beside an allowance that every network of a usual size stays below by far. The paper's network takes 3e8
+/// multiply-adds and 15 MB.
+struct selftest_limits {
+  double work;   ///< multiply-adds
+  double bytes;  ///< of a session
+
+  explicit selftest_limits(index_t parameters)
+      : work(2e9 + 4096 * static_cast<double>(parameters)), bytes(128e6 + 64 * static_cast<double>(parameters)) {}
+};
+
+/// Errors: `bad_argument` where the self-test would cost more than its limits.
+template <Model N>
+result<> check_selftest_cost(typename N::backend_type backend, const typename N::config_type& config,
+                             index_t parameters) {
+  const network_sizes sizes{1, selftest_side, selftest_side};
+  const selftest_limits most(parameters);
+  const double work = N::work(config, sizes);
+  const auto bytes = work <= most.work ? static_cast<double>(session<N>(backend, config, sizes).bytes()) : 0;
+  if (work <= most.work && bytes <= most.bytes) return {};
+  char text[240];
+  std::snprintf(text, sizeof text,
+                "the self-test of this configuration takes %.3g multiply-adds and %.0f MB, allowed for %td parameters: "
+                "%.3g and %.0f MB",
+                work, bytes / 1e6, parameters, most.work, most.bytes / 1e6);
+  if (!(work <= most.work))
+    std::snprintf(text, sizeof text,
+                  "the self-test of this configuration takes %.3g multiply-adds, allowed for %td parameters: %.3g",
+                  work, parameters, most.work);
+  return error(errc::bad_argument, text);
+}
+
 /// What the network makes of the test image: [16, 16, bands], row-major. Input is a masked cube, as in practice.
-template <class Backend>
-result<std::vector<float>> run_selftest(Backend backend, const s2_config& config, std::span<const float> parameters,
-                                        std::uint64_t seed) {
+template <Model N>
+result<std::vector<float>> run_selftest(typename N::backend_type backend, const typename N::config_type& config,
+                                        std::span<const float> parameters, std::uint64_t seed) {
+  if (auto ok = check_selftest_cost<N>(backend, config, static_cast<index_t>(parameters.size())); !ok)
+    return ok.error();
   const index_t side = selftest_side, bands = config.bands;
   tensor<float, 2> mask({side, side});
   tensor<float, 3> input({side, side, bands}), output({side, side, bands});
   for (index_t i = 0; i < mask.size(); ++i) mask.data()[i] = detail::selftest_value(seed, i);
   for (index_t i = 0; i < input.size(); ++i)
     input.data()[i] = mask.data()[i / bands] * detail::selftest_value(seed + 1, i);
-  auto network = session<float, Backend>::create(backend, config, parameters, side, side, mask.view());
+  auto network = session<N>::create(backend, config, parameters, side, side, mask.view());
   if (!network) return network.error();
   network->run(output.view(), input.view());
   return std::vector<float>(output.begin(), output.end());

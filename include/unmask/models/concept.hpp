@@ -60,7 +60,7 @@ concept Model = requires(N n, const N& c, const typename N::config_type& config,
   typename N::backend_type;
   N(typename N::backend_type{}, config, network_sizes{}, network_mode::inference);  // a checked configuration
 
-  /// Names the architecture in files, and in `last_layer` the parameters whose zeros make the network return its input.
+  /// The architecture in files; and how the names of the parameters begin that `last_zero` (train/) starts at zero.
   { N::architecture } -> std::convertible_to<std::string_view>;
   { N::last_layer } -> std::convertible_to<std::string_view>;
   { N::check(config) } -> std::same_as<result<>>;

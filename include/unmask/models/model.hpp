@@ -128,7 +128,7 @@ result<> fits(const basic_model<Config>& m, const model_use& use, const std::str
     return refuse(errc::bad_argument, "dispersion step " + count(m.dispersion_step), count(use.dispersion_step),
                   "--step says what the camera has, --weights takes another model");
   if (use.direction != m.direction)
-    return refuse(errc::bad_argument, "dispersion to the " + std::string(dispersion_name(m.direction)),
+    return refuse(errc::bad_argument, "dispersion direction " + std::string(dispersion_name(m.direction)),
                   std::string(dispersion_name(use.direction)), "--weights takes another model");
   if (m.wavelengths.empty() || use.wavelengths.empty()) return {};
   if (use.wavelengths.size() != m.wavelengths.size())

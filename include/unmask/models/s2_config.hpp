@@ -4,15 +4,19 @@
 /// All members are integers or enumerations, so a configuration can also be a template argument.
 
 #include <array>
+#include <concepts>
 #include <string>
+#include <type_traits>
 
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 #include "../nn/s2_block_parts.hpp"
+#include "concept.hpp"
+#include "fields.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
-inline constexpr int max_stages = 8;
+inline constexpr int max_stages = max_pins;  ///< each stage has one auxiliary prediction
 
 struct s2_config {
   int bands = 28;
@@ -36,6 +40,45 @@ struct s2_config {
   constexpr index_t padded(index_t n) const { return (n + pad_multiple - 1) / pad_multiple * pad_multiple; }
 };
 
+inline constexpr named_value<arrangement> arrangement_names[] = {{"parallel_concat", arrangement::parallel_concat},
+                                                                 {"parallel_sum", arrangement::parallel_sum},
+                                                                 {"spatial_spectral", arrangement::spatial_spectral},
+                                                                 {"spectral_spatial", arrangement::spectral_spatial},
+                                                                 {"spatial", arrangement::spatial},
+                                                                 {"spectral", arrangement::spectral},
+                                                                 {"spatial_spatial", arrangement::spatial_spatial},
+                                                                 {"spectral_spectral", arrangement::spectral_spectral}};
+inline constexpr named_value<mask_effect> mask_effect_names[] = {
+    {"none", mask_effect::none}, {"q", mask_effect::q}, {"k", mask_effect::k},
+    {"qk", mask_effect::qk},     {"v", mask_effect::v}, {"qkv", mask_effect::qkv}};
+inline constexpr named_value<spectral_scope> spectral_scope_names[] = {{"image", spectral_scope::image},
+                                                                       {"window", spectral_scope::window}};
+inline constexpr named_value<mask_embedding_kind> mask_embedding_names[] = {
+    {"released", mask_embedding_kind::released}, {"tile_safe", mask_embedding_kind::tile_safe}};
+
+/// Every field of the configuration: see models/fields.hpp.
+template <class Visitor, class Config>
+requires std::same_as<std::remove_const_t<Config>, s2_config>
+void visit_fields(Visitor& v, Config& c) {
+  const auto of_stages = [&](auto& values, const char* element) {
+    return field_list{values.data(), &c.stages, max_stages, "stages", element};
+  };
+  v("bands", c.bands, field_range{1, 4096});
+  v("channels", c.channels, field_range{1, 4096});
+  v("depths", of_stages(c.depths, "a depth"), field_range{1, 64});
+  v("heads", of_stages(c.heads, "heads"), field_range{1, 4096});
+  v("spectral_head_width", c.spectral_head_width, field_range{1, 4096});
+  v("window", c.window, field_range{1, 64});
+  v("pad_multiple", c.pad_multiple, field_range{1, 1024});
+  v("shifted", c.shifted);
+  v("hidden", c.hidden, field_range{1, 65536});
+  v("layout", c.layout, arrangement_names);
+  v("spatial_effect", c.spatial_effect, mask_effect_names);
+  v("spectral_effect", c.spectral_effect, mask_effect_names);
+  v("scope", c.scope, spectral_scope_names);
+  v("embedding", c.embedding, mask_embedding_names);
+}
+
 /// The small network of the demo, the tests and the small-cube trainings: E 30, depths 2,2, 3 heads.
 constexpr s2_config small_config(int bands = 28) {
   return {.bands = bands, .channels = 30, .stages = 2, .depths = {2, 2}, .heads = {3, 3}, .hidden = 120};
@@ -43,23 +86,17 @@ constexpr s2_config small_config(int bands = 28) {
 
 /// Whether a configuration can be built; the message names the first contradiction.
 inline result<> check(const s2_config& c) {
-  const auto bad = [](const std::string& what) { return error(errc::bad_argument, "s2_config: " + what); };
-  const auto str = [](int n) { return std::to_string(n); };
-  if (c.bands < 1 || c.bands > 4096) return bad("bands is " + str(c.bands) + ", expected 1..4096");
-  if (c.channels < 1 || c.channels > 4096) return bad("channels is " + str(c.channels) + ", expected 1..4096");
-  if (c.stages < 1 || c.stages > max_stages) return bad("stages is " + str(c.stages) + ", expected 1..8");
-  if (c.window < 1 || c.window > 64) return bad("window is " + str(c.window) + ", expected 1..64");
-  if (c.pad_multiple < c.window || c.pad_multiple > 1024 || c.pad_multiple % c.window != 0)
-    return bad("pad_multiple is " + str(c.pad_multiple) + ", expected a multiple of window " + str(c.window));
-  if (c.hidden < 1 || c.hidden > 65536) return bad("hidden is " + str(c.hidden) + ", expected 1..65536");
-  if (c.spectral_head_width < 1 || c.channels % c.spectral_head_width != 0)
-    return bad("spectral_head_width is " + str(c.spectral_head_width) + ", expected a divisor of channels " +
-               str(c.channels));
-  for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i) {
-    if (c.depths[i] < 1 || c.depths[i] > 64) return bad("a depth is " + str(c.depths[i]) + ", expected 1..64");
-    if (c.heads[i] < 1 || c.channels % c.heads[i] != 0)
-      return bad("heads is " + str(c.heads[i]) + ", expected a divisor of channels " + str(c.channels));
-  }
+  if (auto ok = check_fields(c, "s2_config"); !ok) return ok;
+  const auto bad = [](const char* name, int found, const std::string& expected) {
+    return error(errc::bad_argument,
+                 "s2_config: " + std::string(name) + " is " + std::to_string(found) + ", expected " + expected);
+  };
+  const std::string divisor = "a divisor of channels " + std::to_string(c.channels);
+  if (c.pad_multiple % c.window != 0)
+    return bad("pad_multiple", c.pad_multiple, "a multiple of window " + std::to_string(c.window));
+  if (c.channels % c.spectral_head_width != 0) return bad("spectral_head_width", c.spectral_head_width, divisor);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i)
+    if (c.channels % c.heads[i] != 0) return bad("heads", c.heads[i], divisor);
   return {};
 }
 

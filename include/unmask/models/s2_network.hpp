@@ -5,8 +5,9 @@
 ///   y = conv_last(conv_after_body(LN(t)) + f0) + x
 /// Images are reflect-padded to multiples of `pad_multiple` and cropped again; the mask comes padded (nn/padding.hpp).
 /// The object owns no memory: run `carve` on a measuring arena, then on a real one; after that nothing allocates.
-/// prepare, run and backward are defined outside the class: a program of several files can instantiate them in one
-/// (`extern template class s2_network<float, cpu>;` in the others) and compile the network once.
+/// The first `Model` (concept.hpp). What is long to compile is defined outside the class: a program of several files
+/// can instantiate it in one (`extern template class s2_network<float, cpu>;` in the others) and compile the network
+/// once.
 
 #include <span>
 
@@ -14,6 +15,7 @@
 #include "../nn/image_ops.hpp"
 #include "../nn/padding.hpp"
 #include "../nn/s2_block.hpp"
+#include "concept.hpp"
 #include "s2_parameters.hpp"
 #include "s2_plan.hpp"
 
@@ -22,23 +24,30 @@ namespace unmask::inline UNMASK_ABI {
 template <class T, class Backend>
 class s2_network {
  public:
-  using sizes = s2_sizes;
-  using mode = s2_mode;
+  using sizes = network_sizes;
+  using mode = network_mode;
   using value_type = T;
+  using backend_type = Backend;
+  using config_type = s2_config;
+
+  static constexpr std::string_view architecture = "S2-Transformer";
+  static constexpr std::string_view last_layer = "conv_last.";
 
   /// `config` must have passed `check`, sizes be at least 1.
-  s2_network(Backend backend, const s2_config& config, sizes s, mode m)
-      : be_(backend), c_(config), s_(s), plan_(config, s, m), params_(config), grads_(config) {}
+  s2_network(Backend backend, const s2_config& config, sizes s, mode m);
 
+  static result<> check(const s2_config& config) { return unmask::check(config); }
   static unmask::manifest manifest(const s2_config& config) { return make_manifest(config); }
+  static double work(const s2_config& config, sizes s) { return s2_work(config, s); }
   const s2_config& config() const { return c_; }
   index_t padded_height() const { return c_.padded(s_.height); }
   index_t padded_width() const { return c_.padded(s_.width); }
   int stages() const { return c_.stages; }
+  index_t blocks() const { return static_cast<index_t>(plan_.blocks.size()); }
   /// Residual branches that stochastic depth can drop: `keep` is [branches, B].
-  index_t branches() const { return 3 * static_cast<index_t>(plan_.blocks.size()); }
+  index_t branches() const { return 3 * blocks(); }
 
-  void carve(arena& a) { plan_.carve(a, be_); }
+  void carve(arena& a);
 
   /// Everything that depends on the parameters and the mask only, for `run` as often as it is wanted.
   void prepare(in<T, 3> mask, const T* parameters);
@@ -57,11 +66,8 @@ class s2_network {
                             c_.bands);
   }
 
-  /// Once after each `forward`, with the same arguments. dparameters accumulates; dpins has a view for each stage
-  /// (empty data: zero) or none; dx [B, H, W, bands] and dmask [B, H', W'] are overwritten, or left out with empty
-  /// views.
-  void backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy,
-                std::span<const array_view<const T, 4>> dpins, in<T, 4> /*x*/, in<T, 3> mask, const T* parameters,
+  /// Once after each `forward`, with the same mask, parameters and keep.
+  void backward(const input_gradients<T>& to, const output_gradients<T>& from, in<T, 3> mask, const T* parameters,
                 const T* keep = nullptr);
 
  private:
@@ -92,6 +98,15 @@ class s2_network {
   s2_params<const T> params_;
   s2_params<T> grads_;
 };
+
+template <class T, class Backend>
+s2_network<T, Backend>::s2_network(Backend backend, const s2_config& config, sizes s, mode m)
+    : be_(backend), c_(config), s_(s), plan_(config, s, m), params_(config), grads_(config) {}
+
+template <class T, class Backend>
+void s2_network<T, Backend>::carve(arena& a) {
+  plan_.carve(a, be_);
+}
 
 template <class T, class Backend>
 void s2_network<T, Backend>::prepare(in<T, 3> mask, const T* parameters) {
@@ -132,11 +147,14 @@ void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T
 }
 
 template <class T, class Backend>
-void s2_network<T, Backend>::backward(T* dparameters, out<T, 4> dx, out<T, 3> dmask, in<T, 4> dy,
-                                      std::span<const array_view<const T, 4>> dpins, in<T, 4> /*x*/, in<T, 3> mask,
+void s2_network<T, Backend>::backward(const input_gradients<T>& to, const output_gradients<T>& from, in<T, 3> mask,
                                       const T* parameters, const T* keep) {
   bind(params_, parameters);
-  bind(grads_, dparameters);
+  bind(grads_, to.parameters);
+  const array_view<const T, 4>& dy = from.output;
+  const auto& dpins = from.pins;
+  const array_view<T, 4>& dx = to.input;
+  const array_view<T, 3>& dmask = to.mask;
   auto& m = plan_;
   const index_t e = c_.channels, bands = c_.bands, n = s_.batch * padded_height() * padded_width(),
                 pixels = n / s_.batch;

@@ -79,4 +79,13 @@ inline manifest make_manifest(const s2_config& c) {
   return v.take();
 }
 
+/// Multiply-adds of one run, about: every weight meets every pixel once, and attention.
+inline double s2_work(const s2_config& c, const network_sizes& s) {
+  const double pixels = static_cast<double>(s.batch * c.padded(s.height) * c.padded(s.width));
+  double blocks = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i) blocks += c.depths[i];
+  const double tokens = static_cast<double>(c.window) * c.window + c.spectral_head_width;  // scores, then values
+  return pixels * (static_cast<double>(make_manifest(c).size) + blocks * 4 * tokens * c.channels);
+}
+
 }  // namespace unmask::inline UNMASK_ABI

@@ -11,15 +11,9 @@
 
 namespace unmask::inline UNMASK_ABI {
 
-struct s2_sizes {
-  index_t batch = 1, height = 0, width = 0;  ///< unpadded
-};
-
-enum class s2_mode {
-  inference,
-  training,
-  frugal_training,  ///< keeps one image a block instead of two and computes the other again: the same bits
-};
+/// Frugal training keeps one image a block instead of two and computes the other again.
+using s2_sizes = network_sizes;
+using s2_mode = network_mode;
 
 template <class T, class Backend>
 struct s2_plan {

@@ -17,135 +17,44 @@
 #include <vector>
 
 #include "session.hpp"
+#include "tiling.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
-/// One tile along one axis, in pixels of the image.
-struct tile_span {
-  index_t begin = 0, end = 0;  ///< answers for
-  index_t ramp = 0;            ///< of these, blended with the tile before
-  index_t from = 0, to = 0;    ///< reads
-  index_t size() const { return to - from; }
-};
-
-struct tiling {
-  std::vector<tile_span> rows, columns;
-
-  /// The largest region that any tile reads.
-  index_t height() const { return largest(rows); }
-  index_t width() const { return largest(columns); }
-  std::size_t count() const { return rows.size() * columns.size(); }
-
- private:
-  static index_t largest(const std::vector<tile_span>& spans) {
-    index_t most = 0;
-    for (const tile_span& s : spans) most = std::max(most, s.size());
-    return most;
-  }
-};
-
-/// Whether every pixel of the result depends on the whole image.
-inline bool spans_image(const s2_config& c) {
-  const s2_block b = make_block(c, 0, 0, c.pad_multiple, c.pad_multiple);
-  bool spectral = false;
-  for (index_t i = 0; i < b.branches(); ++i) spectral = spectral || b.branch(i) == branch_kind::spectral;
-  return spectral && c.scope == spectral_scope::image;
-}
-
-/// Whether every pixel depends on its row's whole mask.
-inline bool spans_rows(const s2_config& c) {
-  const s2_block b = make_block(c, 0, 0, c.pad_multiple, c.pad_multiple);
-  return c.embedding == mask_embedding_kind::released && (b.embeds_spatial() || b.embeds_spectral());
-}
-
-/// How many pixels away an input pixel can change an output pixel, along one axis and through windows and 3x3
-/// convolutions: 1 pixel a convolution; a block reaches to the edges of its windows.
-inline index_t reach(const s2_config& c) {
-  const auto floor_to = [&](index_t i, index_t shift) {
-    const index_t m = c.window, r = (i - shift) % m;
-    return i - (r < 0 ? r + m : r);
-  };
-  index_t most = 0;
-  for (index_t pixel = 0; pixel < c.window; ++pixel) {
-    index_t low = pixel - 2, high = pixel + 2;  // conv_last and conv_after_body
-    for (int i = c.stages; i-- > 0;) {
-      --low, ++high;
-      for (int j = c.depths[static_cast<std::size_t>(i)]; j-- > 0;) {
-        const index_t shift = make_block(c, i, j, c.pad_multiple, c.pad_multiple).grid.shift;
-        low = floor_to(low, shift), high = floor_to(high, shift) + c.window - 1;
-      }
-    }
-    most = std::max({most, pixel - low + 1, high - pixel + 1});  // conv_first, and the mask's 3x3
-  }
-  return most;
-}
-
-/// Cuts one axis. `tile` and `halo` are rounded up to `pad_multiple`; a tile of at least `size` is the whole axis.
-inline std::vector<tile_span> tile_spans(const s2_config& c, index_t size, index_t tile, index_t halo) {
-  tile = c.padded(std::max<index_t>(tile, 1)), halo = c.padded(std::max<index_t>(halo, 0));
-  const index_t ramp = std::min<index_t>(halo, c.pad_multiple);
-  std::vector<tile_span> spans;
-  for (index_t at = 0; at < size; at += tile) {
-    const index_t end = std::min(size, at + tile);
-    spans.push_back({at, end, at == 0 ? 0 : std::min(ramp, end - at), std::max<index_t>(0, at - halo),
-                     std::min(size, end + ramp + halo)});
-  }
-  return spans;
-}
-
-template <class T, class Backend>
+template <Model N>
 class tiled_session {
  public:
-  /// Errors are those of `session::create`; `parameters` must outlive the object.
-  static result<tiled_session> create(Backend be, const s2_config& config, std::span<const T> parameters,
+  using T = typename N::value_type;
+  using Backend = typename N::backend_type;
+  using config_type = typename N::config_type;
+
+  /// Errors are those of `session::create`. The parameters are copied.
+  static result<tiled_session> create(Backend be, const config_type& config, std::span<const T> parameters,
                                       tiling tiles) {
-    if (auto ok = check(config); !ok) return ok.error();
+    if (auto ok = N::check(config); !ok) return ok.error();
     if (tiles.count() == 0) return error(errc::wrong_shape, "tiled_session: no tiles");
-    tiled_session s(be, config, parameters, std::move(tiles));
-    s.block_ = memory_block(s.own_bytes());
+    tiled_session s(be, config, std::move(tiles));
+    s.block_ = memory_block(s.bytes());
     arena real(s.block_.data(), s.block_.bytes());
     s.carve(real);
+    if (auto ok = s.prepare(parameters); !ok) return ok.error();
     return s;
   }
 
-  /// Bytes that `create` and `run` take together.
-  static std::size_t bytes(const s2_config& config, const tiling& tiles, int threads) {
-    return session<T, Backend>::bytes(config, tiles.height(), tiles.width(), threads) +
-           tiled_session(Backend{}, config, {}, tiles).own_bytes();
+  /// Bytes that `create` takes.
+  static std::size_t bytes(const config_type& config, const tiling& tiles, int threads) {
+    Backend be{};
+    if constexpr (requires { Backend{.threads = threads}; }) be = Backend{.threads = threads};
+    return tiled_session(be, config, tiles).bytes();
   }
 
-  /// read(rows, columns, input [h, w, bands], mask [h, w]) fills the region [from, to) of both axes;
-  /// write(rows, columns, cube [h, w, bands]) gets [begin, end), tiles of a row from left to right, rows from the top.
-  /// Both return result<>; the first error ends the run.
-  template <class Read, class Write>
-  result<> run(Read&& read, Write&& write) {
-    for (std::size_t i = 0; i < tiles_.rows.size(); ++i)
-      for (std::size_t j = 0; j < tiles_.columns.size(); ++j) {
-        const tile_span &rows = tiles_.rows[i], &columns = tiles_.columns[j];
-        const array_view<T, 3> cube(cube_, rows.size(), columns.size(), config_.bands);
-        const array_view<T, 2> mask(mask_, rows.size(), columns.size());
-        if (auto done = read(rows, columns, cube, mask); !done) return done;
-        auto network = session<T, Backend>::create(be_, config_, parameters_, rows.size(), columns.size(), mask);
-        if (!network) return network.error();
-        network->run(cube, cube);
-        blend(cube, rows, columns, ramp_after(tiles_.rows, i), ramp_after(tiles_.columns, j));
-        if (auto done = write(rows, columns, answer(cube, rows, columns)); !done) return done;
-      }
-    return {};
-  }
-
- private:
-  tiled_session(Backend be, const s2_config& config, std::span<const T> parameters, tiling tiles)
-      : be_(be), config_(config), parameters_(parameters), tiles_(std::move(tiles)) {}
-
-  static index_t ramp_after(const std::vector<tile_span>& spans, std::size_t i) {
-    return i + 1 < spans.size() ? spans[i + 1].ramp : 0;
-  }
-
-  std::size_t own_bytes() {
-    arena counting;
-    carve(counting);
-    return counting.peak();
+  /// A plan without memory: `carve` on a measuring arena, then on a real one that outlives this, then `prepare`. The
+  /// configuration has passed `check`, there is at least one tile.
+  tiled_session(Backend be, const config_type& config, tiling tiles) : config_(config), tiles_(std::move(tiles)) {
+    for (const tile_span& rows : tiles_.rows)
+      for (const tile_span& columns : tiles_.columns)
+        if (!find(rows.size(), columns.size()))
+          sessions_.push_back({rows.size(), columns.size(), session<N>(be, config, {1, rows.size(), columns.size()})});
   }
 
   void carve(arena& a) {
@@ -154,6 +63,77 @@ class tiled_session {
     mask_ = a.take<T>(h * w);
     beside_ = a.take<T>(h * ramp_after(tiles_.columns, 0) * bands);
     above_ = a.take<T>(ramp_after(tiles_.rows, 0) * tiles_.columns.back().end * bands);
+    const std::size_t start = a.level();
+    std::size_t end = start;
+    for (sized& s : sessions_) {  // tiles take turns, and so do their sessions
+      a.release(start);
+      s.network.carve(a);
+      end = std::max(end, a.level());
+    }
+    a.release(end);
+    memory_ = end - start;
+    last_ = nullptr;
+  }
+
+  /// Errors: a number of parameters that contradicts the configuration.
+  result<> prepare(std::span<const T> parameters) {
+    sized& any = sessions_.front();
+    return any.network.prepare(parameters, in<T, 2>(mask_, any.height, any.width));
+  }
+
+  /// read(rows, columns, input [h, w, bands], mask [h, w]) fills the region [from, to) of both axes;
+  /// write(rows, columns, cube [h, w, bands]) gets [begin, end), tiles of a row from left to right, rows from the top.
+  /// Both return result<>; the first error ends the run. No heap.
+  template <class Read, class Write>
+  result<> run(Read&& read, Write&& write) {
+    for (std::size_t i = 0; i < tiles_.rows.size(); ++i)
+      for (std::size_t j = 0; j < tiles_.columns.size(); ++j) {
+        const tile_span &rows = tiles_.rows[i], &columns = tiles_.columns[j];
+        const array_view<T, 3> cube(cube_, rows.size(), columns.size(), config_.bands);
+        const array_view<T, 2> mask(mask_, rows.size(), columns.size());
+        if (auto done = read(rows, columns, cube, mask); !done) return done;
+        session<N>& network = take_turn(rows.size(), columns.size());
+        if (auto done = network.prepare(network.parameters(), mask); !done) return done;
+        network.run(cube, cube);
+        blend(cube, rows, columns, ramp_after(tiles_.rows, i), ramp_after(tiles_.columns, j));
+        if (auto done = write(rows, columns, answer(cube, rows, columns)); !done) return done;
+      }
+    return {};
+  }
+
+ private:
+  /// Sessions of all sizes lie in the same memory, which belongs to the one that was prepared last.
+  struct sized {
+    index_t height, width;
+    session<N> network;
+  };
+
+  session<N>* find(index_t height, index_t width) {
+    for (sized& s : sessions_)
+      if (s.height == height && s.width == width) return &s.network;
+    return nullptr;
+  }
+
+  /// A session counts on memory that is zero where it has not written; behind the parameters it now has another's.
+  session<N>& take_turn(index_t height, index_t width) {
+    session<N>* network = find(height, width);
+    if (network != last_) {
+      const auto parameters = std::as_bytes(network->parameters());
+      const auto kept = static_cast<index_t>(parameters.size());
+      std::byte* start = reinterpret_cast<std::byte*>(const_cast<T*>(network->parameters().data()));
+      std::fill(start + kept, start + memory_, std::byte{});
+    }
+    return *(last_ = network);
+  }
+
+  std::size_t bytes() {
+    arena counting;
+    carve(counting);
+    return counting.peak();
+  }
+
+  static index_t ramp_after(const std::vector<tile_span>& spans, std::size_t i) {
+    return i + 1 < spans.size() ? spans[i + 1].ramp : 0;
   }
 
   /// to = from at the border, its own value a ramp later. Equal values stay what they are, to the bit.
@@ -186,11 +166,12 @@ class tiled_session {
     return array_view<const T, 3>(cube_, h, w, index_t{bands});
   }
 
-  Backend be_;
-  s2_config config_;
-  std::span<const T> parameters_;
+  config_type config_;
   tiling tiles_;
-  memory_block block_;
+  std::vector<sized> sessions_;
+  session<N>* last_ = nullptr;  ///< whose turn it is
+  std::size_t memory_ = 0;      ///< bytes that they take turns in
+  memory_block block_;  ///< empty where the memory is the caller's
   T *cube_ = nullptr, *mask_ = nullptr;  ///< of a tile's region: input, then reconstruction; mask
   T* beside_ = nullptr;                  ///< [h, ramp, bands] columns that the tile to the left has for this one
   T* above_ = nullptr;                   ///< [ramp, W, bands] rows that the tiles above have for these

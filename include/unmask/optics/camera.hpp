@@ -84,24 +84,12 @@ class basic_camera {
   template <class Backend>
   void scaled_adjoint(const Backend& be, out<T, 3> x, in<T, 2> y, T scale) const {
     assert(y.extents() == geometry_.measurement_extents() && x.extents() == geometry_.cube_extents());
-    const index_t C = geometry_.bands;
     parallel_for(be, geometry_.lines(), [&](index_t i, int) {
       const line scene = scene_line(i), sensor = sensor_line(i);
       for (index_t j = 0; j < geometry_.line_length(); ++j) {
         const index_t pixel = scene.first + j * scene.stride;
-        const T* from = y.data() + sensor.first + j * sensor.stride;
-        const T m = scale * mask_.data()[pixel];
-        T* to = x.data() + pixel * C;
-        for (index_t c = 0; c < C; ++c) {
-          if (!placed()) {
-            to[c] = m * from[geometry_.step * c * sensor.stride];
-            continue;
-          }
-          const auto [first, part] = landing(c);
-          T light = (1 - part) * from[first * sensor.stride];
-          if (part > 0) light += part * from[(first + 1) * sensor.stride];
-          to[c] = m * light;
-        }
+        gather(x.data() + pixel * geometry_.bands, y.data() + sensor.first + j * sensor.stride, sensor.stride,
+               scale * mask_.data()[pixel]);
       }
     });
   }
@@ -116,6 +104,17 @@ class basic_camera {
   template <class Backend>
   void input(const Backend& be, out<T, 3> x, in<T, 2> y) const {
     scaled_adjoint(be, x, y, T(2) / static_cast<T>(geometry_.bands));
+  }
+
+  /// That of a part of the scene, x [h, w, C] from (top, left) on, of a canonical camera.
+  template <class Backend>
+  void input(const Backend& be, out<T, 3> x, in<T, 2> y, index_t top, index_t left) const {
+    assert(is_canonical() && y.extents() == geometry_.measurement_extents());
+    const T scale = T(2) / static_cast<T>(geometry_.bands);
+    parallel_for(be, x.extent(0), [&](index_t h, int) {
+      for (index_t w = 0; w < x.extent(1); ++w)
+        gather(&x(h, w, 0), &y(top + h, left + w), 1, scale * mask_(top + h, left + w));
+    });
   }
 
   /// d = diagonal of A A'; 0 where no light can arrive. With positions A A' has more than its diagonal.
@@ -213,6 +212,20 @@ class basic_camera {
 
   line scene_line(index_t i) const { return detail::scene_line(geometry_, i); }
   line sensor_line(index_t i) const { return detail::sensor_line(geometry_, i); }
+
+  /// A pixel's spectrum: m times the light that its bands sent to values `stride` apart, from that of band 0 on.
+  void gather(T* to, const T* from, index_t stride, T m) const {
+    for (index_t c = 0; c < geometry_.bands; ++c) {
+      if (!placed()) {
+        to[c] = m * from[geometry_.step * c * stride];
+        continue;
+      }
+      const auto [first, part] = landing(c);
+      T light = (1 - part) * from[first * stride];
+      if (part > 0) light += part * from[(first + 1) * stride];
+      to[c] = m * light;
+    }
+  }
 
   std::pair<index_t, T> landing(index_t c) const { return detail::landing<T>(geometry_, positions_, c); }
 

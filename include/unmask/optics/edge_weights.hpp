@@ -71,7 +71,7 @@ class edge_weights {
 
   /// body(at, access, D' w D x) for row h of all planes, D the differences, w their weights.
   template <class Body>
-  void each_roughness(index_t h, const float* x, Body&& body) const {
+  UNMASK_INLINE void each_roughness(index_t h, const float* x, Body&& body) const {
     const index_t W = layout_.width, K = layout_.count, row = layout_.row(), flat = h * W;
     const auto at_row = [&](const edge_images& e) {
       return edge_images{e.right + flat, e.down + flat, e.corner + flat};
@@ -139,7 +139,7 @@ class edge_weights {
   /// body(i, access, dots, squares) for the pixels of row h: the unit spectrum times each difference of x, and each
   /// |difference|^2.
   template <class Body>
-  void each_difference(index_t h, const float* x, Body&& body) const {
+  UNMASK_INLINE void each_difference(index_t h, const float* x, Body&& body) const {
     const index_t W = layout_.width, K = layout_.count, row = layout_.row();
     const float *plane = x + h * row, *units = unit_.data() + h * row;
     simd::each_pack<float>(W, [&](index_t i, auto access) {

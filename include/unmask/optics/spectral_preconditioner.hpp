@@ -99,15 +99,18 @@ class spectral_preconditioner {
                 *brightness = problem.edges.brightness_diagonal() + h * W;
     const float lambda = problem.lambda;
     simd::each_pack<float>(W, [&](index_t i, auto access) {
+      // of its own, not captured: a store could change what is captured, so it would be read again after each
+      const index_t planes = K, stride = W;
+      const float *along = unit + i, *from = x + first + i;
+      float* to = y + first + i;
       auto dot = pack::all(0.f);
-      for (index_t k = 0; k < K; ++k)
-        dot = pack::fma(access.load(unit + k * W + i), access.load(x + first + k * W + i), dot);
+      for (index_t k = 0; k < planes; ++k)
+        dot = pack::fma(access.load(along + k * stride), access.load(from + k * stride), dot);
       const auto colour = inverse_weights(access.load(colours + i), lambda);
       dot = dot * (inverse_weights(access.load(brightness + i), lambda) - colour);
-      for (index_t k = 0; k < K; ++k) {
-        const index_t at = k * W + i;
-        access.store(y + first + at, pack::fma(access.load(unit + at), dot, access.load(x + first + at) * colour));
-      }
+      for (index_t k = 0; k < planes; ++k)
+        access.store(to + k * stride,
+                     pack::fma(access.load(along + k * stride), dot, access.load(from + k * stride) * colour));
     });
   }
 

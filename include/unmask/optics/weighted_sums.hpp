@@ -16,7 +16,7 @@ struct row_pair {
 /// numbers each, because more loads than multiply-adds would be what it waits for (0.56 to 0.34 ms for A' of 256 x 256
 /// pixels).
 template <class Body>
-void weighted_sums(index_t n, const row_pair& rows, const float* x, index_t stride, Body&& body) {
+UNMASK_INLINE void weighted_sums(index_t n, const row_pair& rows, const float* x, index_t stride, Body&& body) {
   using pack = simd::pack<float>;
   constexpr index_t lanes = pack::lanes;
   const float *a0 = rows.first, *a1 = rows.second;

@@ -64,22 +64,29 @@ struct adamw_state {
   T* average = nullptr;
 };
 
-/// What update number `t` (the first is 1) does to one parameter; the gradient counts `factor` times (clip_factor).
+/// What differs from update to update.
+struct adamw_turn {
+  double rate = 0;
+  index_t number = 1;  ///< the first is 1
+  double factor = 1;   ///< the gradient counts so many times (clip_factor)
+};
+
+/// What an update does to one parameter.
 template <class T>
 struct adamw_update {
   T b1, b2, g1, g2, keep, size, root, epsilon, scale, old_part, new_part;
 
-  adamw_update(const adamw_options& options, double rate, index_t t, double factor)
+  adamw_update(const adamw_options& options, const adamw_turn& turn)
       : b1(static_cast<T>(options.beta1)),
         b2(static_cast<T>(options.beta2)),
         g1(static_cast<T>(1 - options.beta1)),
         g2(static_cast<T>(1 - options.beta2)),
-        keep(static_cast<T>(1 - rate * options.weight_decay)),
-        size(static_cast<T>(rate / (1 - std::pow(options.beta1, static_cast<double>(t))))),
-        root(static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, static_cast<double>(t))))),
+        keep(static_cast<T>(1 - turn.rate * options.weight_decay)),
+        size(static_cast<T>(turn.rate / (1 - std::pow(options.beta1, static_cast<double>(turn.number))))),
+        root(static_cast<T>(1 / std::sqrt(1 - std::pow(options.beta2, static_cast<double>(turn.number))))),
         epsilon(static_cast<T>(options.epsilon)),
-        scale(static_cast<T>(factor)) {
-    const auto steps = static_cast<double>(t);
+        scale(static_cast<T>(turn.factor)) {
+    const auto steps = static_cast<double>(turn.number);
     const double decay = std::min(options.average, (1 + steps) / (10 + steps));
     old_part = static_cast<T>(decay), new_part = static_cast<T>(1 - decay);
   }
@@ -95,9 +102,9 @@ struct adamw_update {
 
 /// One update of `n` parameters.
 template <class T, class Backend>
-void adamw_step(const Backend& backend, const adamw_options& options, double rate, index_t t, double factor,
-                T* parameters, const T* gradients, const adamw_state<T>& state, index_t n) {
-  const adamw_update<T> update(options, rate, t, factor);
+void adamw_step(const Backend& backend, const adamw_options& options, const adamw_turn& turn, T* parameters,
+                const T* gradients, const adamw_state<T>& state, index_t n) {
+  const adamw_update<T> update(options, turn);
   parallel_chunks(backend, n, [&](index_t, index_t begin, index_t end, int) {
     const adamw_update<T> u = update;  // a copy that no store can change: its numbers stay in registers
     for (index_t i = begin; i < end; ++i) u.step(parameters[i], state.first[i], state.second[i], gradients[i]);

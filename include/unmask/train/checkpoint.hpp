@@ -15,18 +15,20 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "../models/s2_config.hpp"
+#include "../models/fields.hpp"
 #include "checkpoint_file.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
 
 /// What the trainer owns and a checkpoint stores. The first part must be the same to resume, the rest is filled in.
-template <class T>
+template <class T, class Config>
 struct training_state {
-  s2_config config;
+  std::string_view architecture;  ///< names the network class; a literal
+  Config config;
   index_t batch = 0, height = 0, width = 0;
   std::uint64_t seed = 0;
 
@@ -40,36 +42,41 @@ struct training_state {
 
 namespace detail {
 
-/// The identity of a training as named numbers; what the number of stages leaves unused does not count.
-template <class T>
-std::vector<std::pair<std::string, std::int64_t>> identity(const training_state<T>& s) {
-  const s2_config& c = s.config;
-  std::vector<std::pair<std::string, std::int64_t>> list{
-      {"bytes of a number", sizeof(T)},
-      {"bands", c.bands},
-      {"channels", c.channels},
-      {"stages", c.stages},
-      {"spectral_head_width", c.spectral_head_width},
-      {"window", c.window},
-      {"pad_multiple", c.pad_multiple},
-      {"shifted", c.shifted},
-      {"hidden", c.hidden},
-      {"layout", static_cast<int>(c.layout)},
-      {"spatial_effect", static_cast<int>(c.spatial_effect)},
-      {"spectral_effect", static_cast<int>(c.spectral_effect)},
-      {"scope", static_cast<int>(c.scope)},
-      {"embedding", static_cast<int>(c.embedding)},
-      {"batch", s.batch},
-      {"crop height", s.height},
-      {"crop width", s.width},
-      {"seed", std::bit_cast<std::int64_t>(s.seed)},
-      {"parameters", static_cast<std::int64_t>(s.parameters.size())},
-      {"averaged parameters", static_cast<std::int64_t>(s.average.size())}};
-  for (std::size_t i = 0; i < static_cast<std::size_t>(max_stages); ++i) {
-    const bool used = static_cast<int>(i) < c.stages;
-    list.emplace_back("depths[" + std::to_string(i) + "]", used ? c.depths[i] : 0);
-    list.emplace_back("heads[" + std::to_string(i) + "]", used ? c.heads[i] : 0);
+using named_numbers = std::vector<std::pair<std::string, std::int64_t>>;
+
+/// A configuration's fields as named numbers; what a list's count leaves unused does not count.
+class identity_fields {
+ public:
+  explicit identity_fields(named_numbers& list) : list_(list) {}
+  void operator()(const char* name, int value, field_range) { list_.emplace_back(name, value); }
+  void operator()(const char* name, bool value) { list_.emplace_back(name, value); }
+  template <class Enum, std::size_t Count>
+  requires std::is_enum_v<Enum>
+  void operator()(const char* name, Enum value, const named_value<Enum> (&)[Count]) {
+    list_.emplace_back(name, static_cast<int>(value));
   }
+  void operator()(const char* name, const field_list<const int>& list, field_range) {
+    list_.emplace_back(list.count_name, *list.count);
+    for (int i = 0; i < list.capacity; ++i)
+      list_.emplace_back(std::string(name) + "[" + std::to_string(i) + "]", i < *list.count ? list.values[i] : 0);
+  }
+
+ private:
+  named_numbers& list_;
+};
+
+/// The identity of a training beside its architecture's name.
+template <class T, class Config>
+named_numbers identity(const training_state<T, Config>& s) {
+  named_numbers list{{"bytes of a number", sizeof(T)}};
+  identity_fields fields(list);
+  visit_fields(fields, s.config);
+  list.insert(list.end(), {{"batch", s.batch},
+                           {"crop height", s.height},
+                           {"crop width", s.width},
+                           {"seed", std::bit_cast<std::int64_t>(s.seed)},
+                           {"parameters", static_cast<std::int64_t>(s.parameters.size())},
+                           {"averaged parameters", static_cast<std::int64_t>(s.average.size())}});
   return list;
 }
 
@@ -89,12 +96,15 @@ inline void keep_previous(const std::string& path, const std::string& previous) 
 inline std::string previous_checkpoint(const std::string& path) { return path + ".previous"; }
 
 /// Errors: `not_writable` (no folder, no permission, full disk); the checkpoints that were there stay.
-template <class T>
-result<> save_checkpoint(const std::string& path, const training_state<T>& s) {
+template <class T, class Config>
+result<> save_checkpoint(const std::string& path, const training_state<T, Config>& s) {
   const auto identity = detail::identity(s);
   const std::size_t blocks = s.parameters.size() + s.first.size() + s.second.size() + s.average.size();
-  const std::size_t payload = (1 + identity.size() + 5) * 8 + blocks * sizeof(T) + s.losses.size() * sizeof(float);
+  const std::size_t payload =
+      s.architecture.size() + (2 + identity.size() + 5) * 8 + blocks * sizeof(T) + s.losses.size() * sizeof(float);
   detail::checkpoint_writer to(path, payload);
+  to.number(static_cast<std::uint64_t>(s.architecture.size()));
+  to.block(std::span<const char>(s.architecture));
   to.number(static_cast<std::uint64_t>(identity.size()));
   for (const auto& field : identity) to.number(field.second);
   to.number(static_cast<std::int64_t>(s.step));
@@ -112,13 +122,23 @@ result<> save_checkpoint(const std::string& path, const training_state<T>& s) {
 
 /// Fills `s`, whose first part and block sizes say what is expected; on an error `s` is as it was.
 /// Errors: `not_found`, `unreadable` (truncated, damaged, other version), `wrong_shape` (another training).
-template <class T>
-result<> load_checkpoint(const std::string& path, training_state<T>& s) {
+template <class T, class Config>
+result<> load_checkpoint(const std::string& path, training_state<T, Config>& s) {
   const auto bytes = detail::read_checkpoint_file(path);
   if (!bytes) return bytes.error();
   detail::checkpoint_reader from(*bytes);
   const auto identity = detail::identity(s);
   const auto damaged = [&] { return error(errc::unreadable, path + ": contents do not match their own sizes"); };
+  const auto letters = from.number<std::uint64_t>();
+  if (letters > 64) return damaged();
+  std::string architecture(static_cast<std::size_t>(letters), ' ');
+  from.block(std::span<char>(architecture));
+  if (!from.good()) return damaged();
+  for (char& c : architecture)
+    if (c < ' ' || c > '~') c = '?';
+  if (architecture != s.architecture)
+    return error(errc::wrong_shape,
+                 path + ": network is '" + architecture + "', expected '" + std::string(s.architecture) + "'");
   if (from.number<std::uint64_t>() != identity.size()) return damaged();
   for (const auto& [name, expected] : identity)
     if (const auto found = from.number<std::int64_t>(); found != expected)
@@ -148,8 +168,8 @@ struct resumed {
 };
 
 /// The last checkpoint or, where that one is missing or damaged, the previous.
-template <class T>
-result<resumed> resume_checkpoint(const std::string& path, training_state<T>& s) {
+template <class T, class Config>
+result<resumed> resume_checkpoint(const std::string& path, training_state<T, Config>& s) {
   const auto last = load_checkpoint(path, s);
   if (last) return resumed{path, ""};
   if (last.error().code() != errc::unreadable && last.error().code() != errc::not_found) return last.error();

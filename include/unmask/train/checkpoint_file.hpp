@@ -22,7 +22,7 @@
 namespace unmask::inline UNMASK_ABI::train::detail {
 
 inline constexpr char checkpoint_magic[9] = "unmaskCP";
-inline constexpr std::uint32_t checkpoint_version = 1;
+inline constexpr std::uint32_t checkpoint_version = 2;
 inline constexpr std::uint32_t byte_order_mark = 0x01020304;
 inline constexpr std::size_t checkpoint_header = 24, checkpoint_trailer = 8;
 

@@ -150,7 +150,7 @@ class sample_source {
 
   static result<> check(const std::vector<tensor<float, 3>>& scenes, const std::vector<tensor<float, 2>>& masks,
                         const sample_options& o) {
-    const auto size = [](index_t h, index_t w) { return optics::detail::shape_text(h, w); };
+    const auto size = [](index_t h, index_t w) { return "[" + std::to_string(h) + " x " + std::to_string(w) + "]"; };
     const auto number = [](index_t i) { return std::to_string(i); };
     if (auto ok = train::check(o); !ok) return ok;
     if (scenes.empty()) return error(errc::bad_argument, "samples: found no scene, expected at least one");
@@ -159,7 +159,7 @@ class sample_source {
     for (std::size_t i = 0; i < scenes.size(); ++i) {
       const auto& x = scenes[i];
       const std::string name = "samples: scene " + std::to_string(i);
-      if (auto ok = optics::detail::check_geometry({x.extent(0), x.extent(1), x.extent(2), o.step}); !ok) return ok;
+      if (auto ok = optics::check_cassi(x.extents(), {x.extent(0), x.extent(1)}, o.step); !ok) return ok.error();
       if (x.extent(2) != scenes[0].extent(2))
         return error(errc::wrong_shape, name + " has " + number(x.extent(2)) + " bands, expected " +
                                             number(scenes[0].extent(2)) + " as scene 0");

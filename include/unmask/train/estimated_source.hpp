@@ -10,13 +10,16 @@
 #include <utility>
 #include <vector>
 
-#include "../optics/initial_estimate.hpp"
+#include "../reconstruct/estimator.hpp"
 #include "dataset.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
 
+/// No scene is larger on a side.
+inline constexpr index_t largest_field = index_t{1} << 20;
+
 struct field_options {
-  optics::initial_estimate initial{.kind = optics::initial_kind::gap_tv};
+  initial_spec initial{.kind = initial_kind::gap_tv};
   index_t fields = 32;           ///< kept at a time
   index_t steps_per_field = 16;  ///< steps after which the oldest one is replaced
 };
@@ -32,7 +35,7 @@ class estimated_source {
     if (auto ok = check(options); !ok) return ok.error();
     sample_options whole = options;
     whole.batch = 1;
-    whole.height = whole.width = optics::detail::largest_extent;
+    whole.height = whole.width = largest_field;
     const auto include = [&](index_t h, index_t w) {
       whole.height = std::min(whole.height, h);
       whole.width = std::min(whole.width, w);
@@ -87,8 +90,7 @@ class estimated_source {
     const array_view<float, 3> truth(f.whole.truth.data(), H, W, C), input(f.whole.input.data(), H, W, C);
     whole_.template measure<float>(whole_.choose(seed, number, 0), y.view(), mask, truth);
     const optics::camera camera = whole_.template camera_of<float>(mask);
-    optics::check_initial(fields_.initial, camera).value();
-    optics::estimate_initially(backend, fields_.initial, camera, input, y.view());
+    planned_estimate(fields_.initial, camera).value()->run(backend, input, y.view());
     f.number = number;
     f.seed = seed;
   }

@@ -49,8 +49,8 @@ inline constexpr int hopeless_steps = 10;
 
 /// `source`: a sample_source or an estimated_source.
 /// Errors: options, a source that does not fit the trainer, a checkpoint that cannot be written, a diverged loss.
-template <class T, class Backend, class Source, class Observer>
-result<fit_end> fit(trainer<T, Backend>& net, Source&& source, const fit_options& options, Observer&& observer) {
+template <Model N, class Source, class Observer>
+result<fit_end> fit(trainer<N>& net, Source&& source, const fit_options& options, Observer&& observer) {
   if (auto ok = check(options); !ok) return ok.error();
   const sample_options& samples = source.options();
   const trainer_options& planned = net.options();
@@ -61,7 +61,7 @@ result<fit_end> fit(trainer<T, Backend>& net, Source&& source, const fit_options
                                         std::to_string(net.config().bands));
   auto& state = net.state();
   const index_t steps = options.plan.steps();
-  auto samples_of_step = source.template make_batch<T>();
+  auto samples_of_step = source.template make_batch<typename N::value_type>();
   loss_spec spec = options.loss;
   int wasted = 0;
   const auto save = [&]() -> result<> {
@@ -88,7 +88,7 @@ result<fit_end> fit(trainer<T, Backend>& net, Source&& source, const fit_options
                                           ", the last " + std::to_string(hopeless_steps) + " steps were lost");
     const bool go_on = observer.on_step(report, spec.kind);
     if (validation_due()) {
-      const auto quality = validate<T>(net.backend(), net.config(), net.inference_parameters(), *options.validation);
+      const auto quality = validate<N>(net.backend(), net.config(), net.inference_parameters(), *options.validation);
       if (!quality) return quality.error();
       const bool best = quality->psnr > state.best_psnr;
       if (best) state.best_psnr = quality->psnr, state.best_step = state.step;

@@ -67,14 +67,21 @@ double encoding_psnr(const Backend& backend, in<T, 4> pin, in<T, 3> mask, in<T, 
   return -10 * std::log10(square);
 }
 
-/// Both terms; `destimate` [B, H, W, C] and `dpins` are overwritten.
+/// Gradients of both terms, overwritten: [B, H, W, C], and one view a pin or none.
+template <class T>
+struct encoding_gradients {
+  array_view<T, 4> estimate;
+  std::span<const array_view<T, 4>> pins;
+};
+
+/// Both terms.
 template <class T, class Backend>
-double mask_encoding_loss(const Backend& backend, const penalty& rho, double factor, out<T, 4> destimate,
-                          std::span<const std::type_identity_t<array_view<T, 4>>> dpins, in<T, 4> estimate,
+double mask_encoding_loss(const Backend& backend, const penalty& rho, double factor,
+                          const std::type_identity_t<encoding_gradients<T>>& to, in<T, 4> estimate,
                           std::span<const std::type_identity_t<array_view<const T, 4>>> pins, in<T, 3> mask,
                           in<T, 4> truth) {
-  return mask_encoding_term<T>(backend, rho, factor, dpins, pins, mask, truth) +
-         reconstruction_loss<T>(backend, rho, destimate, estimate, truth);
+  return mask_encoding_term<T>(backend, rho, factor, to.pins, pins, mask, truth) +
+         reconstruction_loss<T>(backend, rho, to.estimate, estimate, truth);
 }
 
 }  // namespace unmask::inline UNMASK_ABI::train

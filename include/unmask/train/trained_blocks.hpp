@@ -31,7 +31,8 @@ class trained_blocks {
   }
 
   /// After the last carve: `state` shows the blocks, or zeros that the device gets before it works.
-  void show(training_state<T>& state) {
+  template <class Config>
+  void show(training_state<T, Config>& state) {
     const auto n = static_cast<std::size_t>(size_);
     if (remote) host_.resize(5 * n);
     const auto view = [&](std::size_t i, T* block) { return std::span<T>(remote ? host_.data() + i * n : block, n); };
@@ -43,7 +44,8 @@ class trained_blocks {
   }
 
   /// The host looks at `state`; where it `may_change` it, the device gets the blocks again before the next step.
-  void fetch(const Backend& be, const training_state<T>& state, bool may_change) const {
+  template <class Config>
+  void fetch(const Backend& be, const training_state<T, Config>& state, bool may_change) const {
     if constexpr (remote) {
       if (newer_ == side::device)
         for (const auto& [shown, block] : pairs(state)) download(be, shown.data(), block, size_of(shown));
@@ -52,7 +54,8 @@ class trained_blocks {
     }
   }
   /// Before the device reads its blocks.
-  void send(const Backend& be, const training_state<T>& state) const {
+  template <class Config>
+  void send(const Backend& be, const training_state<T, Config>& state) const {
     if constexpr (remote) {
       if (newer_ != side::host) return;
       for (const auto& [shown, block] : pairs(state)) upload(be, block, shown.data(), size_of(shown));
@@ -74,7 +77,8 @@ class trained_blocks {
   enum class side { host, device, neither };
 
   static index_t size_of(std::span<T> block) { return static_cast<index_t>(block.size()); }
-  std::array<std::pair<std::span<T>, T*>, 4> pairs(const training_state<T>& s) const {
+  template <class Config>
+  std::array<std::pair<std::span<T>, T*>, 4> pairs(const training_state<T, Config>& s) const {
     return {{{s.parameters, parameters},
              {s.first, moments.first},
              {s.second, moments.second},

@@ -16,8 +16,8 @@
 #include "../core/tensor.hpp"
 #include "../metrics/quality.hpp"
 #include "../models/session.hpp"
-#include "../optics/initial_estimate.hpp"
 #include "../optics/noise.hpp"
+#include "../reconstruct/estimator.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
 
@@ -41,7 +41,7 @@ class validation_set {
   template <class Backend = ref>
   static result<validation_set> create(const std::vector<tensor<float, 3>>& scenes, const tensor<float, 2>& mask,
                                        index_t step, const optics::noise_model& noise = {}, std::uint64_t seed = 1,
-                                       const optics::initial_estimate& initial = {}, const Backend& be = {}) {
+                                       const initial_spec& initial = {}, const Backend& be = {}) {
     validation_set set;
     if (scenes.empty()) return error(errc::bad_argument, "validation: found no scene, expected at least one");
     if (auto ok = optics::check_noise(noise); !ok) return ok.error();
@@ -60,15 +60,15 @@ class validation_set {
       }
       const auto camera = optics::camera::create(s.mask.view(), C, step);
       if (!camera) return error(camera.error().code(), name + ": " + camera.error().message());
-      if (auto ok = optics::check_initial(initial, *camera); !ok)
-        return error(ok.error().code(), name + ": " + ok.error().message());
+      auto start = planned_estimate(initial, *camera);
+      if (!start) return error(start.error().code(), name + ": " + start.error().message());
       tensor<float, 2> y(camera->geometry().measurement_extents());
       camera->forward(be, y.view(), s.truth.view());
       optics::noise_model scaled = noise;
       scaled.full_scale *= static_cast<double>(C) / 2;
       if (noise.shot != optics::shot_noise::none || noise.read_sigma > 0)
         optics::add_noise(be, y.view(), scaled, seed + i);
-      optics::estimate_initially(be, initial, *camera, s.input.view(), y.view());
+      (*start)->run(be, s.input.view(), y.view());
       for (float m : s.mask) {
         s.hidden.push_back(m < .5f);
         s.open.push_back(!(m < .5f));
@@ -86,11 +86,12 @@ class validation_set {
 };
 
 /// Reconstructs and compares every scene. Errors: a network that does not fit them, an estimate that is not finite.
-template <class T, class Backend>
-result<validation_report> validate(const Backend& backend, const s2_config& config, std::span<const T> parameters,
-                                   const validation_set& set) {
+template <Model N>
+result<validation_report> validate(const typename N::backend_type& backend, const typename N::config_type& config,
+                                   std::span<const typename N::value_type> parameters, const validation_set& set) {
+  using T = typename N::value_type;
   validation_report report;
-  std::optional<session<T, Backend>> network;  // scenes of one size share their mask's corner, and so the session
+  std::optional<session<N>> network;  // scenes of one size share their mask's corner, and so the session
   std::array<index_t, 3> size{};
   double hidden = 0, open = 0;
   index_t hidden_scenes = 0, open_scenes = 0;
@@ -102,7 +103,7 @@ result<validation_report> validate(const Backend& backend, const s2_config& conf
     if (!network || size != s.truth.extents()) {
       tensor<T, 2> mask({H, W});
       std::copy(s.mask.begin(), s.mask.end(), mask.begin());
-      auto made = session<T, Backend>::create(backend, config, parameters, H, W, mask.view());
+      auto made = session<N>::create(backend, config, parameters, H, W, mask.view());
       if (!made) return made.error();
       network.emplace(std::move(*made));
       size = s.truth.extents();

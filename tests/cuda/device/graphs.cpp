@@ -28,8 +28,8 @@ TEST_CASE("a session that is played back") {
   const auto mask = unmask_test::seeded<float>(height * width, 1, 0, 1);
   own_stream stream;
   const auto cubes = [&](cuda be) {
-    auto s = session<float, cuda>::create(be, c, parameters, height, width,
-                                          array_view<const float, 2>(mask.data(), height, width));
+    auto s = session<s2_network<float, cuda>>::create(be, c, parameters, height, width,
+                                                      array_view<const float, 2>(mask.data(), height, width));
     REQUIRE(bool(s));
     std::vector<float> all;
     for (std::uint64_t i = 0; i < 4; ++i) {  // ordinary, recorded, played back twice
@@ -48,7 +48,7 @@ TEST_CASE("a session that is played back") {
 TEST_CASE("training steps that are played back") {
   own_stream stream;
   const auto weights = [&](cuda be) {
-    auto t = train::trainer<float, cuda>::create(be, tiny_training::tiny, tiny_training::options()).value();
+    auto t = train::trainer<s2_network<float, cuda>>::create(be, tiny_training::tiny, tiny_training::options()).value();
     const auto s = tiny_training::source();
     auto samples = s.make_batch<float>();
     for (index_t i = 0; i < 12; ++i) {

@@ -2,5 +2,5 @@
 
 #include <unmask/cuda.cuh>
 
-template class unmask::session<float, unmask::cuda>;
-template class unmask::train::trainer<float, unmask::cuda>;
+template class unmask::session<unmask::s2_network<float, unmask::cuda>>;
+template class unmask::train::trainer<unmask::s2_network<float, unmask::cuda>>;

@@ -42,9 +42,9 @@ struct total_finish {
 }  // namespace detail
 
 template <class T, std::same_as<cuda> Backend>
-void adamw_step(const Backend& be, const adamw_options& options, double rate, index_t t, double factor, T* parameters,
+void adamw_step(const Backend& be, const adamw_options& options, const adamw_turn& turn, T* parameters,
                 const T* gradients, const adamw_state<T>& state, index_t n) {
-  launch_each(be, n, detail::adamw_each<T>{{options, rate, t, factor}, parameters, gradients, state});
+  launch_each(be, n, detail::adamw_each<T>{{options, turn}, parameters, gradients, state});
 }
 
 /// *sum = the squares of a block's numbers; `sum` and `scratch` (loss_scratch numbers) lie in device memory.

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The losses on a GPU: the same formulas as their host twins, whose penalties and weights they share. `loss` and
-/// `scratch` (loss_scratch numbers) lie in device memory; nothing waits for the device.
+/// The losses on a GPU: the same formulas as their host twins, whose penalties and weights they share. What a
+/// `loss_place` names lies in device memory; nothing waits for the device.
 
 #include <concepts>
 #include <span>
@@ -145,8 +145,9 @@ struct aware_pin_gradient_each {
 
 /// reconstruction_loss of reconstruction_loss.hpp into *loss.
 template <class T, std::same_as<cuda> Backend>
-void reconstruction_loss_to(const Backend& be, double* loss, const penalty& rho, out<T, 4> destimate, in<T, 4> estimate,
-                            in<T, 4> truth, in<T, 4> weight, double* scratch) {
+void reconstruction_loss_to(const Backend& be, loss_place to, const penalty& rho, out<T, 4> destimate,
+                            in<T, 4> estimate, in<T, 4> truth, in<T, 4> weight) {
+  double *const loss = to.loss, *const scratch = to.scratch;
   detail::with_penalty(rho, [&](auto form) {
     using F = decltype(form);
     detail::sum_up(be, truth.size(),
@@ -162,10 +163,11 @@ void reconstruction_loss_to(const Backend& be, double* loss, const penalty& rho,
 
 /// mask_encoding_term of mask_encoding_loss.hpp into *loss.
 template <class T, std::same_as<cuda> Backend>
-void mask_encoding_term_to(const Backend& be, double* loss, const penalty& rho, double factor,
+void mask_encoding_term_to(const Backend& be, loss_place to, const penalty& rho, double factor,
                            std::span<const std::type_identity_t<array_view<T, 4>>> dpins,
                            std::span<const std::type_identity_t<array_view<const T, 4>>> pins, in<T, 3> mask,
-                           in<T, 4> truth, double* scratch) {
+                           in<T, 4> truth) {
+  double *const loss = to.loss, *const scratch = to.scratch;
   const index_t height = truth.extent(1), width = truth.extent(2), bands = truth.extent(3);
   if (pins.empty()) return fill(be, loss, 1, 0.);
   for (std::size_t k = 0; k < pins.size(); ++k)
@@ -191,9 +193,11 @@ void mask_encoding_term_to(const Backend& be, double* loss, const penalty& rho, 
 
 /// mask_aware_loss of mask_aware_loss.hpp into *loss.
 template <class T, std::same_as<cuda> Backend>
-void mask_aware_loss_to(const Backend& be, double* loss, const penalty& rho, const mask_aware_options& options,
-                        out<T, 4> destimate, out<T, 4> dpin, in<T, 4> estimate, in<T, 4> pin, in<T, 4> truth,
-                        double* scratch) {
+void mask_aware_loss_to(const Backend& be, loss_place to, const penalty& rho, const mask_aware_options& options,
+                        const std::type_identity_t<mask_aware_gradients<T>>& gradients, in<T, 4> estimate, in<T, 4> pin,
+                        in<T, 4> truth) {
+  double *const loss = to.loss, *const scratch = to.scratch;
+  const array_view<T, 4>&destimate = gradients.estimate, &dpin = gradients.pin;
   const index_t bands = truth.extent(3);
   const detail::row_walk pins{truth.extent(1), truth.extent(2) * bands, pin.extent(1), pin.extent(2) * bands};
   detail::with_penalty(rho, [&](auto form) {

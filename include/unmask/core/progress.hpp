@@ -9,13 +9,13 @@
 #include <cstdio>
 #include <string>
 
-#include "../core/view.hpp"
+#include "view.hpp"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <unistd.h>
 #endif
 
-namespace unmask::inline UNMASK_ABI::train {
+namespace unmask::inline UNMASK_ABI {
 
 /// "0:07", "12:34", "3:04:05"; "-:--" for what is not known.
 inline std::string format_duration(double seconds) {
@@ -29,7 +29,7 @@ inline std::string format_duration(double seconds) {
   return text;
 }
 
-class progress {
+class progress_line {
  public:
   struct options {
     const char* label = "train";
@@ -39,13 +39,13 @@ class progress {
 
   /// `first` steps of `total` were done before (a resumed run): they count for the bar, not for the speed. Nor does the
   /// first step that is made: it may prepare data for minutes, and the time that is left would come out as days.
-  explicit progress(index_t total, index_t first, const options& o)
+  explicit progress_line(index_t total, index_t first, const options& o)
       : options_(o), total_(std::max<index_t>(total, 1)), first_(first), start_(clock::now()), last_(start_) {
 #if defined(__unix__) || defined(__APPLE__)
     terminal_ = o.stream && isatty(fileno(o.stream));
 #endif
   }
-  explicit progress(index_t total) : progress(total, 0, options()) {}
+  explicit progress_line(index_t total) : progress_line(total, 0, options()) {}
 
   /// After `done` steps; `what` is appended ("loss 0.0123  psnr 24.1").
   void update(index_t done, const char* what) {
@@ -104,4 +104,4 @@ class progress {
   bool begun_ = false, terminal_ = false, finished_ = false, open_line_ = false;
 };
 
-}  // namespace unmask::inline UNMASK_ABI::train
+}  // namespace unmask::inline UNMASK_ABI

@@ -1,0 +1,76 @@
+#pragma once
+
+/// One reconstruction on any backend: methods.cpp compiles it for cpu, device_cuda.cpp for cuda.
+
+#include <cmath>
+#include <optional>
+#include <unmask/metrics/mask_trace.hpp>
+#include <unmask/reconstruct/reconstructor.hpp>
+
+#include "methods.hpp"
+
+namespace program {
+
+/// A bar for each stage of a reconstruction.
+class reconstruction_progress {
+ public:
+  explicit reconstruction_progress(initial_kind kind) : start_(method_name(kind, false)) {}
+
+  void operator()(const unmask::reconstruct_progress& p) {
+    using stage = unmask::reconstruct_stage;
+    if (p.stage == stage::network) return;  // a tenth of a second
+    if (!bar_ || p.stage != shown_) {
+      bar_.reset();
+      label_ = p.stage == stage::estimate ? start_ : p.stage == stage::tiles ? "tiles" : "refinement";
+      bar_.emplace(p.of, 0, unmask::progress_line::options{.label = label_.c_str()});
+      shown_ = p.stage;
+    }
+    char text[64] = "";
+    if (p.residual >= 0) std::snprintf(text, sizeof text, "residual %.4f", static_cast<double>(p.residual));
+    bar_->update(p.done, text);
+  }
+
+ private:
+  std::string start_, label_;
+  unmask::reconstruct_stage shown_ = unmask::reconstruct_stage::estimate;
+  std::optional<unmask::progress_line> bar_;
+};
+
+inline double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s) {
+  tensor<float, 2> reprojected(s.measurement.extents());
+  s.camera.forward(c.backend(), reprojected.view(), cube.view());
+  double difference = 0, energy = 0;
+  for (index_t i = 0; i < reprojected.size(); ++i) {
+    const double y = s.measurement.data()[i], d = reprojected.data()[i] - y;
+    difference += d * d;
+    energy += y * y;
+  }
+  return energy > 0 ? std::sqrt(difference / energy) : 0;
+}
+
+template <class Backend>
+result<estimate> run_method_on(const Backend& be, const context& c, const snapshot& s, unmask::model m,
+                               const unmask::reconstruct_options& options) {
+  const bool network = options.network && !m.parameters.empty();
+  estimate e{method_name(m.initial.kind, network), {}};
+  {
+    auto r = unmask::reconstructor<Backend>::create(be, m, s.camera, options);
+    if (!r) return r.error();
+    m.parameters = std::vector<float>();
+    const auto start = std::chrono::steady_clock::now();
+    e.cube = tensor<float, 3>(s.geometry().cube_extents());
+    r->run(e.cube.view(), s.measurement.view(), reconstruction_progress(m.initial.kind));
+    if (auto ok = r->status(); !ok) return ok.error();
+    e.seconds = seconds_since(start);
+  }  // its memory goes before that of the file comes
+  for (const float v : e.cube)
+    if (!std::isfinite(v))
+      return error(errc::wrong_value, e.name + ": the reconstruction holds a value that is not finite");
+  e.reprojection = reprojection_error(c, e.cube, s);
+  const unmask::in<float, 3> x = e.cube.view();
+  e.trace = unmask::metrics::mask_trace(c.backend(), x, s.camera.mask());
+  e.chance = unmask::metrics::chance_trace(c.backend(), x, s.camera.mask());
+  return e;
+}
+
+}  // namespace program

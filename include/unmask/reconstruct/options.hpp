@@ -1,0 +1,55 @@
+#pragma once
+
+/// What a reconstructor can be told, and what it tells while it runs.
+
+#include <limits>
+#include <string>
+
+#include "../core/result.hpp"
+#include "../core/view.hpp"
+#include "../optics/spectral_tv_options.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+/// Passes of refinement: most scenes gain up to the eighth, some through a binary mask lose after the second
+/// (docs/decisions.md).
+inline constexpr index_t usual_refinements = 6;
+
+struct reconstruct_options {
+  bool network = true;  ///< false: what the network starts from is the result
+  /// After a network that starts from spectral TV: passes in which similar patches and the measurement correct its
+  /// result. Fewer are taken the noisier a measurement is, down to none. 0: the network's result is the last.
+  index_t refinements = usual_refinements;
+  float noise_weight = optics::spectral_tv_options().noise_weight;  ///< spectral TV's; `calibrate` finds a camera's
+  /// Memory in bytes that a reconstructor may take, the cube included; 0: no limit. Where more is needed it works tile
+  /// by tile, each with `halo` pixels around it; `tile` > 0 sets the tile's side itself. Only networks that start from
+  /// HM have tiles: the other estimates need the whole image.
+  std::size_t memory_limit = 0;
+  index_t tile = 0, halo = 32;
+};
+
+inline result<> check(const reconstruct_options& o) {
+  const auto refuse = [](const char* name, double found, const char* expected) {
+    char text[128];
+    std::snprintf(text, sizeof text, "reconstruct: %s is %g, expected %s", name, found, expected);
+    return error(errc::bad_argument, text);
+  };
+  if (o.refinements < 0 || o.refinements > 1000)
+    return refuse("refinements", static_cast<double>(o.refinements), "0..1000");
+  if (!(o.noise_weight >= 0 && o.noise_weight <= 1e6f))
+    return refuse("noise weight", static_cast<double>(o.noise_weight), "a number in [0, 1e6]");
+  if (o.tile < 0 || o.tile > 65536) return refuse("tile", static_cast<double>(o.tile), "0..65536 pixels");
+  if (o.halo < 0 || o.halo > 4096) return refuse("halo", static_cast<double>(o.halo), "0..4096 pixels");
+  return {};
+}
+
+enum class reconstruct_stage { estimate, network, refinement, tiles };
+
+/// Told after each part of a stage. `residual` is |A x - y| / |y| after a part of the estimate, else NaN.
+struct reconstruct_progress {
+  reconstruct_stage stage = reconstruct_stage::estimate;
+  index_t done = 0, of = 0;
+  float residual = std::numeric_limits<float>::quiet_NaN();
+};
+
+}  // namespace unmask::inline UNMASK_ABI

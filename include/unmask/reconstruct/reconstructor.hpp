@@ -1,0 +1,187 @@
+#pragma once
+
+/// Measurement in, cube out: the estimate that a network starts from, the network, and, after spectral TV, refinement
+/// by what was measured and by what the image has more than once. Everything that depends on camera and model alone is
+/// done in `create`, in one block of memory; a stream of snapshots through one camera then costs no set-up.
+///
+///   auto model = io::read_weights("general.safetensors");
+///   auto camera = optics::camera::create(mask, model->config.bands);
+///   auto r = reconstructor<cpu>::create({.threads = 4}, *model, *camera);
+///   r->run(cube, measurement);   // noexcept, no heap
+///
+/// The bits of a cube depend on measurement, camera, model and options, not on the number of threads and not on what
+/// ran before.
+
+#include <cassert>
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "../models/session.hpp"
+#include "../optics/similar_patches.hpp"
+#include "../optics/spectral_tv_refine.hpp"
+#include "estimator.hpp"
+#include "options.hpp"
+#include "tiles.hpp"
+
+namespace unmask::inline UNMASK_ABI {
+
+template <class Backend, Model Network = s2_network<float, Backend>>
+class reconstructor {
+ public:
+  using model_type = basic_model<typename Network::config_type>;
+
+  /// Copies what it needs of model and camera. A model without parameters has no network: its estimate is the result.
+  /// Errors: options out of range; a model for other bands, another step or direction (`fits`); GAP-TV for a camera
+  /// with measured positions; parameters that contradict the configuration; a memory limit that cannot be kept; a
+  /// device without memory.
+  static result<reconstructor> create(const Backend&, const model_type&, const optics::camera&,
+                                      const reconstruct_options& = {});
+
+  /// The bytes that `create` takes on the host and keeps, beside what a device takes; errors as in `create`.
+  static result<std::size_t> bytes(const Backend&, const model_type&, const optics::camera&,
+                                   const reconstruct_options& = {});
+  std::size_t bytes() const { return bytes_; }
+
+  /// cube [H, W, C] from a measurement, [H, W + step (C - 1)] for dispersion to the right, in the cube's units: y is
+  /// the sum over bands of mask times cube. `progress(reconstruct_progress)` after each part.
+  template <class Progress>
+  void run(out<float, 3> cube, in<float, 2> measurement, Progress&& progress) noexcept;
+  void run(out<float, 3> cube, in<float, 2> measurement) noexcept;
+
+  /// The same tile by tile: `write(row, column, part [h, w, C])` gets the cube's parts, each row of tiles from the
+  /// left, rows from the top, and returns result<>; the first error ends the run. For a reconstructor with tiles, whose
+  /// memory does not grow with the image: a cube that is written as it comes is never there as a whole.
+  template <class Write, class Progress>
+  result<> run_tiles(in<float, 2> measurement, Write&& write, Progress&& progress);
+  template <class Write>
+  result<> run_tiles(in<float, 2> measurement, Write&& write) {
+    return run_tiles(measurement, write, [](const reconstruct_progress&) {});
+  }
+
+  /// One tile, where the whole image is reconstructed at once.
+  const tiling& tiles() const { return parts_->tiles; }
+  const optics::camera& camera() const { return parts_->turned ? *parts_->turned : parts_->camera; }
+  initial_kind starts_from() const { return parts_->start->kind(); }
+  bool has_network() const { return parts_->network.has_value(); }
+  /// After `run`: whether the backend did all of it. Only a device fails.
+  result<> status() const { return finish(backend_); }
+
+ private:
+  static constexpr bool remote = storage<Backend>::remote;
+
+  /// Solvers keep the camera's address, so the parts stay where they are when a reconstructor moves.
+  struct parts {
+    optics::camera camera;                   ///< disperses to the right
+    std::optional<optics::camera> turned{};  ///< the given one, where that does not
+    std::optional<estimator> start{};
+    tiling tiles{};
+    std::optional<session<Network>> network{};
+    std::optional<tiled_session<Network>> tiled{};  ///< instead, where there is more than one tile
+    std::optional<optics::similar_patches> patches{};
+  };
+
+  reconstructor(const Backend& be, const reconstruct_options& options) : backend_(be), options_(options) {}
+
+  static result<reconstructor> plan(const Backend&, const model_type&, const optics::camera&,
+                                    const reconstruct_options&);
+  result<> plan_tiles(const model_type&);
+  void measure();
+  void carve(arena&);
+  template <class Progress>
+  void run_canonical(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
+  template <class Progress>
+  void refine(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
+
+  Backend backend_;
+  reconstruct_options options_;
+  std::unique_ptr<parts> parts_;
+  memory_block block_;
+  std::size_t bytes_ = 0;
+  float *y_ = nullptr, *x_ = nullptr;  ///< measurement and cube of the camera that disperses to the right
+};
+
+template <class Backend, Model Network>
+template <class Progress>
+void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement, Progress&& progress) noexcept {
+  const parts& p = *parts_;
+  const auto& g = p.camera.geometry();
+  if (p.tiled) {
+    (void)run_tiles(  // a copy does not fail
+        measurement,
+        [&](index_t row, index_t column, in<float, 3> part) -> result<> {
+          for (index_t h = 0; h < part.extent(0); ++h)
+            std::copy_n(&part(h, 0, 0), part.extent(1) * g.bands, &cube(row + h, column, 0));
+          return {};
+        },
+        progress);
+    return;
+  }
+  if (!p.turned) return run_canonical(cube, measurement, progress);
+  const array_view<float, 2> y(y_, g.height, g.measurement_width());
+  const array_view<float, 3> x(x_, g.height, g.width, g.bands);
+  p.turned->to_canonical(host_of(backend_), y, measurement);
+  run_canonical(x, y, progress);
+  p.turned->from_canonical(host_of(backend_), cube, x);
+}
+
+template <class Backend, Model Network>
+void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement) noexcept {
+  run(cube, measurement, [](const reconstruct_progress&) {});
+}
+
+template <class Backend, Model Network>
+template <class Write, class Progress>
+result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Write&& write, Progress&& progress) {
+  parts& p = *parts_;
+  if (!p.tiled) return error(errc::bad_argument, "reconstruct: run_tiles needs options with tiles or a memory limit");
+  const auto of = static_cast<index_t>(p.tiles.count());
+  index_t done = 0;
+  return p.tiled->run(
+      [&](const tile_span& rows, const tile_span& columns, out<float, 3> input, out<float, 2> mask) -> result<> {
+        p.camera.input(host_of(backend_), input, measurement, rows.from, columns.from);
+        for (index_t h = 0; h < rows.size(); ++h)
+          std::copy_n(&p.camera.mask()(rows.from + h, columns.from), columns.size(), &mask(h, 0));
+        return {};
+      },
+      [&](const tile_span& rows, const tile_span& columns, in<float, 3> part) -> result<> {
+        if (auto ok = write(rows.begin, columns.begin, part); !ok) return ok;
+        progress(reconstruct_progress{reconstruct_stage::tiles, ++done, of});
+        return {};
+      });
+}
+
+template <class Backend, Model Network>
+template <class Progress>
+void reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+  parts& p = *parts_;
+  assert(x.extents() == p.camera.geometry().cube_extents());
+  assert(y.extents() == p.camera.geometry().measurement_extents());
+  const index_t of = p.start->reports();
+  p.start->run(host_of(backend_), x, y, [&](index_t done, float residual) {
+    progress(reconstruct_progress{reconstruct_stage::estimate, done, of, residual});
+  });
+  if (!p.network) return;
+  p.network->run(x, x);
+  progress(reconstruct_progress{reconstruct_stage::network, 1, 1});
+  if (p.patches) refine(x, y, progress);
+}
+
+/// The noisier the measurement, the fewer passes: each explains more of the noise too.
+template <class Backend, Model Network>
+template <class Progress>
+void reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+  const auto& host = host_of(backend_);
+  optics::spectral_tv& tv = *parts_->start->spectral();
+  const auto passes = static_cast<index_t>(std::lround(static_cast<float>(options_.refinements) * tv.certainty()));
+  if (passes <= 0) return;
+  tv.correct(host, x, y);
+  for (index_t k = 0; k < passes; ++k) {
+    tv.refine(host, *parts_->patches, x, y);
+    progress(reconstruct_progress{reconstruct_stage::refinement, k + 1, passes});
+  }
+}
+
+}  // namespace unmask::inline UNMASK_ABI
+
+#include "reconstructor_plan.hpp"

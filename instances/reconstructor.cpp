@@ -1,0 +1,3 @@
+#include "instances.hpp"
+
+template class unmask::reconstructor<unmask::cpu>;

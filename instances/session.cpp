@@ -1,0 +1,3 @@
+#include "instances.hpp"
+
+template class unmask::session<unmask_instances::network>;

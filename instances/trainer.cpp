@@ -1,0 +1,3 @@
+#include "instances.hpp"
+
+template class unmask::train::trainer<unmask_instances::network>;
