@@ -14,16 +14,16 @@ struct gate {};
 }  // namespace op
 
 template <>
-struct kernel<op::gate, ref> {
+struct kernel<op::gate, ref> : no_scratch {
   template <class T>
-  static void forward(T* y, const T* x, const T* g, index_t n, index_t c) {
-    for (index_t i = 0; i < n * c; ++i) y[i] = x[i] * g[i % c];
+  static void forward(const ref&, T* y, const T* x, const T* g, row_sizes s) {
+    for (index_t i = 0; i < s.rows * s.channels; ++i) y[i] = x[i] * g[i % s.channels];
   }
-  template <class T>
-  static void backward(T* dx, T* dg, const T* dy, const T* x, const T* g, index_t n, index_t c) {
-    for (index_t i = 0; i < n * c; ++i) {
-      dx[i] = dy[i] * g[i % c];   // gradients of activations are written,
-      dg[i % c] += dy[i] * x[i];  // gradients of parameters are added
+  template <class Backend, class T>
+  static void backward(const Backend&, T* dx, T* dg, const T* dy, const T* x, const T* g, row_sizes s) {
+    for (index_t i = 0; i < s.rows * s.channels; ++i) {
+      dx[i] = dy[i] * g[i % s.channels];   // gradients of activations are written,
+      dg[i % s.channels] += dy[i] * x[i];  // gradients of parameters are added
     }
   }
 };
@@ -32,8 +32,9 @@ struct kernel<op::gate, ref> {
 template <>
 struct kernel<op::gate, cpu> : kernel<op::gate, ref> {
   template <class T>
-  static void forward(T* y, const T* x, const T* g, index_t n, index_t c) {
-    for (index_t i = 0; i < n; ++i)
+  static void forward(const cpu&, T* y, const T* x, const T* g, row_sizes s) {
+    const index_t c = s.channels;
+    for (index_t i = 0; i < s.rows; ++i)
       simd::transform<T>(
           c, y + i * c, [](auto v, auto w) { return v * w; }, x + i * c, g);
   }
@@ -44,14 +45,15 @@ struct kernel<op::gate, cpu> : kernel<op::gate, ref> {
 int main() {
   using namespace unmask;
   constexpr index_t n = 3, c = 5;
+  constexpr row_sizes size{n, c};
   unmask::random draw(1);
   std::vector<double> x(n * c), g(c), dy(n * c), y(n * c), dx(n * c), dg(c), twin(n * c);
   for (auto* values : {&x, &g, &dy})
     for (double& v : *values) v = draw.normal();
 
-  kernel<op::gate, ref>::backward(dx.data(), dg.data(), dy.data(), x.data(), g.data(), n, c);
+  kernel<op::gate, ref>::backward(ref{}, dx.data(), dg.data(), dy.data(), x.data(), g.data(), size);
   const auto loss = [&] {  // <dy, y>: its gradient is what backward computes from dy
-    kernel<op::gate, ref>::forward(y.data(), x.data(), g.data(), n, c);
+    kernel<op::gate, ref>::forward(ref{}, y.data(), x.data(), g.data(), size);
     double sum = 0;
     for (std::size_t i = 0; i < y.size(); ++i) sum += dy[i] * y[i];
     return sum;
@@ -60,7 +62,7 @@ int main() {
   std::printf("gradient check: dx %.1e, dg %.1e (at most 1e-6)\n", input.error, weight.error);
 
   loss();
-  kernel<op::gate, cpu>::forward(twin.data(), x.data(), g.data(), n, c);
+  kernel<op::gate, cpu>::forward(cpu{}, twin.data(), x.data(), g.data(), size);
   const bool same = twin == y;
   std::printf("cpu twin equals the reference: %s\n", same ? "yes" : "no");
   return input.passed(1e-6) && weight.passed(1e-6) && same ? 0 : 1;

@@ -18,7 +18,7 @@ template <class Backend>
 void rows_feed_forward(benchmark::State& s) {
   window<rows_block<Backend>> m(s);
   beside_peak<float>(s, m.flops(8. * static_cast<double>(m.c)), 1, [&] {
-    unmask::ffn_forward<Backend, float>(m.be, m.shape.feed, m.images.y, m.images.x, nullptr, m.p.feed, 1, tokens,
+    unmask::ffn_forward<Backend, float>(m.be, m.shape.feed, m.images.y, m.images.x, m.p.feed, {nullptr, 1, tokens},
                                         m.scratch.feed);
   });
 }

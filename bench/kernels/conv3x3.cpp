@@ -22,23 +22,25 @@ enum direction { forward, weight_gradient };
 struct images {
   unmask::conv_sizes size;
   int threads;
-  std::vector<float> x, y, parameters, gradient, packed, partials;
+  std::vector<float> x, y, parameters, gradient, scratch;
 
   explicit images(const benchmark::State& s)
       : size{s.range(0), s.range(1), s.range(1), s.range(2), s.range(3)}, threads(static_cast<int>(s.range(4))) {
     unmask::random draw(1);
     for (auto [values, n] :
          {std::pair{&x, pixels() * size.in_channels}, std::pair{&y, pixels() * size.out_channels},
-          std::pair{&parameters, size.parameters()}, std::pair{&gradient, size.parameters()},
-          std::pair{&packed, size.scratch(threads)}, std::pair{&partials, unmask::max_chunks * size.partial()}}) {
+          std::pair{&parameters, weights() + size.out_channels}, std::pair{&gradient, weights() + size.out_channels},
+          std::pair{&scratch,
+                    unmask::kernel<unmask::op::conv3x3, unmask::cpu>::scratch({.threads = threads}, size, true)}}) {
       values->resize(static_cast<std::size_t>(n));
       for (float& v : *values) v = static_cast<float>(draw.normal());
     }
   }
+  index_t weights() const { return 9 * size.in_channels * size.out_channels; }
   index_t pixels() const { return size.batch * size.height * size.width; }
   template <class T>
   unmask::conv_params<T> bind(T* block) const {
-    return {block, block + 9 * size.in_channels * size.out_channels};
+    return {block, block + weights()};
   }
   double flops() const {
     const index_t taps = (3 * size.height - 2) * (3 * size.width - 2);
@@ -55,10 +57,10 @@ void conv3x3(benchmark::State& s) {
   const auto p = i.bind(static_cast<const float*>(i.parameters.data()));
   bench::beside_peak<float>(s, i.flops(), i.threads, [&] {
     if (Way == forward)
-      kernel::forward<float>(be, i.y.data(), i.x.data(), p, i.size, i.packed.data());
+      kernel::forward<float>(be, i.y.data(), i.x.data(), p, i.size, i.scratch.data());
     else
       kernel::backward<float>(be, nullptr, i.bind(i.gradient.data()), i.y.data(), i.x.data(), p, i.size,
-                              i.partials.data(), i.packed.data());
+                              i.scratch.data());
   });
 }
 

@@ -44,17 +44,13 @@ struct one_block {
   one_block(index_t channels, index_t side, bool training, int number = 0)
       : shape(unmask::make_block(block_config(channels), 0, number, side, side)) {
     unmask::random draw(1);
-    unmask::parameter_binder<const float> count(nullptr);
-    unmask::visit_block(count, shape, p);
-    parameters.resize(static_cast<std::size_t>(count.used()));
+    parameters.resize(static_cast<std::size_t>(unmask::parameter_count(shape)));
     gradients.resize(parameters.size());
     mask.resize(static_cast<std::size_t>(side * side));
     for (float& v : parameters) v = static_cast<float>(0.1 * draw.normal());
     for (float& v : mask) v = static_cast<float>(draw.uniform());
-    unmask::parameter_binder<const float> bind(parameters.data());
-    unmask::visit_block(bind, shape, p);
-    unmask::parameter_binder<float> bind_gradients(gradients.data());
-    unmask::visit_block(bind_gradients, shape, dp);
+    p = unmask::bind_parameters<const float>(shape, static_cast<const float*>(parameters.data()));
+    dp = unmask::bind_parameters<float>(shape, gradients.data());
     unmask::arena measure;
     carve(measure, training);
     memory = unmask::memory_block(measure.peak());
@@ -62,20 +58,21 @@ struct one_block {
     carve(real, training);
     float* all = reinterpret_cast<float*>(memory.data());
     for (std::size_t i = 0; i < memory.bytes() / sizeof(float); ++i) all[i] = static_cast<float>(draw.normal());
-    Kernel::template prepare<float>(be, made, shape, mask.data(), p, 1, scratch);
+    Kernel::template prepare<float>(be, made, shape, batch(), p, scratch);
   }
 
   index_t tokens() const { return shape.grid.height * shape.grid.width; }
   index_t values() const { return tokens() * shape.channels(); }
 
-  void forward() { Kernel::template forward<float>(be, shape, images, mask.data(), nullptr, p, 1, made, scratch); }
+  void forward() { Kernel::template forward<float>(be, shape, images, batch(), p, made, scratch); }
   /// From the same gradient every time: repeated on its own result it would leave the range of a float.
   void backward() {
     std::copy_n(spare, values(), d);
-    Kernel::template backward<float>(be, shape, d, nullptr, dp, images, mask.data(), nullptr, p, 1, made, scratch);
+    Kernel::template backward<float>(be, shape, {d, nullptr, dp}, images, batch(), p, made, scratch);
   }
 
  private:
+  unmask::block_batch<float> batch() const { return {mask.data(), nullptr, 1}; }
   static Backend one_thread() {
     if constexpr (requires { Backend{.threads = 1}; })
       return {.threads = 1};

@@ -42,7 +42,7 @@ void product(benchmark::State& s) {
                              : unmask::rows_of(static_cast<const float*>(o.a.data()), o.k);
   benchmark::DoNotOptimize(o.c.data());
   bench::beside_peak<float>(s, o.flops(), 1, [&] {
-    unmask::multiply(Backend{}, o.c.data(), o.n, left, static_cast<const float*>(o.b.data()), o.n, o.m, o.n, o.k);
+    unmask::multiply(Backend{}, {o.c.data(), o.n}, left, {o.b.data(), o.n}, {o.m, o.n, o.k});
   });
 }
 

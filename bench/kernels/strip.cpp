@@ -46,8 +46,8 @@ template <class Backend>
 void rows_multiply(benchmark::State& s) {
   operands o(s);
   beside_peak<float>(s, o.flops(), 1, [&] {
-    unmask::multiply(Backend{}, o.y.data(), o.n, unmask::rows_of(static_cast<const float*>(o.x.data()), o.k),
-                     static_cast<const float*>(o.w.data()), o.n, tokens, o.n, o.k);
+    unmask::multiply(Backend{}, {o.y.data(), o.n}, unmask::rows_of(static_cast<const float*>(o.x.data()), o.k),
+                     {o.w.data(), o.n}, {tokens, o.n, o.k});
   });
 }
 
@@ -55,8 +55,8 @@ template <class Backend>
 void rows_weight_gradient(benchmark::State& s) {
   operands o(s);
   beside_peak<float>(s, o.flops(), 1, [&] {
-    unmask::multiply_add(Backend{}, o.g.data(), o.n, unmask::transposed(static_cast<const float*>(o.x.data()), o.k),
-                         static_cast<const float*>(o.y.data()), o.n, o.k, o.n, tokens);
+    unmask::multiply_add(Backend{}, {o.g.data(), o.n}, unmask::transposed(static_cast<const float*>(o.x.data()), o.k),
+                         {o.y.data(), o.n}, {o.k, o.n, tokens});
   });
 }
 
@@ -98,13 +98,13 @@ void strip_scatter(benchmark::State& s) {
 
 void rows_gather(benchmark::State& s) {
   window<rows_block<ref>> m(s);
-  const auto& w = m.scratch.spatial.windows[0];
+  const auto& w = m.scratch.spatial.slots[0];
   light(s, m, 0, 2, [&] { unmask::gather_window(w.x, m.images.x, m.shape.grid, 0, m.c); });
 }
 
 void rows_scatter(benchmark::State& s) {
   window<rows_block<ref>> m(s);
-  const auto& w = m.scratch.spatial.windows[0];
+  const auto& w = m.scratch.spatial.slots[0];
   light(s, m, 0, 2, [&] { unmask::scatter_window(m.images.y, w.x, 1.f, m.shape.grid, 0, m.c); });
 }
 
@@ -116,9 +116,10 @@ void strip_norm(benchmark::State& s) {
 template <class Backend>
 void rows_norm(benchmark::State& s) {
   window<rows_block<Backend>> m(s);
-  const auto& w = m.scratch.spatial.windows[0];
+  const auto& w = m.scratch.spatial.slots[0];
   light(s, m, 8, 2, [&] {
-    unmask::kernel<op::layer_norm, Backend>::forward(w.u, w.mean, w.rstd, w.x, m.p.spatial[0].norm, tokens, m.c);
+    unmask::kernel<op::layer_norm, Backend>::template forward<float>(m.be, w.u, {w.mean, w.rstd}, w.x,
+                                                                     m.p.spatial[0].norm, {tokens, m.c});
   });
 }
 
@@ -136,7 +137,7 @@ void strip_mask_values(benchmark::State& s) {
   const auto& mask = m.made.weights.spatial_mask;
   strip::window_places(w.places, m.shape.grid, 4);
   beside_peak<float>(s, 18. * static_cast<double>(tokens * c), 1, [&] {
-    strip::mask_values(w.spatial_e, w.taps, m.mask.data(), mask.rows, mask, m.shape.embedding, m.shape.grid, w.places,
+    strip::mask_values(w.spatial_e, w.taps, {m.mask.data(), mask.rows}, mask, m.shape.embedding, m.shape.grid, w.places,
                        c);
   });
 }
@@ -145,11 +146,10 @@ void strip_mask_values(benchmark::State& s) {
 template <class Backend>
 void rows_mask_values(benchmark::State& s) {
   window<rows_block<Backend>> m(s);
-  const unmask::mask_sizes sizes{1, side, side, m.c};
-  beside_peak<float>(s, m.flops(9), 1, [&] {
-    unmask::mask_embedding_forward<Backend, float>(m.be, m.scratch.spatial_e, m.mask.data(), m.p.spatial_embedding,
-                                                   m.shape.embedding, sizes, m.scratch.embedding);
-  });
+  const unmask::embedding_inputs<float> in{
+      m.mask.data(), m.p.spatial_embedding, m.shape.embedding, {1, side, side, m.c}};
+  beside_peak<float>(s, m.flops(9), 1,
+                     [&] { unmask::mask_embedding_forward(m.be, m.scratch.e.spatial, in, m.scratch.embedding); });
 }
 
 void products(benchmark::internal::Benchmark* b) {

@@ -86,9 +86,9 @@ spent timed_window(const block& b, index_t window) {
   const strip::rows<float> y{w.y, s.out.inputs * strip::width<float>};
   const strip::rows<const float> in{w.masked, s.in.outputs * strip::width<float>};
   for (index_t h = 0; h < l.spatial.heads; ++h)
-    strip::head_forward(y.from(h * d).data, y.stride, in.from(h * d).data, in.from(c + h * d).data,
-                        in.from(2 * c + h * d).data, s.position + h * n * n,
-                        strip::shift_mask<float>(b.scratch.fused.shift_masks, l.grid, window),
+    strip::head_forward(y.from(h * d).data, y.stride,
+                        {in.from(h * d).data, in.from(c + h * d).data, in.from(2 * c + h * d).data,
+                         s.position + h * n * n, strip::shift_mask<float>(b.scratch.fused.shift_masks, l.grid, window)},
                         strip::head_shape{count, d, in.stride}, w.scores);
   lap(spatial);
   const auto& p = b.p.spectral[s.step.spectral];
@@ -160,7 +160,8 @@ component convolutions() {
        {std::tuple{bands, channels, 1}, std::tuple{channels, channels, 5}, std::tuple{channels, bands, 1}}) {
     const unmask::conv_sizes s{1, side, side, in, out};
     std::vector<float> x(static_cast<std::size_t>(pixels * in), 0.5f), y(static_cast<std::size_t>(pixels * out)),
-        weights(static_cast<std::size_t>(s.parameters()), 0.1f), packed(static_cast<std::size_t>(s.scratch(1)));
+        weights(static_cast<std::size_t>(9 * in * out + out), 0.1f),
+        packed(static_cast<std::size_t>(unmask::kernel<unmask::op::conv3x3, cpu>::scratch({.threads = 1}, s, false)));
     const unmask::conv_params<const float> p{weights.data(), weights.data() + 9 * in * out};
     sum.seconds += times * timed([&] {
                      unmask::kernel<unmask::op::conv3x3, cpu>::forward<float>(cpu{.threads = 1}, y.data(), x.data(), p,
@@ -177,8 +178,8 @@ component image_norms() {
   std::vector<float> x(static_cast<std::size_t>(pixels * channels), 0.5f), y(x.size()), saved(2 * pixels),
       p(2 * channels, 1.f);
   const double t = timed([&] {
-    unmask::image_norm_forward<cpu, float>(cpu{.threads = 1}, y.data(), x.data(), {p.data(), p.data() + channels},
-                                           pixels, channels, saved.data());
+    unmask::image_norm_forward<cpu, float>(cpu{.threads = 1}, y.data(), {saved.data(), saved.data() + pixels}, x.data(),
+                                           {p.data(), p.data() + channels}, {pixels, channels});
   });
   return {"norms of the image", 2 * t, 0, 0, 2 * 2 * static_cast<double>(pixels * channels) * sizeof(float)};
 }

@@ -72,9 +72,8 @@ std::vector<T> run(const Backend& be, const sizes& s) {
     std::copy(drawn.begin(), drawn.end(), weights.begin() + part.offset);
   }
   const std::vector<T> mask = numbers<T>(pixels, 2, 0, 1), keep = numbers<T>(3 * s.batch, 3, .5, 1.5);
-  block_params<const T> p{};
-  parameter_binder<const T> bind(weights.data());
-  visit_block(bind, l, p);
+  const auto p = bind_parameters<const T>(l, static_cast<const T*>(weights.data()));
+  const block_batch<T> in{mask.data(), s.keep ? keep.data() : nullptr, s.batch};
 
   typename block::template prepared<T> made;
   typename block::template scratch<T> scratch;
@@ -90,8 +89,8 @@ std::vector<T> run(const Backend& be, const sizes& s) {
   memory_block memory(counting.peak());
   arena real(memory.data(), memory.bytes());
   carve(real);
-  block::prepare(be, made, l, mask.data(), p, s.batch, scratch);
-  block::forward(be, l, images, mask.data(), s.keep ? keep.data() : nullptr, p, s.batch, made, scratch);
+  block::prepare(be, made, l, in, p, scratch);
+  block::forward(be, l, images, in, p, made, scratch);
   return in_place ? x : y;
 }
 
@@ -130,7 +129,7 @@ TEST_CASE("a fused block gives the reference's result") {
 
 TEST_CASE("as many windows of the paper's network fit into a multiprocessor of an H100 as registers are left for") {
   const auto room = [](auto body) {
-    body.a.sets = detail::token_sets::windows({8, 8, 8, 4});
+    body.a.sets = token_sets::windows({8, 8, 8, 4});
     body.a.channels = 60, body.a.heads = 6, body.a.spectral_width = 10;
     const std::size_t block = body.shared() + 1024;  // a block takes 1 KB more than it asks for
     CHECK(block * static_cast<std::size_t>(body.least_blocks) <= 228 * 1024);

@@ -8,7 +8,7 @@
 #include <unmask/nn/position_bias.hpp>
 
 using namespace unmask;
-using unmask::detail::token_sets;
+using unmask::token_sets;
 
 TEST_CASE("sets of tokens are the windows of the reference, image by image") {
   const window_grid grids[] = {{3, 3, 3, 0}, {3, 3, 3, 1}, {4, 8, 4, 2},   {8, 12, 4, 3},

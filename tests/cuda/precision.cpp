@@ -53,10 +53,11 @@ TEST_CASE("cuda: products of integers are exact in every precision") {
     const index_t m = s.m, n = s.n, k = s.k, step = s.step;
     const numbers a = integers((m - 1) * step + k, 1), b = integers(k * n, 2), bias = integers(n, 3);
     numbers expected(static_cast<std::size_t>(m * n));
-    linear_forward(ref{}, expected.data(), n, a.data(), step, b.data(), bias.data(), m, k, n);
+    const linear_params<const float> p{b.data(), bias.data()};
+    linear_forward<ref, float>(ref{}, {expected.data(), n}, {a.data(), step}, p, {m, k, n});
     each_precision([&](const cuda& be) {
       numbers found(expected.size(), NAN);
-      linear_forward(be, found.data(), n, a.data(), step, b.data(), bias.data(), m, k, n);
+      linear_forward<cuda, float>(be, {found.data(), n}, {a.data(), step}, p, {m, k, n});
       CHECK(found == expected);
     });
   }
@@ -66,9 +67,9 @@ TEST_CASE("cuda: convolutions of integers are exact in every precision") {
   for (const conv_sizes s : {conv_sizes{1, 3, 17, 67, 3}, {2, 2, 3, 5, 67}}) {
     const index_t pixels = s.batch * s.height * s.width, w = 9 * s.in_channels * s.out_channels;
     const numbers x = integers(pixels * s.in_channels, 1), dy = integers(pixels * s.out_channels, 2),
-                  p = integers(s.parameters(), 3);
+                  p = integers(w + s.out_channels, 3);
     const auto size = [](index_t n) { return static_cast<std::size_t>(n); };
-    numbers scratch(size(gradient_chunks(cuda{}) * s.partial())), packed(size(s.scratch(1)));
+    numbers scratch(size(kernel<op::conv3x3, cuda>::scratch(cuda{}, s, true)));
     const conv_params<const float> params{p.data(), p.data() + w};
     struct outcome {
       numbers y, dx, d;
@@ -77,9 +78,9 @@ TEST_CASE("cuda: convolutions of integers are exact in every precision") {
     const auto run = [&](const auto& be) {
       using K = kernel<op::conv3x3, std::remove_cvref_t<decltype(be)>>;
       outcome o{numbers(dy.size()), numbers(x.size()), numbers(p.size(), 1)};
-      K::template forward<float>(be, o.y.data(), x.data(), params, s, packed.data());
+      K::template forward<float>(be, o.y.data(), x.data(), params, s, scratch.data());
       K::template backward<float>(be, o.dx.data(), {o.d.data(), o.d.data() + w}, dy.data(), x.data(), params, s,
-                                  scratch.data(), packed.data());
+                                  scratch.data());
       return o;
     };
     const outcome expected = run(ref{});
@@ -91,11 +92,10 @@ TEST_CASE("cuda: feed-forward part to the rounding of its factors") {
   const ffn l{20, 70};
   constexpr index_t n = 130;
   const auto size = static_cast<std::size_t>(n * l.channels);
-  ffn_params<const float> p;
-  const numbers block = reals(l.parameters(), 1, -.3, .3), x = reals(n * l.channels, 2, -1, 1),
+  const numbers block = reals(parameter_count(l), 1, -.3, .3), x = reals(n * l.channels, 2, -1, 1),
                 dy = reals(n * l.channels, 3, -1, 1), keep{2};
-  parameter_binder<const float> bind(block.data());
-  visit_ffn(bind, l, "", "", p);
+  const auto p = bind_parameters<const float>(l, static_cast<const float*>(block.data()));
+  const ffn_batch<float> images{keep.data(), 1, n};
   struct outcome {
     numbers y, dx, d;
   };
@@ -103,16 +103,14 @@ TEST_CASE("cuda: feed-forward part to the rounding of its factors") {
     using B = std::remove_cvref_t<decltype(be)>;
     ffn_scratch<float> scratch;
     arena count;
-    scratch.carve(count, be, l, true);
+    scratch.carve(count, be, l, n, true);
     memory_block memory(count.peak());
     arena real(memory.data(), memory.bytes());
-    scratch.carve(real, be, l, true);
+    scratch.carve(real, be, l, n, true);
     outcome o{numbers(size), dy, numbers(block.size())};
-    ffn_params<float> dp;
-    parameter_binder<float> bind_gradients(o.d.data());
-    visit_ffn(bind_gradients, l, "", "", dp);
-    ffn_forward<B, float>(be, l, o.y.data(), x.data(), keep.data(), p, 1, n, scratch);
-    ffn_backward<B, float>(be, l, o.dx.data(), dp, x.data(), keep.data(), p, 1, n, scratch);
+    const auto dp = bind_parameters<float>(l, o.d.data());
+    ffn_forward<B, float>(be, l, o.y.data(), x.data(), p, images, scratch);
+    ffn_backward<B, float>(be, l, o.dx.data(), dp, x.data(), p, images, scratch);
     for (std::size_t i = 0; i < size; ++i) o.y[i] -= x[i], o.dx[i] -= dy[i];  // the branch alone
     return o;
   };

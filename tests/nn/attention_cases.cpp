@@ -12,20 +12,6 @@ using bare = std::remove_cvref_t<T>;
 template <class Arguments>
 using value_of = std::remove_pointer_t<bare<decltype(std::declval<Arguments>().x[0])>>;
 
-/// Where attention works: a few tiles a thread, or, on a device, whole images.
-template <class Backend, class T>
-struct attention_scratch {
-  using spatial = spatial_scratch<T>;
-  using spectral = spectral_scratch<T>;
-};
-#if defined(UNMASK_TEST_CUDA)
-template <class T>
-struct attention_scratch<cuda, T> {
-  using spatial = cuda_spatial_scratch<T>;
-  using spectral = cuda_spectral_scratch<T>;
-};
-#endif
-
 constexpr mask_effect effects[] = {mask_effect::none, mask_effect::q, mask_effect::k,
                                    mask_effect::qk,   mask_effect::v, mask_effect::qkv};
 
@@ -48,23 +34,18 @@ void add_spatial(op_table& table, spatial_msa l, window_grid grid, index_t batch
       1024,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
-        typename attention_scratch<bare<decltype(be)>, T>::spatial scratch;
-        if constexpr (on_device<decltype(be)>)
-          scratch.carve(memory, be, l, grid, batch, true);
-        else
-          scratch.carve(memory, be, l, true);
+        using B = bare<decltype(be)>;
+        const batch_grid sizes{batch, grid};
+        spatial_scratch<T> scratch;
+        scratch.carve(memory, be, l, sizes, true);
         if (memory.measuring()) return;
         const T *e = embeds ? g.x[1] : nullptr, *kept = keep ? g.x[3] : nullptr;
-        spatial_params<const T> p;
-        parameter_binder<const T> bind(g.x[2]);
-        visit_spatial(bind, l, "", "", p);
+        const auto p = bind_parameters<const T>(l, static_cast<const T*>(g.x[2]));
         if (way == direction::forward)
-          return spatial_forward<bare<decltype(be)>, T>(be, l, g.x[4], g.x[0], e, kept, p, batch, grid, scratch);
-        spatial_params<T> dp;
-        parameter_binder<T> bind_gradients(g.d[2]);
-        visit_spatial(bind_gradients, l, "", "", dp);
-        spatial_backward<bare<decltype(be)>, T>(be, l, g.d[0], embeds ? g.d[1] : nullptr, dp, g.d[4], g.x[0], e, kept,
-                                                p, batch, grid, scratch);
+          return spatial_forward<B, T>(be, l, {g.x[4], g.x[0], e, kept}, p, sizes, scratch);
+        const auto dp = bind_parameters<T>(l, g.d[2]);
+        spatial_backward<B, T>(be, l, {g.d[0], embeds ? g.d[1] : nullptr, g.d[4], g.x[0], e, kept}, dp, p, sizes,
+                               scratch);
       },
       norm_floor(l.channels));
 }
@@ -85,23 +66,18 @@ void add_spectral(op_table& table, spectral_msa l, window_grid grid, index_t bat
       1024,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
-        typename attention_scratch<bare<decltype(be)>, T>::spectral scratch;
-        if constexpr (on_device<decltype(be)>)
-          scratch.carve(memory, be, l, grid, batch, true);
-        else
-          scratch.carve(memory, be, l, grid.height, grid.width, true);
+        using B = bare<decltype(be)>;
+        const batch_grid sizes{batch, grid};
+        spectral_scratch<T> scratch;
+        scratch.carve(memory, be, l, sizes, true);
         if (memory.measuring()) return;
         const T *e = embeds ? g.x[1] : nullptr, *kept = keep ? g.x[3] : nullptr;
-        spectral_params<const T> p;
-        parameter_binder<const T> bind(g.x[2]);
-        visit_spectral(bind, l, "", "", p);
+        const auto p = bind_parameters<const T>(l, static_cast<const T*>(g.x[2]));
         if (way == direction::forward)
-          return spectral_forward<bare<decltype(be)>, T>(be, l, g.x[4], g.x[0], e, kept, p, batch, grid, scratch);
-        spectral_params<T> dp;
-        parameter_binder<T> bind_gradients(g.d[2]);
-        visit_spectral(bind_gradients, l, "", "", dp);
-        spectral_backward<bare<decltype(be)>, T>(be, l, g.d[0], embeds ? g.d[1] : nullptr, dp, g.d[4], g.x[0], e, kept,
-                                                 p, batch, grid, scratch);
+          return spectral_forward<B, T>(be, l, {g.x[4], g.x[0], e, kept}, p, sizes, scratch);
+        const auto dp = bind_parameters<T>(l, g.d[2]);
+        spectral_backward<B, T>(be, l, {g.d[0], embeds ? g.d[1] : nullptr, g.d[4], g.x[0], e, kept}, dp, p, sizes,
+                                scratch);
       },
       norm_floor(l.channels));
 }

@@ -45,19 +45,16 @@ void add_block(op_table& table, const s2_block& l, index_t batch, depth drop) {
         const T* keep = drop == depth::off ? nullptr : factors;
         for (index_t i = 0; i < 3 * batch; ++i) factors[i] = T(1.25);
         if (drop >= depth::first) factors[(static_cast<int>(drop) - static_cast<int>(depth::first)) * batch] = 0;
-        block_params<const T> p{};
-        parameter_binder<const T> bind(g.x[2]);
-        visit_block(bind, l, p);
+        const auto p = bind_parameters<const T>(l, static_cast<const T*>(g.x[2]));
+        const block_batch<T> in{g.x[1], keep, batch};
         images.x = g.x[0], images.y = g.x[3];
         if (way == direction::forward) {
-          block::prepare(be, made, l, g.x[1], p, batch, scratch);
-          return block::forward(be, l, images, g.x[1], keep, p, batch, made, scratch);
+          block::prepare(be, made, l, in, p, scratch);
+          return block::forward(be, l, images, in, p, made, scratch);
         }
-        block_params<T> dp{};
-        parameter_binder<T> bind_gradients(g.d[2]);
-        visit_block(bind_gradients, l, dp);
+        auto dp = bind_parameters<T>(l, g.d[2]);
         std::copy_n(g.d[3], size, g.d[0]);
-        block::backward(be, l, g.d[0], g.d[1], dp, images, g.x[1], keep, p, batch, made, scratch);
+        block::backward(be, l, block_gradients<T>{g.d[0], g.d[1], dp}, images, in, p, made, scratch);
       });
 }
 

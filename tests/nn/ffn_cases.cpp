@@ -23,21 +23,17 @@ void add_ffn(op_table& table, ffn l, index_t batch, index_t pixels, bool keep, b
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
         ffn_scratch<T> scratch;
-        scratch.carve(memory, be, l, true);
+        scratch.carve(memory, be, l, batch * pixels, true);
         if (memory.measuring()) return;
-        const T* kept = keep ? g.x[2] : nullptr;
-        ffn_params<const T> p;
-        parameter_binder<const T> bind(g.x[1]);
-        visit_ffn(bind, l, "", "", p);
+        const ffn_batch<T> images{keep ? g.x[2] : nullptr, batch, pixels};
+        const auto p = bind_parameters<const T>(l, static_cast<const T*>(g.x[1]));
         if (way == direction::forward) {
           if (in_place) std::copy_n(g.x[0], size, g.x[3]);
-          return ffn_forward<B, T>(be, l, g.x[3], in_place ? g.x[3] : g.x[0], kept, p, batch, pixels, scratch);
+          return ffn_forward<B, T>(be, l, g.x[3], in_place ? g.x[3] : g.x[0], p, images, scratch);
         }
-        ffn_params<T> dp;
-        parameter_binder<T> bind_gradients(g.d[1]);
-        visit_ffn(bind_gradients, l, "", "", dp);
+        const auto dp = bind_parameters<T>(l, g.d[1]);
         std::copy_n(g.d[3], size, g.d[0]);
-        ffn_backward<B, T>(be, l, g.d[0], dp, g.x[0], kept, p, batch, pixels, scratch);
+        ffn_backward<B, T>(be, l, g.d[0], dp, g.x[0], p, images, scratch);
       },
       norm_floor(l.channels));
 }

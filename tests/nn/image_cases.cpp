@@ -18,26 +18,25 @@ using value_of = std::remove_pointer_t<bare<decltype(std::declval<Arguments>().x
 void add_conv3x3(op_table& table, conv_sizes s) {
   const index_t pixels = s.batch * s.height * s.width, w = 9 * s.in_channels * s.out_channels;
   add(table, sized("conv3x3", s.batch, s.height, s.width, s.in_channels, s.out_channels),
-      {input("x", pixels * s.in_channels), weight("weight, bias", s.parameters()),
+      {input("x", pixels * s.in_channels), weight("weight, bias", w + s.out_channels),
        output("y", pixels * s.out_channels)},
       128, [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using K = kernel<op::conv3x3, bare<decltype(be)>>;
-        T *partials = memory.take<T>(gradient_chunks(be) * s.partial()),
-          *packed = memory.take<T>(s.scratch(thread_slots(be)));
+        T* scratch = memory.take<T>(K::scratch(be, s, true));
         if (memory.measuring()) return;
         const conv_params<const T> p{g.x[1], g.x[1] + w};
         if (way == direction::forward)
-          K::template forward<T>(be, g.x[2], g.x[0], p, s, packed);
+          K::template forward<T>(be, g.x[2], g.x[0], p, s, scratch);
         else
-          K::template backward<T>(be, g.d[0], {g.d[1], g.d[1] + w}, g.d[2], g.x[0], p, s, partials, packed);
+          K::template backward<T>(be, g.d[0], {g.d[1], g.d[1] + w}, g.d[2], g.x[0], p, s, scratch);
       });
 }
 
 /// Pixels of x are `gap` numbers further apart than their channels.
-void add_depthwise(op_table& table, index_t height, index_t width, index_t c, index_t gap, index_t limit) {
-  const index_t pixels = height * width, ldx = c + gap;
-  add(table, sized("depthwise3x3", height, width, c, gap, limit),
+void add_depthwise(op_table& table, depthwise_sizes s, index_t gap, index_t limit) {
+  const index_t c = s.channels, pixels = s.batch * s.height * s.width, ldx = c + gap;
+  add(table, sized("depthwise3x3", s.batch, s.height, s.width, c, gap, limit),
       {input("x", pixels * c), weight("weight", 9 * c), output("y", pixels * c)}, 64,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
@@ -46,19 +45,21 @@ void add_depthwise(op_table& table, index_t height, index_t width, index_t c, in
         if (memory.measuring()) return;
         for (index_t i = 0; i < pixels; ++i) std::copy_n(g.x[0] + i * c, c, x + i * ldx);
         if (way == direction::forward) {
-          K::template forward<T>(be, g.x[2], x, ldx, g.x[1], height, width, c);
+          K::template forward<T>(be, g.x[2], {x, ldx}, g.x[1], s);
           return;
         }
         std::fill_n(chunks, limit * 9 * c, T(0));
-        K::template backward<T>(be, g.d[0], {chunks, 9 * c, limit}, g.d[2], x, ldx, g.x[1], height, width, c);
-        reduce_partials(be, g.d[1], chunks, limit, 9 * c);
+        K::template backward<T>(be, g.d[0], {chunks, 9 * c, limit}, g.d[2], {x, ldx}, g.x[1], s);
+        reduce_partials(be, g.d[1], {chunks, 9 * c, limit}, 9 * c);
       });
 }
 
 template <class T>
 embedding_params<T> bind_embedding(T* block, index_t c) {
-  if (!block) return {};
-  return {block, block + c, {block + 2 * c, block + 2 * c + 9 * c * c}};
+  embedding_params<T> p{};
+  parameter_binder<T> bind(block);
+  visit_embedding(bind, "", p, c);
+  return p;
 }
 
 /// z = convolutions of the mask, with the embedding's last step for `kind` or (null) without.
@@ -81,38 +82,34 @@ void add_embedding(op_table& table, mask_sizes s, const mask_embedding_kind* kin
         scratch.carve(memory, be, s);
         T* d = memory.take<T>(size);
         if (memory.measuring()) return;
-        const auto p = bind_embedding<const T>(g.x[1], c);
+        const embedding_inputs<T> in{g.x[0], bind_embedding<const T>(g.x[1], c), last, s};
         const auto dp = bind_embedding<T>(way == direction::forward ? nullptr : g.d[1], c);
         if (way == direction::forward && whole)
-          mask_embedding_forward<bare<decltype(be)>, T>(be, g.x[2], g.x[0], p, last, s, scratch);
+          mask_embedding_forward(be, g.x[2], in, scratch);
         else if (way == direction::forward)
-          K::template forward<T>(be, g.x[2], g.x[0], p, s, scratch.convolutions);
+          K::template forward<T>(be, g.x[2], g.x[0], in.p, s, scratch.convolutions);
         else if (!whole)
-          K::template backward<T>(be, g.d[0], dp, g.d[2], g.x[0], p, s, scratch.convolutions);
+          K::template backward<T>(be, g.d[0], dp, g.d[2], g.x[0], in.p, s, scratch.convolutions);
         else {
           std::copy_n(g.d[2], size, d);
-          mask_embedding_backward<bare<decltype(be)>, T>(be, g.d[0], dp, d, g.x[2], g.x[0], p, last, s, scratch);
+          mask_embedding_backward<bare<decltype(be)>, T>(be, g.d[0], dp, d, g.x[2], in, scratch);
         }
       });
 }
 
-void add_width_softmax(op_table& table, index_t width, index_t c) {
-  add(table, sized("width_softmax", width, c),
-      {input("z", width * c, gradient::overwritten, -4, 4), output("e", width * c)}, static_cast<double>(32 + width),
+void add_width_softmax(op_table& table, image_rows s) {
+  const index_t size = s.rows * s.width * s.channels;
+  add(table, sized("width_softmax", s.rows, s.width, s.channels),
+      {input("z", size, gradient::overwritten, -4, 4), output("e", size)}, static_cast<double>(32 + s.width),
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using K = kernel<op::width_softmax, bare<decltype(be)>>;
-        T* channel = memory.take<T>(c);
+        T* scratch = memory.take<T>(K::scratch(be, s));
         if (memory.measuring()) return;
         T* to = way == direction::forward ? g.x[1] : g.d[0];
-        std::copy_n(way == direction::forward ? g.x[0] : g.d[1], width * c, to);
-        if constexpr (on_device<decltype(be)>) {
-          if (way == direction::forward) return K::template forward<T>(be, to, channel, width, c);
-          K::template backward<T>(be, to, g.x[1], channel, width, c);
-        } else {
-          if (way == direction::forward) return K::template forward<T>(to, channel, width, c);
-          K::template backward<T>(to, g.x[1], channel, width, c);
-        }
+        std::copy_n(way == direction::forward ? g.x[0] : g.d[1], size, to);
+        if (way == direction::forward) return K::template forward<T>(be, to, s, scratch);
+        K::template backward<T>(be, to, g.x[1], s, scratch);
       });
 }
 
@@ -169,12 +166,13 @@ void add_image_linear(op_table& table, index_t n, index_t c, index_t o) {
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
-        T *turned = memory.take<T>(c * o), *partials = memory.take<T>(gradient_chunks(be) * c * o);
+        const linear_sizes s{n, c, o};
+        T* scratch = memory.take<T>(image_linear_scratch(be, s));
         if (memory.measuring()) return;
         if (way == direction::forward)
-          image_linear_forward<B, T>(be, g.x[2], g.x[0], g.x[1], n, c, o);
+          image_linear_forward<B, T>(be, g.x[2], g.x[0], g.x[1], s);
         else
-          image_linear_backward<B, T>(be, g.d[0], g.d[1], g.d[2], g.x[0], g.x[1], n, c, o, turned, partials);
+          image_linear_backward<B, T>(be, g.d[0], g.d[1], g.d[2], g.x[0], g.x[1], s, scratch);
       });
 }
 
@@ -188,17 +186,17 @@ op_table image_cases() {
     add_conv3x3(table, {2, 2, 3, 2, size});
     add_conv3x3(table, {1, 3, size, 3, 2});
     add_conv3x3(table, {1, size, 1, 2, 3});
-    add_depthwise(table, 4, 3, size, size % 3, 16);
-    add_depthwise(table, size, 2, 3, 0, 4);
-    add_depthwise(table, 1, size, 2, 5, 1);
+    add_depthwise(table, {4, 3, size}, size % 3, 16);
+    add_depthwise(table, {size, 2, 3}, 0, 4);
+    add_depthwise(table, {1, size, 2, 2}, 5, 1);
     const mask_sizes wide{2, 3, 4, std::min<index_t>(size, 17)}, long_row{1, 2, size, 3};
     for (const mask_sizes& s : {wide, long_row}) {
       add_embedding(table, s, nullptr);
       add_embedding(table, s, &released);
       add_embedding(table, s, &tile_safe);
     }
-    add_width_softmax(table, size, 3);
-    add_width_softmax(table, 5, size);
+    add_width_softmax(table, {1, size, 3});
+    add_width_softmax(table, {3, 5, size});
     add_image_linear(table, size, 5, size);
     add_image_linear(table, 130, size, 3);
   }

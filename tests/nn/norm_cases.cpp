@@ -20,19 +20,12 @@ void add_layer_norm(op_table& table, index_t n, index_t c) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
         using K = kernel<op::layer_norm, B>;
-        T *mean = memory.take<T>(n), *rstd = memory.take<T>(n), *d = memory.take<T>(2 * c);
-        [[maybe_unused]] T* partials = on_device<B> ? memory.take<T>(gradient_chunks(be) * 2 * c) : nullptr;
+        const row_sizes s{n, c};
+        T *mean = memory.take<T>(n), *rstd = memory.take<T>(n), *scratch = memory.take<T>(K::scratch(be, s));
         if (memory.measuring()) return;
         const norm_params<const T> p{g.x[1], g.x[2]};
-        if constexpr (on_device<B>) {
-          if (way == direction::forward) return K::template forward<T>(be, g.x[3], mean, rstd, g.x[0], p, n, c);
-          for (index_t k = 0; k < c; ++k) d[k] = g.d[1][k], d[c + k] = g.d[2][k];
-          K::template backward<T>(be, g.d[0], {d, d + c}, g.d[3], g.x[0], p, mean, rstd, n, c, partials);
-          for (index_t k = 0; k < c; ++k) g.d[1][k] = d[k], g.d[2][k] = d[c + k];
-        } else {
-          if (way == direction::forward) return K::template forward<T>(g.x[3], mean, rstd, g.x[0], p, n, c);
-          K::template backward<T>(g.d[0], {g.d[1], g.d[2]}, g.d[3], g.x[0], p, mean, rstd, n, c);
-        }
+        if (way == direction::forward) return K::template forward<T>(be, g.x[3], {mean, rstd}, g.x[0], p, s);
+        K::template backward<T>(be, g.d[0], {g.d[1], g.d[2]}, g.d[3], {g.x[0], p, {mean, rstd}}, s, scratch);
       },
       norm_floor(c));
 }
@@ -40,17 +33,18 @@ void add_layer_norm(op_table& table, index_t n, index_t c) {
 void add_image_norm(op_table& table, index_t n, index_t c) {
   add(
       table, sized("image_norm", n, c),
-      {input("x", n * c, gradient::accumulated), weight("weight, bias", 2 * c), output("y", n * c)}, 256,
+      {input("x", n * c, gradient::accumulated), weight("weight", c), weight("bias", c), output("y", n * c)}, 256,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = value_of<decltype(g)>;
         using B = bare<decltype(be)>;
-        T *saved = memory.take<T>(2 * n), *partials = memory.take<T>(gradient_chunks(be) * 2 * c);
+        const row_sizes s{n, c};
+        T *saved = memory.take<T>(2 * n), *scratch = memory.take<T>(image_norm_scratch(be, s));
         if (memory.measuring()) return;
-        const norm_params<const T> p{g.x[1], g.x[1] + c};
+        const norm_params<const T> p{g.x[1], g.x[2]};
         if (way == direction::forward)
-          image_norm_forward<B, T>(be, g.x[2], g.x[0], p, n, c, saved);
+          image_norm_forward<B, T>(be, g.x[3], {saved, saved + n}, g.x[0], p, s);
         else
-          image_norm_backward<B, T>(be, g.d[0], {g.d[1], g.d[1] + c}, g.d[2], g.x[0], p, n, c, saved, partials);
+          image_norm_backward<B, T>(be, g.d[0], {g.d[1], g.d[2]}, g.d[3], {g.x[0], p, {saved, saved + n}}, s, scratch);
       },
       norm_floor(c));
 }

@@ -42,15 +42,15 @@ void add_matmul(op_table& table, index_t m, index_t n, index_t k, left kind, boo
         if (way == direction::forward) {
           std::copy_n(g.x[2], m * ldc, g.x[3]);  // what lies between the rows of C must survive
           if (accumulate)
-            multiply_add(be, g.x[3], ldc, a, strided_b, ldb, m, n, k);
+            multiply_add(be, {g.x[3], ldc}, a, {strided_b, ldb}, {m, n, k});
           else
-            multiply(be, g.x[3], ldc, a, strided_b, ldb, m, n, k);
+            multiply(be, {g.x[3], ldc}, a, {strided_b, ldb}, {m, n, k});
           return;
         }
-        multiply(be, g.d[1], n, left_operand<T>{a.data, a.col, a.row}, g.d[3], ldc, k, n, m);
+        multiply(be, {g.d[1], n}, left_operand<T>{a.data, a.col, a.row}, {g.d[3], ldc}, {k, n, m});
         if (kind == left::overlapping) return;
         transpose(b_turned, k, strided_b, ldb, k, n);
-        multiply(be, g.d[0], k, rows_of<T>(g.d[3], ldc), b_turned, k, m, k, n);
+        multiply(be, {g.d[0], k}, rows_of<T>(g.d[3], ldc), {b_turned, k}, {m, k, n});
       });
 }
 
@@ -60,8 +60,11 @@ void add_linear(op_table& table, index_t n, index_t in_channels, index_t out_cha
       {input("x", n * i), weight("w", i * o), weight("b", bias ? o : 0), output("y", n * o)}, 64,
       [=](const auto& be, arena& memory, const auto& g, direction way) {
         using T = std::remove_pointer_t<backend_of<decltype(g.x[0])>>;
-        T *x = memory.take<T>(n * ldx), *y = memory.take<T>(n * ldy), *turned = memory.take<T>(i * o);
-        [[maybe_unused]] T* partials = memory.take<T>(on_device<decltype(be)> ? gradient_chunks(be) * i * o : 0);
+        using B = backend_of<decltype(be)>;
+        using K = kernel<op::linear, B>;
+        const linear_sizes s{n, i, o};
+        T *x = memory.take<T>(n * ldx), *y = memory.take<T>(n * ldy), *room = memory.take<T>(K::turned(i, o)),
+          *scratch = memory.take<T>(K::scratch(be, s));
         if (memory.measuring()) return;
         const auto spread = [n](T* to, index_t ld, const T* from, index_t c) {
           for (index_t r = 0; r < n; ++r) std::copy_n(from + r * c, c, to + r * ld);
@@ -71,20 +74,14 @@ void add_linear(op_table& table, index_t n, index_t in_channels, index_t out_cha
         };
         spread(x, ldx, g.x[0], i);
         if (way == direction::forward) {
-          linear_forward<backend_of<decltype(be)>, T>(be, y, ldy, x, ldx, g.x[1], bias ? g.x[2] : nullptr, n, i, o);
+          linear_forward<B, T>(be, {y, ldy}, {x, ldx}, {g.x[1], bias ? g.x[2] : nullptr}, s);
           gather(g.x[3], y, ldy, o);
           return;
         }
         spread(y, ldy, g.d[3], o);
-        if constexpr (on_device<decltype(be)>) {
-          linear_parameter_gradient<T>(be, g.d[1], bias ? g.d[2] : nullptr, g.d[3], g.x[0], n, i, o, partials);
-          linear_input_gradient<T>(be, x, ldx, y, ldy, g.x[1], n, i, o);
-        } else {
-          transpose(turned, i, g.x[1], o, i, o);
-          linear_backward_parameters<backend_of<decltype(be)>, T>(be, g.d[1], bias ? g.d[2] : nullptr, y, ldy, x, ldx,
-                                                                  n, i, o);
-          linear_backward_input<backend_of<decltype(be)>, T>(be, x, ldx, y, ldy, turned, n, i, o);
-        }
+        const T* const turned = K::turn(be, room, static_cast<const T*>(g.x[1]), i, o);
+        linear_backward_parameters<B, T>(be, {g.d[1], bias ? g.d[2] : nullptr}, {y, ldy}, {x, ldx}, s, scratch);
+        linear_backward_input<B, T>(be, {x, ldx}, {y, ldy}, turned, s);
         gather(g.d[0], x, ldx, i);
       });
 }
@@ -101,19 +98,13 @@ void add_rows(op_table& table, const std::string& name, index_t n, index_t c, do
         T* to = way == direction::forward ? g.x[1] : g.d[0];
         const T* from = way == direction::forward ? g.x[0] : g.d[1];
         if (in_place) std::copy_n(from, n * c, to), from = to;
-        const auto run = [&](auto... first) {
-          if constexpr (std::is_same_v<Op, op::gelu>) {
-            if (way == direction::forward) return K::template forward<T>(first..., to, from, n * c);
-            K::template backward<T>(first..., to, from, g.x[0], n * c);
-          } else {
-            if (way == direction::forward) return K::template forward<T>(first..., to, from, n, c);
-            K::template backward<T>(first..., to, from, g.x[1], n, c);
-          }
-        };
-        if constexpr (on_device<decltype(be)>)
-          run(be);
-        else
-          run();
+        if constexpr (std::is_same_v<Op, op::gelu>) {
+          if (way == direction::forward) return K::template forward<T>(be, to, from, n * c);
+          K::template backward<T>(be, to, from, g.x[0], n * c);
+        } else {
+          if (way == direction::forward) return K::template forward<T>(be, to, from, n, c);
+          K::template backward<T>(be, to, from, g.x[1], n, c);
+        }
       });
 }
 

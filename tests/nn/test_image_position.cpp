@@ -28,6 +28,7 @@ TEST_CASE_TEMPLATE("the positional term of an image", T, float, double) {
       CAPTURE(height);
       CAPTURE(width);
       const index_t pixels = height * width;
+      const depthwise_sizes image_size{height, width, c};
       const auto drawn = [&](index_t n, std::uint64_t stream) {
         guarded<T> v(n, 1);
         unmask::random draw(7, stream);
@@ -36,9 +37,9 @@ TEST_CASE_TEMPLATE("the positional term of an image", T, float, double) {
       };
       const auto image = drawn(pixels * c, 0), first = drawn(9 * c, 1), second = drawn(9 * c, 2);
       guarded<T> hidden(pixels * c, 0), want(pixels * c, 0);
-      kernel<op::depthwise3x3, ref>::forward(ref{}, hidden.data(), image.data(), c, first.data(), height, width, c);
-      kernel<op::gelu, ref>::forward(hidden.data(), hidden.data(), pixels * c);
-      kernel<op::depthwise3x3, ref>::forward(ref{}, want.data(), hidden.data(), c, second.data(), height, width, c);
+      kernel<op::depthwise3x3, ref>::forward<T>(ref{}, hidden.data(), {image.data(), c}, first.data(), image_size);
+      kernel<op::gelu, ref>::forward(ref{}, hidden.data(), hidden.data(), pixels * c);
+      kernel<op::depthwise3x3, ref>::forward<T>(ref{}, want.data(), {hidden.data(), c}, second.data(), image_size);
       guarded<T> bordered((height + 2) * (width + 2) * c, 1);
       std::fill(bordered.begin(), bordered.end(), T(0));
       for (index_t h = 0; h < height; ++h)
@@ -48,7 +49,7 @@ TEST_CASE_TEMPLATE("the positional term of an image", T, float, double) {
         guarded<T>& y = threads == 1 ? got : again;
         guarded<T> scratch(threads * strip::position_scratch(c), 1);
         strip::image_position(cpu{.threads = threads}, y.data(), bordered.data(), first.data(), second.data(),
-                              scratch.data(), height, width, c);
+                              scratch.data(), image_size);
         CHECK(scratch.intact());
         CHECK(y.intact());
       }

@@ -87,16 +87,18 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
   std::vector<double> with(block.size()), without(block.size()), dx(x.size());
   const conv_params<const double> p{block.data(), block.data() + 9 * c * c};
   const conv_sizes conv_size{1, h, w, c, c};
-  std::vector<double> partials(static_cast<std::size_t>(max_chunks * conv_size.partial())),
-      packed(static_cast<std::size_t>(conv_size.scratch(thread_slots(Backend{}))));
   using conv = kernel<op::conv3x3, Backend>;
+  std::vector<double> conv_scratch(static_cast<std::size_t>(conv::scratch(be, conv_size, true)));
   for (auto [g, to] : {std::pair(&with, dx.data()), std::pair(&without, static_cast<double*>(nullptr))})
     conv::template backward<double>(be, to, {g->data(), g->data() + 9 * c * c}, dy.data(), x.data(), p, conv_size,
-                                    partials.data(), packed.data());
+                                    conv_scratch.data());
   CHECK(with == without);
 
   const auto bind = [](auto* b) {
-    return embedding_params<std::remove_pointer_t<decltype(b)>>{b, b + c, {b + 2 * c, b + 2 * c + 9 * c * c}};
+    embedding_params<std::remove_pointer_t<decltype(b)>> bound{};
+    parameter_binder<std::remove_pointer_t<decltype(b)>> binder(b);
+    visit_embedding(binder, "", bound, c);
+    return bound;
   };
   const mask_sizes sizes{1, h, w, c};
   arena count;
@@ -106,14 +108,13 @@ TEST_CASE_TEMPLATE("gradients of image and mask may be left out", Backend, ref, 
   arena real(memory.data(), memory.bytes());
   scratch.carve(real, be, sizes);
   std::vector<double> e(x.size()), d(x.size()), dmask(mask.size());
-  mask_embedding_forward<Backend, double>(be, e.data(), mask.data(), bind(block.data()), mask_embedding_kind::released,
-                                          sizes, scratch);
+  const embedding_inputs<double> in{mask.data(), bind(block.data()), mask_embedding_kind::released, sizes};
+  mask_embedding_forward(be, e.data(), in, scratch);
   std::fill(with.begin(), with.end(), 0.);
   without = with;
   for (auto [g, to] : {std::pair(&with, dmask.data()), std::pair(&without, static_cast<double*>(nullptr))}) {
     d = dy;
-    mask_embedding_backward<Backend, double>(be, to, bind(g->data()), d.data(), e.data(), mask.data(),
-                                             bind(block.data()), mask_embedding_kind::released, sizes, scratch);
+    mask_embedding_backward<Backend, double>(be, to, bind(g->data()), d.data(), e.data(), in, scratch);
   }
   CHECK(with == without);
 }
@@ -127,9 +128,10 @@ TEST_CASE_TEMPLATE("a convolution adds a residual, in place or from elsewhere", 
     return x;
   };
   const index_t pixels = size.batch * size.height * size.width;
-  const auto x = numbers(pixels * size.in_channels), add = numbers(pixels * o), weights = numbers(size.parameters());
+  const auto x = numbers(pixels * size.in_channels), add = numbers(pixels * o),
+             weights = numbers(10 * size.in_channels * o);
   std::vector<double> plain(add.size()), summed(add.size()),
-      in_place = add, packed(static_cast<std::size_t>(size.scratch(thread_slots(Backend{}))));
+      in_place = add, packed(static_cast<std::size_t>(kernel<op::conv3x3, Backend>::scratch(Backend{}, size, false)));
   const conv_params<const double> p{weights.data(), weights.data() + 9 * size.in_channels * o};
   const auto convolve = [&](double* y, const double* residual) {
     kernel<op::conv3x3, Backend>::template forward<double>(Backend{}, y, x.data(), p, size, packed.data(), residual);
@@ -151,7 +153,7 @@ TEST_CASE("which operands an effect names") {
 TEST_CASE("attention to another region is below float rounding: S = -100 leaves exp(-100 + few)") {
   // scores differ by a few units, so a masked pair keeps at most exp(-90): 8e-40
   float row[4] = {3.f, -2.f, 1.f - 100.f, 4.f - 100.f}, y[4];
-  kernel<op::softmax, cpu>::forward<float>(y, row, 1, 4);
+  kernel<op::softmax, cpu>::forward<float>(cpu{}, y, row, 1, 4);
   CHECK(y[2] <= 1e-38f);
   CHECK(y[3] <= 1e-38f);
   CHECK(y[0] + y[1] == doctest::Approx(1).epsilon(1e-6));
@@ -159,11 +161,11 @@ TEST_CASE("attention to another region is below float rounding: S = -100 leaves 
 
 TEST_CASE_TEMPLATE("softmax of large numbers, GELU of large numbers", Backend, ref, cpu) {
   float x[5] = {88.f, 1000.f, -1000.f, 999.f, 1000.f}, y[5];
-  kernel<op::softmax, Backend>::template forward<float>(y, x, 1, 5);
+  kernel<op::softmax, Backend>::template forward<float>(Backend{}, y, x, 1, 5);
   CHECK(std::abs(y[1] - y[4]) <= 1e-6f);
   CHECK(std::abs(y[0] + y[1] + y[2] + y[3] + y[4] - 1.f) <= 1e-6f);
   float z[5] = {-1e4f, -30.f, 0.f, 30.f, 1e4f};
-  kernel<op::gelu, Backend>::template forward<float>(y, z, 5);
+  kernel<op::gelu, Backend>::template forward<float>(Backend{}, y, z, 5);
   CHECK(std::abs(y[0]) <= 1e-6f);
   CHECK(std::abs(y[1]) <= 1e-6f);
   CHECK(y[2] == 0.f);

@@ -26,8 +26,7 @@ using tested_backend = cuda;
 using tested_backend = cpu;
 #endif
 
-/// Whether a row's kernels run on a device: `serial` kernels (those without a backend as their first argument on the
-/// host) then have one too, and take what scratch they need.
+/// Whether a row's kernels run on a device.
 template <class Backend>
 inline constexpr bool on_device = std::is_same_v<std::remove_cvref_t<Backend>, cuda>;
 

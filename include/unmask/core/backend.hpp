@@ -3,6 +3,8 @@
 /// Backends are values, passed first: `ref{}`, `cpu{.threads = 4}`. An operation is a tag in `op`, its kernel a class
 /// specialisation `kernel<op::x, backend>`; `cpu` falls back to `ref` where no tuned twin was declared.
 
+#include <cstddef>
+
 #include "config.hpp"
 
 namespace unmask::inline UNMASK_ABI {
@@ -23,8 +25,22 @@ concept host_backend = requires(const Backend& be) {
   be.threads;
 };
 
+/// Backends that work on a whole batch in one call: what is a loop over tiles or windows on a host's threads is one
+/// pass over all of them. What one operation of such a pass wrote is there for the next pass too.
+template <class Backend>
+inline constexpr bool at_once = !host_backend<Backend>;
+
 template <class Op, class Backend>
 struct kernel;
+
+/// Base of kernels that need no memory besides their arguments. Every kernel has `scratch(backend, sizes...)`: the
+/// numbers of memory that one call may use, at most.
+struct no_scratch {
+  template <class... Sizes>
+  static constexpr std::ptrdiff_t scratch(const Sizes&...) {
+    return 0;
+  }
+};
 
 template <class Op>
 struct kernel<Op, cpu> : kernel<Op, ref> {};

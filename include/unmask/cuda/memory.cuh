@@ -69,10 +69,15 @@ namespace detail {
 
 enum class way { in, out, within };
 
-/// Rows of n numbers; host memory that is not pinned is read before the call returns.
+/// Rows of n numbers, so far apart where they go and where they come from.
+struct row_block {
+  index_t rows, n, ldt, ldf;
+};
+
+/// Host memory that is not pinned is read before the call returns.
 template <class T>
-void move(const cuda& be, T* to, index_t ldt, const T* from, index_t ldf, index_t rows, index_t n, way how,
-          call_site where) {
+void move(const cuda& be, T* to, const T* from, row_block size, way how, call_site where) {
+  const auto [rows, n, ldt, ldf] = size;
   if (rows < 1 || n < 1 || first_fault().text) return;
 #if defined(__CUDACC__)
   constexpr cudaMemcpyKind kinds[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice};
@@ -106,20 +111,20 @@ void fill(const cuda& be, T* to, index_t n, std::type_identity_t<T> value, call_
 }
 template <class T>
 void copy(const cuda& be, T* to, const T* from, index_t n, call_site where = call_site::here()) {
-  detail::move(be, to, n, from, n, 1, n, detail::way::within, where);
+  detail::move(be, to, from, {1, n, n, n}, detail::way::within, where);
 }
 template <class T>
 void copy_rows(const cuda& be, T* to, index_t ldt, const T* from, index_t ldf, index_t rows, index_t n,
                call_site where = call_site::here()) {
-  detail::move(be, to, ldt, from, ldf, rows, n, detail::way::within, where);
+  detail::move(be, to, from, {rows, n, ldt, ldf}, detail::way::within, where);
 }
 template <class T>
 void upload(const cuda& be, T* to, const T* from, index_t n, call_site where = call_site::here()) {
-  detail::move(be, to, n, from, n, 1, n, detail::way::in, where);
+  detail::move(be, to, from, {1, n, n, n}, detail::way::in, where);
 }
 template <class T>
 void download(const cuda& be, T* to, const T* from, index_t n, call_site where = call_site::here()) {
-  detail::move(be, to, n, from, n, 1, n, detail::way::out, where);
+  detail::move(be, to, from, {1, n, n, n}, detail::way::out, where);
 }
 
 }  // namespace unmask::inline UNMASK_ABI

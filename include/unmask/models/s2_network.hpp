@@ -82,12 +82,24 @@ class s2_network {
   /// y = conv(x) + add; add may be null or y.
   void conv_forward(T* y, const T* x, const conv_params<const T>& p, index_t in_channels, index_t out_channels,
                     const T* add) {
-    kernel<op::conv3x3, Backend>::forward(be_, y, x, p, conv(in_channels, out_channels), plan_.packed, add);
+    kernel<op::conv3x3, Backend>::forward(be_, y, x, p, conv(in_channels, out_channels), plan_.work, add);
   }
   void conv_backward(T* dx, const conv_params<T>& d, const T* dy, const T* x, const conv_params<const T>& p,
                      index_t in_channels, index_t out_channels) {
-    kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.partials,
-                                           plan_.packed);
+    kernel<op::conv3x3, Backend>::backward(be_, dx, d, dy, x, p, conv(in_channels, out_channels), plan_.work);
+  }
+  /// Of a block, the k-th of the network.
+  block_batch<T> batch(const T* mask, const T* keep, std::size_t k) const {
+    return {mask, keep ? keep + index_t(3 * k) * s_.batch : nullptr, s_.batch};
+  }
+  /// Means and deviations of the first or the second of the outer layer norms.
+  norm_saved<T> outer_norm(index_t which) const {
+    const index_t n = s_.batch * padded_height() * padded_width();
+    return {plan_.norms + 2 * which * n, plan_.norms + (2 * which + 1) * n};
+  }
+  norm_input<T> outer_norm_input(index_t which, const T* x, const norm_params<const T>& p) const {
+    const norm_saved<T> saved = outer_norm(which);
+    return {x, p, {saved.mean, saved.rstd}};
   }
   pad_sizes padding() const { return {s_.batch, s_.height, s_.width, padded_height(), padded_width(), c_.bands}; }
 
@@ -114,7 +126,8 @@ void s2_network<T, Backend>::prepare(in<T, 3> mask, const T* parameters) {
   for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i)
     for (const block_params<const T>& p : params_.stages[i].blocks) {
       const auto& block = plan_.blocks[k++];
-      kernel<op::s2_block, Backend>::prepare(be_, block.made, block.shape, mask.data(), p, s_.batch, plan_.scratch[i]);
+      kernel<op::s2_block, Backend>::prepare(be_, block.made, block.shape, batch(mask.data(), nullptr, 0), p,
+                                             plan_.scratch[i]);
     }
 }
 
@@ -125,20 +138,20 @@ void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T
   const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
   pad_images(be_, m.input, x.data(), padding());
   conv_forward(m.first, m.input, params_.conv_first, c_.bands, e, nullptr);
-  image_norm_forward(be_, m.blocks[0].images.x, m.first, params_.input_norm, n, e, m.norms);
+  image_norm_forward<Backend, T>(be_, m.blocks[0].images.x, outer_norm(0), m.first, params_.input_norm, {n, e});
   for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
     const stage_params<const T>& stage = params_.stages[i];
     for (std::size_t j = 0; j < stage.blocks.size(); ++j, ++k) {
       const auto& block = m.blocks[k];
-      kernel<op::s2_block, Backend>::forward(be_, block.shape, block.images, mask.data(),
-                                             keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j],
-                                             s_.batch, block.made, m.scratch[i]);
+      kernel<op::s2_block, Backend>::forward(be_, block.shape, block.images, batch(mask.data(), keep, k),
+                                             stage.blocks[j], block.made, m.scratch[i]);
     }
     // in inference a stage's output lies where its input was
     conv_forward(m.stage_output(i), m.blocks[k - 1].images.y, stage.conv, e, e, m.stage_input(i));
-    if (m.training()) image_linear_forward(be_, m.pins[i], m.stage_output(i), params_.pin, n, e, c_.bands);
+    if (m.training())
+      image_linear_forward<Backend, T>(be_, m.pins[i], m.stage_output(i), params_.pin, {n, e, c_.bands});
   }
-  image_norm_forward(be_, m.body, m.last_stage(), params_.norm, n, e, m.norms + 2 * n);
+  image_norm_forward<Backend, T>(be_, m.body, outer_norm(1), m.last_stage(), params_.norm, {n, e});
   conv_forward(m.sum, m.body, params_.conv_after_body, e, e, m.first);
   conv_forward(m.last, m.sum, params_.conv_last, e, c_.bands, m.input);
   const index_t row = s_.width * c_.bands;
@@ -166,23 +179,24 @@ void s2_network<T, Backend>::backward(const input_gradients<T>& to, const output
   conv_backward(m.dfirst, grads_.conv_last, m.dlast, m.sum, params_.conv_last, e, bands);
   conv_backward(m.d, grads_.conv_after_body, m.dfirst, m.body, params_.conv_after_body, e, e);
   fill(be_, m.dstage, n * e, T(0));
-  image_norm_backward(be_, m.dstage, grads_.norm, m.d, m.last_stage(), params_.norm, n, e, m.norms + 2 * n, m.partials);
+  image_norm_backward<Backend, T>(be_, m.dstage, grads_.norm, m.d, outer_norm_input(1, m.last_stage(), params_.norm),
+                                  {n, e}, m.work);
   for (std::size_t i = params_.stages.size(), k = m.blocks.size(); i-- > 0;) {
     const stage_params<const T>& stage = params_.stages[i];
     if (i < dpins.size() && dpins[i].data())
-      image_linear_backward(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin, n, e, bands,
-                            m.packed, m.partials);
+      image_linear_backward<Backend, T>(be_, m.dstage, grads_.pin, dpins[i].data(), m.stage_output(i), params_.pin,
+                                        {n, e, bands}, m.work);
     conv_backward(m.d, grads_.stages[i].conv, m.dstage, m.blocks[k - 1].images.y, stage.conv, e, e);
     for (std::size_t j = stage.blocks.size(); j-- > 0;) {
       const auto& block = m.blocks[--k];
       kernel<op::s2_block, Backend>::backward(
-          be_, block.shape, m.d, dmask.data(), grads_.stages[i].blocks[j], block.images, mask.data(),
-          keep ? keep + index_t(3 * k) * s_.batch : nullptr, stage.blocks[j], s_.batch, block.made, m.scratch[i]);
+          be_, block.shape, block_gradients<T>{m.d, dmask.data(), grads_.stages[i].blocks[j]}, block.images,
+          batch(mask.data(), keep, k), stage.blocks[j], block.made, m.scratch[i]);
     }
     image_add(be_, m.dstage, m.d, n * e);
   }
-  image_norm_backward(be_, m.dfirst, grads_.input_norm, m.dstage, m.first, params_.input_norm, n, e, m.norms,
-                      m.partials);
+  image_norm_backward<Backend, T>(be_, m.dfirst, grads_.input_norm, m.dstage,
+                                  outer_norm_input(0, m.first, params_.input_norm), {n, e}, m.work);
   conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
   if (!dx.data()) return;
   image_add(be_, m.dinput, m.dlast, n * bands);

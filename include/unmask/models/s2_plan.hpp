@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "../nn/image_ops.hpp"
 #include "../nn/s2_block.hpp"
 #include "s2_parameters.hpp"
 
@@ -33,7 +34,7 @@ struct s2_plan {
   T* norms;                ///< [4, B H' W'] mean and 1/deviation of the two outer layer norms
   T *d, *dstage, *dfirst;  ///< [B, H', W', E]
   T *dlast, *dinput;       ///< [B, H', W', bands]
-  T *packed, *partials;    ///< rearranged weights and chunk gradients of the outer operations
+  T* work;                 ///< scratch of the outer operation at work
 
   s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
       : scratch(static_cast<std::size_t>(config.stages)),
@@ -65,11 +66,8 @@ struct s2_plan {
       carve_training(a, wide, narrow);
     else
       carve_inference(a, wide, narrow);
-    const index_t wider = std::max<index_t>(c_.channels, c_.bands);
-    const conv_sizes widest{s_.batch, c_.padded(s_.height), c_.padded(s_.width), wider, wider};
     const std::size_t level = a.level();
-    packed = a.take<T>(widest.scratch(thread_slots(be)));
-    partials = training() ? a.take<T>(gradient_chunks(be) * widest.partial()) : nullptr;
+    work = a.take<T>(outer_scratch(be, n));
     dinput = training() ? a.take<T>(narrow) : nullptr;  // written when no block needs its scratch any more
     a.release(level);
     for (std::size_t k = 0; k < blocks.size(); ++k) {
@@ -80,6 +78,19 @@ struct s2_plan {
   }
 
  private:
+  /// The most that an operation outside the blocks works in.
+  index_t outer_scratch(const Backend& be, index_t n) const {
+    using conv = kernel<op::conv3x3, Backend>;
+    const index_t e = c_.channels, bands = c_.bands, h = c_.padded(s_.height), w = c_.padded(s_.width);
+    index_t most = 0;
+    for (const conv_sizes& s :
+         {conv_sizes{s_.batch, h, w, bands, e}, {s_.batch, h, w, e, e}, {s_.batch, h, w, e, bands}})
+      most = std::max(most, conv::scratch(be, s, training()));
+    if (!training()) return most;
+    return std::max(
+        {most, image_norm_scratch(be, row_sizes{n, e}), image_linear_scratch(be, linear_sizes{n, e, bands})});
+  }
+
   void carve_training(arena& a, index_t wide, index_t narrow) {
     for (T*& end : ends_) end = a.take<T>(wide);
     bool some_again = false;

@@ -5,11 +5,10 @@
 ///   gradient  dx[h, w, c] = sum_{i, j, o} dy[h-i+1, w-j+1, o] W[i, j, c, o]
 ///             dW[i, j, c, o] += sum_{h, w} x[h+i-1, w+j-1, c] dy[h, w, o],  db[o] += sum dy[h, w, o]
 ///   shapes    x [B, H, W, C], y [B, H, W, O], W [3, 3, C, O] (files: [O, C, 3, 3]), b [O]
-/// `add` is a residual or null; it may be y. `scratch` holds conv_sizes::scratch numbers, `partials`
-/// conv_sizes::partial for each of max_chunks gradients, so that sums do not depend on threads.
+/// `add` is a residual or null; it may be y.
 
-#include "../parallel/parallel_for.hpp"
 #include "linear.hpp"
+#include "partial_sums.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -25,8 +24,6 @@ struct conv_params {
 
 struct conv_sizes {
   index_t batch, height, width, in_channels, out_channels;
-  index_t parameters() const { return 9 * in_channels * out_channels + out_channels; }
-
   /// The cpu kernel's tiles of 2 x 2 outputs have 16 points; a thread works on `strip` of them at once.
   static constexpr index_t points = 16, strip = 16;
   index_t rows() const { return (height + 1) / 2; }
@@ -43,23 +40,11 @@ struct conv_sizes {
     const index_t wider = padded(std::max(in_channels, out_channels));
     return points * apart(wider) + wider;
   }
-  index_t scratch(int slots) const { return packed() + slots * transformed(); }
   index_t partial() const { return (points * in_channels + 1) * padded(out_channels); }
 };
 
-/// Adds `chunks` partial gradients of `size` numbers to `sum`, in order.
-template <class Backend, class T>
-void reduce_partials(const Backend& be, T* sum, const T* partials, index_t chunks, index_t size) {
-  constexpr index_t slice = 4096;
-  parallel_for(be, (size + slice - 1) / slice, [=](index_t s, int) {
-    const index_t end = std::min(size, (s + 1) * slice);
-    for (index_t c = 0; c < chunks; ++c)
-      for (index_t i = s * slice; i < end; ++i) sum[i] += partials[c * size + i];
-  });
-}
-
 template <>
-struct kernel<op::conv3x3, ref> {
+struct kernel<op::conv3x3, ref> : no_scratch {
   template <class T>
   static void forward(const ref&, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* /*scratch*/,
                       const T* add = nullptr) {
@@ -82,7 +67,7 @@ struct kernel<op::conv3x3, ref> {
 
   template <class T>
   static void backward(const ref&, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p,
-                       conv_sizes s, T* /*partials*/, T* /*scratch*/) {
+                       conv_sizes s, T* /*scratch*/) {
     each_tap(
         s,
         [&](index_t to, index_t from, index_t tap) {

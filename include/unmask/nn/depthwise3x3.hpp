@@ -2,12 +2,13 @@
 
 /// Depthwise 3x3 convolution of a channels-last image, zero padding that keeps the size, no bias.
 ///   forward   y[h, w, c] = sum_{i, j} x[h+i-1, w+j-1, c] W[i, j, c]
-///   gradient  dx[h, w, c] = sum_{i, j} dy[h-i+1, w-j+1, c] W[i, j, c],  dW[i, j, c] += sum_{h, w} x[h+i-1, w+j-1, c]
-///   dy[h, w, c] shapes    x [H, W, C] with pixels `ldx` apart, y [H, W, C] contiguous, W [3, 3, C] (files: [C, 1, 3,
-///   3])
+///   gradient  dx[h, w, c] = sum_{i, j} dy[h-i+1, w-j+1, c] W[i, j, c]
+///             dW[i, j, c] += sum_{h, w} x[h+i-1, w+j-1, c] dy[h, w, c]
+///   shapes    x [B, H, W, C] with pixels `ld` apart, y [B, H, W, C] contiguous, W [3, 3, C] (files: [C, 1, 3, 3])
 /// The backward pass adds its weight gradient to chunk `i` of `chunks` buffers `stride` apart.
 
-#include "../parallel/parallel_for.hpp"
+#include "matmul.hpp"
+#include "partial_sums.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -15,12 +16,9 @@ namespace op {
 struct depthwise3x3 {};
 }  // namespace op
 
-/// Buffers that collect gradients: chunk c of a fixed number of slices writes at first + c * stride.
-template <class T>
-struct chunk_buffers {
-  T* first;
-  index_t stride;
-  index_t limit;  ///< at most this many chunks
+/// Images of contiguous rows.
+struct depthwise_sizes {
+  index_t height, width, channels, batch = 1;
 };
 
 namespace detail {
@@ -42,33 +40,43 @@ void each_neighbour(index_t h, index_t w, index_t height, index_t width, Body&& 
 }  // namespace detail
 
 template <>
-struct kernel<op::depthwise3x3, ref> {
+struct kernel<op::depthwise3x3, ref> : no_scratch {
   template <class T>
-  static void forward(const ref&, T* y, const T* x, index_t ldx, const T* weight, index_t height, index_t width,
-                      index_t c) {
-    for (index_t h = 0; h < height; ++h)
-      for (index_t w = 0; w < width; ++w)
-        for (index_t k = 0; k < c; ++k) {
-          T sum = 0;
-          detail::each_neighbour(h, w, height, width,
-                                 [&](index_t tap, index_t at) { sum += x[at * ldx + k] * weight[tap * c + k]; });
-          y[(h * width + w) * c + k] = sum;
-        }
+  static void forward(const ref&, T* y, matrix<const T> x, const T* weight, const depthwise_sizes& s) {
+    each_output(s, [&](index_t h, index_t w, index_t first) {
+      for (index_t k = 0; k < s.channels; ++k) {
+        T sum = 0;
+        detail::each_neighbour(h, w, s.height, s.width, [&](index_t tap, index_t at) {
+          sum += x.data[(first + at) * x.ld + k] * weight[tap * s.channels + k];
+        });
+        y[(first + h * s.width + w) * s.channels + k] = sum;
+      }
+    });
   }
 
   template <class T>
-  static void backward(const ref&, T* dx, chunk_buffers<T> dweight, const T* dy, const T* x, index_t ldx,
-                       const T* weight, index_t height, index_t width, index_t c) {
-    std::fill_n(dx, height * width * c, T(0));
-    for (index_t h = 0; h < height; ++h)
-      for (index_t w = 0; w < width; ++w)
-        detail::each_neighbour(h, w, height, width, [&](index_t tap, index_t at) {
-          for (index_t k = 0; k < c; ++k) {
-            const T g = dy[(h * width + w) * c + k];
-            dweight.first[tap * c + k] += x[at * ldx + k] * g;
-            dx[at * c + k] += g * weight[tap * c + k];
-          }
-        });
+  static void backward(const ref&, T* dx, chunk_buffers<T> dweight, const T* dy, matrix<const T> x, const T* weight,
+                       const depthwise_sizes& s) {
+    const index_t c = s.channels;
+    std::fill_n(dx, s.batch * s.height * s.width * c, T(0));
+    each_output(s, [&](index_t h, index_t w, index_t first) {
+      detail::each_neighbour(h, w, s.height, s.width, [&](index_t tap, index_t at) {
+        for (index_t k = 0; k < c; ++k) {
+          const T g = dy[(first + h * s.width + w) * c + k];
+          dweight.first[tap * c + k] += x.data[(first + at) * x.ld + k] * g;
+          dx[(first + at) * c + k] += g * weight[tap * c + k];
+        }
+      });
+    });
+  }
+
+ private:
+  /// body(row, column, first pixel of the image).
+  template <class Body>
+  static void each_output(const depthwise_sizes& s, Body&& body) {
+    for (index_t b = 0; b < s.batch; ++b)
+      for (index_t h = 0; h < s.height; ++h)
+        for (index_t w = 0; w < s.width; ++w) body(h, w, b * s.height * s.width);
   }
 };
 

@@ -4,23 +4,18 @@
 ///   forward   y = x + keep * (GELU(LN(x) W1 + b1) W2 + b2)
 ///   gradient  d += branch'(keep * d), in place; the hidden activations are computed again
 ///   shapes    x, y [B, HW, C]; W1 [C, R], W2 [R, C]; keep [B] or null; y may be x
-///   saved     x only: a tile of 64 tokens never leaves the cache
-/// In training `keep` carries stochastic depth (Huang et al. 2016): 0, or 1 / (1 - p).
-
-#include "gelu.hpp"
-#include "linear.hpp"
-#include "visit.hpp"
+///   saved     x only: a host's tile of 64 tokens never leaves the cache
 
 #include "../core/arena.hpp"
-#include "conv3x3.hpp"
+#include "gelu.hpp"
+#include "kept_rows.hpp"
+#include "visit.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
-struct ffn {
-  index_t channels;  ///< C
-  index_t hidden;    ///< R
-  index_t parameters() const { return 3 * channels + hidden + 2 * channels * hidden; }
-};
+namespace op {
+struct ffn {};
+}  // namespace op
 
 template <class T>
 struct ffn_params {
@@ -28,16 +23,40 @@ struct ffn_params {
   T *fc1_weight, *fc1_bias, *fc2_weight, *fc2_bias;
 };
 
+struct ffn {
+  index_t channels;  ///< C
+  index_t hidden;    ///< R
+  template <class T>
+  using params = ffn_params<T>;
+};
+
+/// The two linear maps, without the norm.
 template <class Visitor, class T>
-void visit_ffn(Visitor& v, const ffn& l, const char* norm, const char* name, ffn_params<T>& p) {
-  visit_norm(v, norm, p.norm, l.channels);
-  v.enter(name);
+void visit_maps(Visitor& v, const ffn& l, ffn_params<T>& p) {
   v(p.fc1_weight, "fc1.weight", {l.hidden, l.channels}, memory_order::reversed, initial::normal);
   v(p.fc1_bias, "fc1.bias", {l.hidden}, memory_order::plain, initial::zero);
   v(p.fc2_weight, "fc2.weight", {l.channels, l.hidden}, memory_order::reversed, initial::normal);
   v(p.fc2_bias, "fc2.bias", {l.channels}, memory_order::plain, initial::zero);
+}
+template <class Visitor, class T>
+void visit_ffn(Visitor& v, const ffn& l, const char* norm, const char* name, ffn_params<T>& p) {
+  visit_norm(v, norm, p.norm, l.channels);
+  v.enter(name);
+  visit_maps(v, l, p);
   v.leave();
 }
+template <class Visitor, class T>
+void visit_parameters(Visitor& v, const ffn& l, ffn_params<T>& p) {
+  visit_ffn(v, l, "", "", p);
+}
+
+/// The images of a batch: `pixels` tokens each, keep [B] or null.
+template <class T>
+struct ffn_batch {
+  const T* keep;
+  index_t batch, pixels;
+  constexpr index_t tokens() const { return batch * pixels; }
+};
 
 /// One thread's tiles.
 template <class T>
@@ -45,86 +64,134 @@ struct ffn_tile {
   T *u, *y;                    ///< [tile, C]
   T *mean, *rstd;              ///< [tile]
   T *inner, *active, *dinner;  ///< [tile, R] before and after GELU; gradient (training only)
+  T* work;                     ///< scratch of the operation at work (training only)
 };
-
-/// Tokens that a tile has room for.
-template <class Backend>
-constexpr index_t ffn_rows(const Backend&, const ffn&, bool /*training*/) {
-  return tile_tokens;
-}
 
 template <class T>
 struct ffn_scratch {
   ffn_tile<T> tiles[max_threads] = {};
-  T *fc1_turned = nullptr, *fc2_turned = nullptr, *partials = nullptr;
+  T *fc1_turned = nullptr, *fc2_turned = nullptr;  ///< from linear's `turn`
+  T* partials = nullptr;                           ///< gradient_copies
 
   template <class Backend>
-  void carve(arena& a, const Backend& be, const ffn& l, bool training) {
-    const index_t rows = ffn_rows(be, l, training);
+  void carve(arena& a, const Backend& be, const ffn& l, index_t tokens, bool training) {
+    using feed = kernel<op::ffn, Backend>;
+    using linear = kernel<op::linear, Backend>;
+    const index_t rows = feed::tile(be, l, tokens, training);
     for (int slot = 0; slot < thread_slots(be); ++slot) {
       ffn_tile<T>& t = tiles[slot];
       for (T** p : {&t.u, &t.y}) *p = a.take<T>(rows * l.channels);
       for (T** p : {&t.mean, &t.rstd}) *p = a.take<T>(rows);
       for (T** p : {&t.inner, &t.active}) *p = a.take<T>(rows * l.hidden);
-      if (training) t.dinner = a.take<T>(rows * l.hidden);
+      if (!training) continue;
+      t.dinner = a.take<T>(rows * l.hidden);
+      t.work = a.take<T>(feed::scratch(be, l, rows));
     }
     if (!training) return;
-    for (T** p : {&fc1_turned, &fc2_turned}) *p = a.take<T>(l.channels * l.hidden);
-    partials = a.take<T>(gradient_chunks(be) * l.parameters());
+    for (T** p : {&fc1_turned, &fc2_turned}) *p = a.take<T>(linear::turned(l.channels, l.hidden));
+    partials = a.take<T>(gradient_room(be, l));
   }
 };
 
 namespace detail {
-template <class Backend, class T>
-void ffn_hidden(const Backend& be, const ffn& l, const T* x, const ffn_params<const T>& p, index_t n,
-                const ffn_tile<T>& t) {
-  kernel<op::layer_norm, Backend>::forward(t.u, t.mean, t.rstd, x, p.norm, n, l.channels);
-  linear_forward(be, t.inner, l.hidden, t.u, l.channels, p.fc1_weight, p.fc1_bias, n, l.channels, l.hidden);
-  kernel<op::gelu, Backend>::forward(t.active, t.inner, n * l.hidden);
-}
+
+/// Made of other operations, tile by tile, for any backend.
+template <class Backend>
+struct composed_ffn {
+  using linear = kernel<op::linear, Backend>;
+  using norm = kernel<op::layer_norm, Backend>;
+
+  /// Tokens that work together.
+  static constexpr index_t tile(const Backend& be, const ffn&, index_t tokens, bool) { return tile_rows(be, tokens); }
+  static index_t scratch(const Backend& be, const ffn& l, index_t rows) {
+    return std::max(linear::scratch(be, linear_sizes{rows, l.channels, l.hidden}),
+                    norm::scratch(be, row_sizes{rows, l.channels}));
+  }
+
+  template <class T>
+  static void forward(const Backend& be, const ffn& l, T* y, const T* x, const ffn_params<const T>& p,
+                      const ffn_batch<T>& s, const ffn_scratch<T>& scratch) {
+    const index_t c = l.channels, n = s.tokens();
+    parallel_tiles(be, n, n, [&](index_t, index_t at, index_t count, int slot) {
+      tile_forward(be, l, y + at * c, x + at * c, p, {s.keep, s.pixels, at}, count, scratch.tiles[slot]);
+    });
+  }
+
+  /// d holds dy on entry and dx on return; gradients of the parameters accumulate.
+  template <class T>
+  static void backward(const Backend& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x,
+                       const ffn_params<const T>& p, const ffn_batch<T>& s, const ffn_scratch<T>& scratch) {
+    const index_t c = l.channels;
+    const auto copies = copies_for(be, l, dp, scratch.partials);
+    const T* const turned[] = {linear::turn(be, scratch.fc1_turned, p.fc1_weight, c, l.hidden),
+                               linear::turn(be, scratch.fc2_turned, p.fc2_weight, l.hidden, c)};
+    copies.clear(be);
+    parallel_tiles(be, s.tokens(), max_chunks, [&](index_t chunk, index_t at, index_t count, int slot) {
+      const tile_tokens_of<T> tokens{x + at * c, {s.keep, s.pixels, at}, count};
+      tile_backward(be, l, d + at * c, copies.of(chunk), p, turned, tokens, scratch.tiles[slot]);
+    });
+    copies.add(be);
+  }
+
+  template <class T>
+  struct tile_tokens_of {
+    const T* x;
+    kept_rows<T> keep;
+    index_t count;
+  };
+
+  template <class T>
+  static void hidden(const Backend& be, const ffn& l, const T* x, const ffn_params<const T>& p, index_t n,
+                     const ffn_tile<T>& t) {
+    norm::forward(be, t.u, norm_saved<T>{t.mean, t.rstd}, x, p.norm, row_sizes{n, l.channels});
+    linear_forward<Backend, T>(be, {t.inner, l.hidden}, {t.u, l.channels}, {p.fc1_weight, p.fc1_bias},
+                               {n, l.channels, l.hidden});
+    kernel<op::gelu, Backend>::forward(be, t.active, static_cast<const T*>(t.inner), n * l.hidden);
+  }
+
+  template <class T>
+  static void tile_forward(const Backend& be, const ffn& l, T* y, const T* x, const ffn_params<const T>& p,
+                           const kept_rows<T>& keep, index_t n, const ffn_tile<T>& t) {
+    const index_t c = l.channels, r = l.hidden;
+    hidden(be, l, x, p, n, t);
+    linear_forward<Backend, T>(be, {t.y, c}, {t.active, r}, {p.fc2_weight, p.fc2_bias}, {n, r, c});
+    kernel<op::keep, Backend>::forward(be, y, x, static_cast<const T*>(t.y), keep, row_sizes{n, c});
+  }
+
+  template <class T>
+  static void tile_backward(const Backend& be, const ffn& l, T* d, const ffn_params<T>& g, const ffn_params<const T>& p,
+                            const T* const* turned, const tile_tokens_of<T>& s, const ffn_tile<T>& t) {
+    const index_t c = l.channels, r = l.hidden, n = s.count;
+    hidden(be, l, s.x, p, n, t);
+    const T* const dr = kernel<op::keep, Backend>::backward(be, t.y, static_cast<const T*>(d), s.keep, row_sizes{n, c});
+    linear_backward_parameters<Backend, T>(be, {g.fc2_weight, g.fc2_bias}, {dr, c}, {t.active, r}, {n, r, c}, t.work);
+    linear_backward_input<Backend, T>(be, {t.dinner, r}, {dr, c}, turned[1], {n, r, c});
+    kernel<op::gelu, Backend>::backward(be, t.dinner, static_cast<const T*>(t.dinner), static_cast<const T*>(t.inner),
+                                        n * r);
+    linear_backward_parameters<Backend, T>(be, {g.fc1_weight, g.fc1_bias}, {t.dinner, r}, {t.u, c}, {n, c, r}, t.work);
+    linear_backward_input<Backend, T>(be, {t.y, c}, {t.dinner, r}, turned[0], {n, c, r});
+    norm::backward(be, d, g.norm, static_cast<const T*>(t.y), norm_input<T>{s.x, p.norm, {t.mean, t.rstd}},
+                   row_sizes{n, c}, t.work);
+  }
+};
+
 }  // namespace detail
 
+template <>
+struct kernel<op::ffn, ref> : detail::composed_ffn<ref> {};
+template <>
+struct kernel<op::ffn, cpu> : detail::composed_ffn<cpu> {};
+
 template <class Backend, class T>
-void ffn_forward(const Backend& be, const ffn& l, T* y, const T* x, const T* keep, const ffn_params<const T>& p,
-                 index_t batch, index_t pixels, const ffn_scratch<T>& scratch) {
-  const index_t c = l.channels;
-  parallel_tiles(be, batch * pixels, batch * pixels, [&](index_t, index_t at, index_t count, int slot) {
-    const ffn_tile<T>& t = scratch.tiles[slot];
-    detail::ffn_hidden(be, l, x + at * c, p, count, t);
-    linear_forward(be, t.y, c, t.active, l.hidden, p.fc2_weight, p.fc2_bias, count, l.hidden, c);
-    for (index_t i = 0; i < count; ++i) {
-      const T factor = keep ? keep[(at + i) / pixels] : T(1);
-      for (index_t k = 0; k < c; ++k) y[(at + i) * c + k] = x[(at + i) * c + k] + factor * t.y[i * c + k];
-    }
-  });
+void ffn_forward(const Backend& be, const ffn& l, T* y, const T* x, const ffn_params<const T>& p, const ffn_batch<T>& s,
+                 const ffn_scratch<T>& scratch) {
+  kernel<op::ffn, Backend>::forward(be, l, y, x, p, s, scratch);
 }
 
-/// d holds dy on entry and dx on return; gradients of the parameters accumulate.
 template <class Backend, class T>
-void ffn_backward(const Backend& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x, const T* keep,
-                  const ffn_params<const T>& p, index_t batch, index_t pixels, const ffn_scratch<T>& scratch) {
-  const index_t c = l.channels, r = l.hidden, size = l.parameters();
-  transpose(scratch.fc1_turned, c, p.fc1_weight, r, c, r);
-  transpose(scratch.fc2_turned, r, p.fc2_weight, c, r, c);
-  std::fill_n(scratch.partials, max_chunks * size, T(0));
-  parallel_tiles(be, batch * pixels, max_chunks, [&](index_t chunk, index_t at, index_t count, int slot) {
-    const ffn_tile<T>& t = scratch.tiles[slot];
-    ffn_params<T> g{};
-    parameter_binder<T> bind(scratch.partials + chunk * size);
-    visit_ffn(bind, l, "", "", g);
-    detail::ffn_hidden(be, l, x + at * c, p, count, t);
-    for (index_t i = 0; i < count; ++i) {
-      const T factor = keep ? keep[(at + i) / pixels] : T(1);
-      for (index_t k = 0; k < c; ++k) t.y[i * c + k] = d[(at + i) * c + k] * factor;
-    }
-    linear_backward_parameters(be, g.fc2_weight, g.fc2_bias, t.y, c, t.active, r, count, r, c);
-    linear_backward_input(be, t.dinner, r, t.y, c, scratch.fc2_turned, count, r, c);
-    kernel<op::gelu, Backend>::backward(t.dinner, t.dinner, t.inner, count * r);
-    linear_backward_parameters(be, g.fc1_weight, g.fc1_bias, t.dinner, r, t.u, c, count, c, r);
-    linear_backward_input(be, t.y, c, t.dinner, r, scratch.fc1_turned, count, c, r);
-    kernel<op::layer_norm, Backend>::backward(d + at * c, g.norm, t.y, x + at * c, p.norm, t.mean, t.rstd, count, c);
-  });
-  reduce_partials(be, dp.norm.weight, scratch.partials, max_chunks, size);
+void ffn_backward(const Backend& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x,
+                  const ffn_params<const T>& p, const ffn_batch<T>& s, const ffn_scratch<T>& scratch) {
+  kernel<op::ffn, Backend>::backward(be, l, d, dp, x, p, s, scratch);
 }
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -24,14 +24,14 @@ inline constexpr double inv_sqrt_2pi = std::numbers::inv_sqrtpi / std::numbers::
 }  // namespace detail
 
 template <>
-struct kernel<op::gelu, ref> {
+struct kernel<op::gelu, ref> : no_scratch {
   template <class T>
-  static void forward(T* y, const T* x, index_t n) {
+  static void forward(const ref&, T* y, const T* x, index_t n) {
     for (index_t i = 0; i < n; ++i) y[i] = x[i] / 2 * (1 + std::erf(x[i] * static_cast<T>(detail::inv_sqrt_2)));
   }
 
   template <class T>
-  static void backward(T* dx, const T* dy, const T* x, index_t n) {
+  static void backward(const ref&, T* dx, const T* dy, const T* x, index_t n) {
     for (index_t i = 0; i < n; ++i) {
       const T cdf = (1 + std::erf(x[i] * static_cast<T>(detail::inv_sqrt_2))) / 2;
       const T pdf = std::exp(-x[i] * x[i] / 2) * static_cast<T>(detail::inv_sqrt_2pi);

@@ -8,6 +8,8 @@
 /// 1].
 
 #include "conv3x3.hpp"
+#include "visit.hpp"
+#include "width_softmax.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -22,16 +24,27 @@ struct embedding_params {
   conv_params<T> conv3;
 };
 
+template <class Visitor, class T>
+void visit_embedding(Visitor& v, const char* name, embedding_params<T>& p, index_t c) {
+  v.enter(name);
+  v(p.conv1_weight, "conv1.weight", {c, 1}, memory_order::reversed, initial::uniform, 1);
+  v(p.conv1_bias, "conv1.bias", {c}, memory_order::plain, initial::uniform, 1);
+  v(p.conv3.weight, "conv3.weight", {c, c, 3, 3}, memory_order::reversed, initial::uniform, 9 * c);
+  v(p.conv3.bias, "conv3.bias", {c}, memory_order::plain, initial::uniform, 9 * c);
+  v.leave();
+}
+
 struct mask_sizes {
   index_t batch, height, width, channels;
   constexpr index_t pixels() const { return batch * height * width; }
+  constexpr image_rows rows() const { return {batch * height, width, channels}; }
   conv_sizes conv() const { return {batch, height, width, channels, channels}; }
 };
 
 template <>
 struct kernel<op::mask_convolutions, ref> {
   /// Numbers of scratch that forward and backward need.
-  static index_t scratch(mask_sizes s) { return 2 * s.pixels() * s.channels; }
+  static index_t scratch(const ref&, mask_sizes s) { return 2 * s.pixels() * s.channels; }
 
   template <class T>
   static void forward(const ref& be, T* z, const T* mask, embedding_params<const T> p, mask_sizes s, T* scratch) {
@@ -46,7 +59,7 @@ struct kernel<op::mask_convolutions, ref> {
     const index_t c = s.channels;
     T* dlifted = scratch + s.pixels() * c;
     lift(scratch, mask, p, s);
-    kernel<op::conv3x3, ref>::backward(be, dlifted, d.conv3, dz, scratch, p.conv3, s.conv(), scratch, scratch);
+    kernel<op::conv3x3, ref>::backward(be, dlifted, d.conv3, dz, scratch, p.conv3, s.conv(), scratch);
     for (index_t i = 0; i < s.pixels(); ++i)
       for (index_t k = 0; k < c; ++k) {
         const T g = dlifted[i * c + k];

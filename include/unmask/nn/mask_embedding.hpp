@@ -15,47 +15,70 @@
 
 namespace unmask::inline UNMASK_ABI {
 
-template <class T>
-struct embedding_scratch {
-  T* convolutions = nullptr;
-  T* channel = nullptr;  ///< [slots, E]
+namespace op {
+struct mask_sigmoid {};
+}  // namespace op
 
-  template <class Backend>
-  void carve(arena& a, const Backend& be, mask_sizes s) {
-    convolutions = a.take<T>(kernel<op::mask_convolutions, Backend>::scratch(s));
-    channel = a.take<T>(thread_slots(be) * s.channels);
+template <>
+struct kernel<op::mask_sigmoid, ref> : no_scratch {
+  /// z = 2 / (1 + exp(-z)), in place.
+  template <class Backend, class T>
+  static void forward(const Backend& be, T* z, const image_rows& s) {
+    const index_t row = s.width * s.channels;
+    parallel_for(be, s.rows, [=](index_t r, int) {
+      for (index_t i = r * row; i < (r + 1) * row; ++i) z[i] = 2 / (1 + std::exp(-z[i]));
+    });
+  }
+  /// d holds de on entry and dz on return.
+  template <class Backend, class T>
+  static void backward(const Backend& be, T* d, const T* e, const image_rows& s) {
+    const index_t row = s.width * s.channels;
+    parallel_for(be, s.rows, [=](index_t r, int) {
+      for (index_t i = r * row; i < (r + 1) * row; ++i) d[i] *= e[i] * (1 - e[i] / 2);
+    });
   }
 };
 
+template <class T>
+struct embedding_scratch {
+  T *convolutions = nullptr, *softmax = nullptr;
+
+  template <class Backend>
+  void carve(arena& a, const Backend& be, mask_sizes s) {
+    convolutions = a.take<T>(kernel<op::mask_convolutions, Backend>::scratch(be, s));
+    softmax = a.take<T>(kernel<op::width_softmax, Backend>::scratch(be, s.rows()));
+  }
+};
+
+/// The mask [B, H, W] as an embedding's layer sees it, with its parameters.
+template <class T>
+struct embedding_inputs {
+  const T* mask;
+  embedding_params<const T> p;
+  mask_embedding_kind kind;
+  mask_sizes sizes;
+};
+
 template <class Backend, class T>
-void mask_embedding_forward(const Backend& be, T* e, const T* mask, embedding_params<const T> p,
-                            mask_embedding_kind kind, mask_sizes s, const embedding_scratch<T>& scratch) {
-  kernel<op::mask_convolutions, Backend>::forward(be, e, mask, p, s, scratch.convolutions);
-  const index_t row = s.width * s.channels;
-  parallel_for(be, s.batch * s.height, [&](index_t r, int slot) {
-    T* z = e + r * row;
-    if (kind == mask_embedding_kind::released)
-      kernel<op::width_softmax, Backend>::forward(z, scratch.channel + slot * s.channels, s.width, s.channels);
-    else
-      for (index_t i = 0; i < row; ++i) z[i] = 2 / (1 + std::exp(-z[i]));
-  });
+void mask_embedding_forward(const Backend& be, T* e, const embedding_inputs<T>& in,
+                            const embedding_scratch<T>& scratch) {
+  kernel<op::mask_convolutions, Backend>::forward(be, e, in.mask, in.p, in.sizes, scratch.convolutions);
+  if (in.kind == mask_embedding_kind::released)
+    kernel<op::width_softmax, Backend>::forward(be, e, in.sizes.rows(), scratch.softmax);
+  else
+    kernel<op::mask_sigmoid, Backend>::forward(be, e, in.sizes.rows());
 }
 
-/// d holds de on entry (dz on return); e is the forward result; parameter gradients and dmask accumulate.
+/// d holds de on entry (dz on return); e is the forward result; parameter gradients and dmask (may be null) accumulate.
 template <class Backend, class T>
-void mask_embedding_backward(const Backend& be, T* dmask, embedding_params<T> dp, T* d, const T* e, const T* mask,
-                             embedding_params<const T> p, mask_embedding_kind kind, mask_sizes s,
-                             const embedding_scratch<T>& scratch) {
-  const index_t row = s.width * s.channels;
-  parallel_for(be, s.batch * s.height, [&](index_t r, int slot) {
-    T* g = d + r * row;
-    const T* value = e + r * row;
-    if (kind == mask_embedding_kind::released)
-      kernel<op::width_softmax, Backend>::backward(g, value, scratch.channel + slot * s.channels, s.width, s.channels);
-    else
-      for (index_t i = 0; i < row; ++i) g[i] *= value[i] * (1 - value[i] / 2);
-  });
-  kernel<op::mask_convolutions, Backend>::backward(be, dmask, dp, d, mask, p, s, scratch.convolutions);
+void mask_embedding_backward(const Backend& be, T* dmask, embedding_params<T> dp, T* d, const T* e,
+                             const embedding_inputs<T>& in, const embedding_scratch<T>& scratch) {
+  if (in.kind == mask_embedding_kind::released)
+    kernel<op::width_softmax, Backend>::backward(be, d, e, in.sizes.rows(), scratch.softmax);
+  else
+    kernel<op::mask_sigmoid, Backend>::backward(be, d, e, in.sizes.rows());
+  kernel<op::mask_convolutions, Backend>::backward(be, dmask, dp, static_cast<const T*>(d), in.mask, in.p, in.sizes,
+                                                   scratch.convolutions);
 }
 
 }  // namespace unmask::inline UNMASK_ABI

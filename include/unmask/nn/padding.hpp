@@ -52,16 +52,32 @@ struct pad_sizes {
   }
 };
 
+namespace op {
+struct reflect_pad {};
+}  // namespace op
+
+template <>
+struct kernel<op::reflect_pad, ref> : no_scratch {
+  template <class Backend, class T>
+  static void forward(const Backend&, T* y, const T* x, const pad_sizes& s) {
+    for (index_t b = 0; b < s.batch; ++b) reflect_pad(s.padded(y, b), s.image(x, b));
+  }
+  template <class Backend, class T>
+  static void backward(const Backend&, T* dx, const T* dy, const pad_sizes& s) {
+    for (index_t b = 0; b < s.batch; ++b) reflect_pad_backward(s.image(dx, b), s.padded(dy, b));
+  }
+};
+
 /// y [B, H', W', C] from x [B, H, W, C].
-template <host_backend Backend, class T>
-void pad_images(const Backend&, T* y, const T* x, pad_sizes s) {
-  for (index_t b = 0; b < s.batch; ++b) reflect_pad(s.padded(y, b), s.image(x, b));
+template <class Backend, class T>
+void pad_images(const Backend& be, T* y, const T* x, const pad_sizes& s) {
+  kernel<op::reflect_pad, Backend>::forward(be, y, x, s);
 }
 
 /// dx is overwritten.
-template <host_backend Backend, class T>
-void pad_images_backward(const Backend&, T* dx, const T* dy, pad_sizes s) {
-  for (index_t b = 0; b < s.batch; ++b) reflect_pad_backward(s.image(dx, b), s.padded(dy, b));
+template <class Backend, class T>
+void pad_images_backward(const Backend& be, T* dx, const T* dy, const pad_sizes& s) {
+  kernel<op::reflect_pad, Backend>::backward(be, dx, dy, s);
 }
 
 }  // namespace unmask::inline UNMASK_ABI

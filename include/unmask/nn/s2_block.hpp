@@ -9,138 +9,9 @@
 ///   shapes    x, y, a, b [B, H, W, C]; mask [B, H, W]; W_r [2C, C]; keep [3, B] (branch1, branch2, FFN) or null
 ///   saved     x, a, b; everything else is computed again
 
-#include "ffn.hpp"
 #include "s2_block_parts.hpp"
 
 namespace unmask::inline UNMASK_ABI {
-
-namespace detail {
-
-template <class Backend, class T>
-void block_embeddings(const Backend& be, const s2_block& l, const T* mask, const block_params<const T>& p,
-                      index_t batch, const block_scratch<T>& s) {
-  const mask_sizes sizes{batch, l.grid.height, l.grid.width, l.channels()};
-  if (l.embeds_spatial())
-    mask_embedding_forward(be, s.spatial_e, mask, p.spatial_embedding, l.embedding, sizes, s.embedding);
-  if (l.embeds_spectral())
-    mask_embedding_forward(be, s.spectral_e, mask, p.spectral_embedding, l.embedding, sizes, s.embedding);
-}
-
-template <class Backend, class T>
-void branch_forward(const Backend& be, const s2_block& l, index_t which, T* y, const T* x, const T* keep,
-                    const block_params<const T>& p, index_t batch, const block_scratch<T>& s) {
-  if (l.branch(which) == branch_kind::spatial)
-    spatial_forward(be, l.spatial, y, x, l.embeds_spatial() ? s.spatial_e : nullptr, keep, p.spatial[which], batch,
-                    l.grid, s.spatial);
-  else
-    spectral_forward(be, l.spectral, y, x, l.embeds_spectral() ? s.spectral_e : nullptr, keep, p.spectral[which], batch,
-                     l.grid, s.spectral);
-}
-
-template <class Backend, class T>
-void branch_backward(const Backend& be, const s2_block& l, index_t which, T* dx, const block_params<T>& dp, const T* dy,
-                     const T* x, const T* keep, const block_params<const T>& p, index_t batch,
-                     const block_scratch<T>& s) {
-  if (l.branch(which) == branch_kind::spatial)
-    spatial_backward(be, l.spatial, dx, l.embeds_spatial() ? s.spatial_de : nullptr, dp.spatial[which], dy, x,
-                     l.embeds_spatial() ? s.spatial_e : nullptr, keep, p.spatial[which], batch, l.grid, s.spatial);
-  else
-    spectral_backward(be, l.spectral, dx, l.embeds_spectral() ? s.spectral_de : nullptr, dp.spectral[which], dy, x,
-                      l.embeds_spectral() ? s.spectral_e : nullptr, keep, p.spectral[which], batch, l.grid, s.spectral);
-}
-
-/// x1 from x and the branches' results (a sequential block's second branch is added here too).
-template <class Backend, class T>
-void join_branches(const Backend& be, const s2_block& l, T* x1, const T* x, const T* a, const T* b,
-                   const block_params<const T>& p, index_t batch) {
-  const index_t c = l.channels(), n = batch * l.grid.height * l.grid.width;
-  const bool concat = l.layout == arrangement::parallel_concat;
-  parallel_tiles(be, n, n, [&](index_t, index_t at, index_t count, int) {
-    const index_t from = at * c, size = count * c;
-    if (concat) {
-      std::copy_n(x + from, size, x1 + from);
-      multiply_add(be, x1 + from, c, rows_of(a + from, c), p.reduce, c, count, c, c);
-      multiply_add(be, x1 + from, c, rows_of(b + from, c), p.reduce + c * c, c, count, c, c);
-    } else if (b) {
-      for (index_t i = from; i < from + size; ++i) x1[i] = x[i] + a[i] + b[i];
-    } else {
-      for (index_t i = from; i < from + size; ++i) x1[i] = x[i] + a[i];
-    }
-  });
-}
-
-/// da, db = d W_r' split in halves, dW_r += [a, b]' d.
-template <class Backend, class T>
-void split_concat(const Backend& be, const s2_block& l, const block_params<T>& dp, const T* d, const T* a, const T* b,
-                  const block_params<const T>& p, index_t batch, const block_scratch<T>& s) {
-  const index_t c = l.channels(), n = batch * l.grid.height * l.grid.width, half = c * c;
-  for (index_t i = 0; i < 2; ++i) transpose(s.reduce_turned + i * half, c, p.reduce + i * half, c, c, c);
-  std::fill_n(s.partials, max_chunks * 2 * half, T(0));
-  parallel_tiles(be, n, max_chunks, [&](index_t chunk, index_t at, index_t count, int) {
-    T* g = s.partials + chunk * 2 * half;
-    const T* from = d + at * c;
-    linear_backward_parameters(be, g, static_cast<T*>(nullptr), from, c, a + at * c, c, count, c, c);
-    linear_backward_parameters(be, g + half, static_cast<T*>(nullptr), from, c, b + at * c, c, count, c, c);
-    linear_backward_input(be, s.da + at * c, c, from, c, s.reduce_turned, count, c, c);
-    linear_backward_input(be, s.db + at * c, c, from, c, s.reduce_turned + half, count, c, c);
-  });
-  reduce_partials(be, dp.reduce, s.partials, max_chunks, 2 * half);
-}
-
-}  // namespace detail
-
-/// y must not be x; a and b are what backward needs again.
-template <class Backend, class T>
-void block_forward(const Backend& be, const s2_block& l, T* y, T* a, T* b, const T* x, const T* mask, const T* keep,
-                   const block_params<const T>& p, index_t batch, const block_scratch<T>& s) {
-  const auto kept = [&](index_t i) { return keep ? keep + i * batch : nullptr; };
-  detail::block_embeddings(be, l, mask, p, batch, s);
-  detail::branch_forward(be, l, 0, a, x, kept(0), p, batch, s);
-  if (l.sequential()) {
-    detail::join_branches<Backend, T>(be, l, y, x, a, nullptr, p, batch);
-    detail::branch_forward(be, l, 1, b, y, kept(1), p, batch, s);
-  } else if (l.branches() == 2) {
-    detail::branch_forward(be, l, 1, b, x, kept(1), p, batch, s);
-  }
-  detail::join_branches<Backend, T>(be, l, y, x, a, l.branches() == 2 ? b : nullptr, p, batch);
-  ffn_forward(be, l.feed, y, y, kept(2), p.feed, batch, l.grid.height * l.grid.width, s.feed);
-}
-
-/// d holds dy on entry and dx on return. Gradients of parameters accumulate; so does dmask (may be null).
-template <class Backend, class T>
-void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp, const T* x, const T* a,
-                    const T* b, const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
-                    const block_scratch<T>& s) {
-  const index_t pixels = l.grid.height * l.grid.width, size = batch * pixels * l.channels();
-  const auto kept = [&](index_t i) { return keep ? keep + i * batch : nullptr; };
-  detail::join_branches<Backend, T>(be, l, s.x1, x, a, l.branches() == 2 ? b : nullptr, p, batch);
-  ffn_backward(be, l.feed, d, dp.feed, s.x1, kept(2), p.feed, batch, pixels, s.feed);
-  detail::block_embeddings(be, l, mask, p, batch, s);
-  if (l.embeds_spatial()) std::fill_n(s.spatial_de, size, T(0));
-  if (l.embeds_spectral()) std::fill_n(s.spectral_de, size, T(0));
-  if (l.layout == arrangement::parallel_concat) {
-    detail::split_concat<Backend, T>(be, l, dp, d, a, b, p, batch, s);
-    detail::branch_backward(be, l, 0, d, dp, s.da, x, kept(0), p, batch, s);
-    detail::branch_backward(be, l, 1, d, dp, s.db, x, kept(1), p, batch, s);
-  } else {
-    std::copy_n(d, size, s.da);
-    if (l.sequential()) {
-      detail::join_branches<Backend, T>(be, l, s.x1, x, a, nullptr, p, batch);
-      detail::branch_backward(be, l, 1, d, dp, s.da, s.x1, kept(1), p, batch, s);
-      std::copy_n(d, size, s.da);
-    } else if (l.branches() == 2) {
-      detail::branch_backward(be, l, 1, d, dp, s.da, x, kept(1), p, batch, s);
-    }
-    detail::branch_backward(be, l, 0, d, dp, s.da, x, kept(0), p, batch, s);
-  }
-  const mask_sizes sizes{batch, l.grid.height, l.grid.width, l.channels()};
-  if (l.embeds_spatial())
-    mask_embedding_backward(be, dmask, dp.spatial_embedding, s.spatial_de, s.spatial_e, mask, p.spatial_embedding,
-                            l.embedding, sizes, s.embedding);
-  if (l.embeds_spectral())
-    mask_embedding_backward(be, dmask, dp.spectral_embedding, s.spectral_de, s.spectral_e, mask, p.spectral_embedding,
-                            l.embedding, sizes, s.embedding);
-}
 
 namespace op {
 struct s2_block {};
@@ -153,13 +24,126 @@ struct block_images {
   bool again = false;  ///< the last of a and b belongs to all blocks: backward has to compute it again
 };
 
+/// What a block is given besides images; keep may be null.
+template <class T>
+struct block_batch {
+  const T *mask, *keep;
+  index_t batch;
+  const T* kept(index_t branch) const { return keep ? keep + branch * batch : nullptr; }
+};
+
+/// d holds dy on entry and dx on return. Gradients of parameters accumulate; so does dmask (may be null).
+template <class T>
+struct block_gradients {
+  T *d, *dmask;
+  block_params<T>& params;
+};
+
+namespace detail {
+
+/// A block at work, composed of the backend's operations.
+template <class Backend, class T>
+struct block_pass {
+  const Backend& be;
+  const s2_block& l;
+  const block_params<const T>& p;
+  const block_batch<T>& in;
+  const block_embeddings<T>& e;
+  const block_scratch<T>& s;
+
+  batch_grid sizes() const { return {in.batch, l.grid}; }
+  row_sizes rows() const { return {sizes().pixels(), l.channels()}; }
+  index_t numbers() const { return sizes().pixels() * l.channels(); }
+  ffn_batch<T> feed() const { return {in.kept(2), in.batch, sizes().image()}; }
+  joined_branches<T> joined(const T* x, const T* a, const T* b) const {
+    return {x, a, b, l.layout == arrangement::parallel_concat ? p.reduce : nullptr};
+  }
+  embedding_inputs<T> embedding(const embedding_params<const T>& params) const {
+    return {in.mask, params, l.embedding, {in.batch, l.grid.height, l.grid.width, l.channels()}};
+  }
+
+  void embeddings() const {
+    if (l.embeds_spatial()) mask_embedding_forward(be, e.spatial, embedding(p.spatial_embedding), s.embedding);
+    if (l.embeds_spectral()) mask_embedding_forward(be, e.spectral, embedding(p.spectral_embedding), s.embedding);
+  }
+
+  void branch(index_t which, T* y, const T* x) const {
+    if (l.branch(which) == branch_kind::spatial)
+      spatial_forward(be, l.spatial, branch_images<T>{y, x, e.spatial, in.kept(which)}, p.spatial[which], sizes(),
+                      s.spatial);
+    else
+      spectral_forward(be, l.spectral, branch_images<T>{y, x, e.spectral, in.kept(which)}, p.spectral[which], sizes(),
+                       s.spectral);
+  }
+
+  /// y must not be x; a and b are what backward needs again.
+  void forward(const block_images<T>& m) const {
+    const T* const b = l.branches() == 2 ? m.b : nullptr;
+    branch(0, m.a, m.x);
+    if (l.sequential()) {
+      join_branches(be, m.y, joined(m.x, m.a, nullptr), rows());
+      branch(1, m.b, m.y);
+    } else if (b) {
+      branch(1, m.b, m.x);
+    }
+    join_branches(be, m.y, joined(m.x, m.a, b), rows());
+    ffn_forward(be, l.feed, m.y, static_cast<const T*>(m.y), p.feed, feed(), s.feed);
+  }
+
+  void branch_gradient(index_t which, const block_gradients<T>& to, const T* dy, const T* x) const {
+    if (l.branch(which) == branch_kind::spatial)
+      spatial_backward(be, l.spatial, branch_gradients<T>{to.d, s.de.spatial, dy, x, e.spatial, in.kept(which)},
+                       to.params.spatial[which], p.spatial[which], sizes(), s.spatial);
+    else
+      spectral_backward(be, l.spectral, branch_gradients<T>{to.d, s.de.spectral, dy, x, e.spectral, in.kept(which)},
+                        to.params.spectral[which], p.spectral[which], sizes(), s.spectral);
+  }
+
+  void backward(const block_gradients<T>& to, const block_images<T>& m) const {
+    const T* const b = l.branches() == 2 ? m.b : nullptr;
+    join_branches(be, s.x1, joined(m.x, m.a, b), rows());
+    ffn_backward(be, l.feed, to.d, to.params.feed, static_cast<const T*>(s.x1), p.feed, feed(), s.feed);
+    if constexpr (!keeps_embeddings<Backend>) embeddings();
+    if (l.embeds_spatial()) fill(be, s.de.spatial, numbers(), T(0));
+    if (l.embeds_spectral()) fill(be, s.de.spectral, numbers(), T(0));
+    if (l.layout == arrangement::parallel_concat) {
+      split_gradient(be, split_branches<T>{s.da, s.db, to.params.reduce}, static_cast<const T*>(to.d),
+                     joined(m.x, m.a, b), rows(), s.reduce);
+      branch_gradient(0, to, s.da, m.x);
+      branch_gradient(1, to, s.db, m.x);
+    } else {
+      // a branch reads the gradient that the residual path carries on, and adds to it
+      copy(be, s.da, static_cast<const T*>(to.d), numbers());
+      if (l.sequential()) {
+        join_branches(be, s.x1, joined(m.x, m.a, nullptr), rows());
+        branch_gradient(1, to, s.da, s.x1);
+        copy(be, s.da, static_cast<const T*>(to.d), numbers());
+      } else if (b) {
+        branch_gradient(1, to, s.da, m.x);
+      }
+      branch_gradient(0, to, s.da, m.x);
+    }
+    if (l.embeds_spatial())
+      mask_embedding_backward(be, to.dmask, to.params.spatial_embedding, s.de.spatial, static_cast<const T*>(e.spatial),
+                              embedding(p.spatial_embedding), s.embedding);
+    if (l.embeds_spectral())
+      mask_embedding_backward(be, to.dmask, to.params.spectral_embedding, s.de.spectral,
+                              static_cast<const T*>(e.spectral), embedding(p.spectral_embedding), s.embedding);
+  }
+};
+
+}  // namespace detail
+
 /// A block as a plan sees it: how much it keeps, what it prepares from weights and mask, forward and backward. This one
-/// is composed of the backend's operations and prepares nothing.
+/// is composed of the backend's operations.
 template <class Backend>
 struct composed_block {
   template <class T>
   struct prepared {
-    void carve(arena&, const s2_block&, index_t, bool) {}
+    block_embeddings<T> embeddings;
+    void carve(arena& a, const s2_block& l, index_t batch, bool) {
+      if (keeps_embeddings<Backend>) embeddings.carve(a, l, batch);
+    }
   };
   template <class T>
   using scratch = block_scratch<T>;
@@ -179,19 +163,31 @@ struct composed_block {
   static bool repeats(const s2_block&) {
     return false;
   }
+
   template <class T>
-  static void prepare(const Backend&, const prepared<T>&, const s2_block&, const T*, const block_params<const T>&,
-                      index_t, const scratch<T>&) {}
-  template <class T>
-  static void forward(const Backend& be, const s2_block& l, const block_images<T>& m, const T* mask, const T* keep,
-                      const block_params<const T>& p, index_t batch, const prepared<T>&, const scratch<T>& s) {
-    block_forward<Backend, T>(be, l, m.y, m.a, m.b, m.x, mask, keep, p, batch, s);
+  static void prepare(const Backend& be, const prepared<T>& made, const s2_block& l, const block_batch<T>& in,
+                      const block_params<const T>& p, const block_scratch<T>& s) {
+    if constexpr (keeps_embeddings<Backend>)
+      detail::block_pass<Backend, T>{be, l, p, in, made.embeddings, s}.embeddings();
   }
   template <class T>
-  static void backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp,
-                       const block_images<T>& m, const T* mask, const T* keep, const block_params<const T>& p,
-                       index_t batch, const prepared<T>&, const scratch<T>& s) {
-    block_backward<Backend, T>(be, l, d, dmask, dp, m.x, m.a, m.b, mask, keep, p, batch, s);
+  static void forward(const Backend& be, const s2_block& l, const block_images<T>& m, const block_batch<T>& in,
+                      const block_params<const T>& p, const prepared<T>& made, const block_scratch<T>& s) {
+    const detail::block_pass<Backend, T> pass{be, l, p, in, embeddings(made, s), s};
+    if constexpr (!keeps_embeddings<Backend>) pass.embeddings();
+    pass.forward(m);
+  }
+  template <class T>
+  static void backward(const Backend& be, const s2_block& l, const block_gradients<T>& to, const block_images<T>& m,
+                       const block_batch<T>& in, const block_params<const T>& p, const prepared<T>& made,
+                       const block_scratch<T>& s) {
+    detail::block_pass<Backend, T>{be, l, p, in, embeddings(made, s), s}.backward(to, m);
+  }
+
+ private:
+  template <class T>
+  static const block_embeddings<T>& embeddings(const prepared<T>& made, const block_scratch<T>& s) {
+    return keeps_embeddings<Backend> ? made.embeddings : s.e;
   }
 };
 

@@ -3,6 +3,7 @@
 /// What a block is made of: its arrangement, its parameters, and the memory that all blocks of a stage share.
 
 #include "ffn.hpp"
+#include "join_branches.hpp"
 #include "mask_embedding.hpp"
 #include "spatial_msa.hpp"
 #include "spectral_msa.hpp"
@@ -23,7 +24,12 @@ enum class arrangement {
 
 enum class branch_kind { spatial, spectral };
 
+template <class T>
+struct block_params;
+
 struct s2_block {
+  template <class T>
+  using params = block_params<T>;
   arrangement layout;
   spatial_msa spatial;
   spectral_msa spectral;
@@ -65,16 +71,6 @@ struct block_params {
 };
 
 template <class Visitor, class T>
-void visit_embedding(Visitor& v, const char* name, embedding_params<T>& p, index_t c) {
-  v.enter(name);
-  v(p.conv1_weight, "conv1.weight", {c, 1}, memory_order::reversed, initial::uniform, 1);
-  v(p.conv1_bias, "conv1.bias", {c}, memory_order::plain, initial::uniform, 1);
-  v(p.conv3.weight, "conv3.weight", {c, c, 3, 3}, memory_order::reversed, initial::uniform, 9 * c);
-  v(p.conv3.bias, "conv3.bias", {c}, memory_order::plain, initial::uniform, 9 * c);
-  v.leave();
-}
-
-template <class Visitor, class T>
 void visit_block(Visitor& v, const s2_block& l, block_params<T>& p) {
   const char* norms[] = {"norm1.", "norm2.", "norm3."};
   for (index_t i = 0; i < l.branches(); ++i) {
@@ -92,39 +88,56 @@ void visit_block(Visitor& v, const s2_block& l, block_params<T>& p) {
   if (l.embeds_spectral()) visit_embedding(v, "spectral_embedding.", p.spectral_embedding, c);
 }
 
+template <class Visitor, class T>
+void visit_parameters(Visitor& v, const s2_block& l, block_params<T>& p) {
+  visit_block(v, l, p);
+}
+
+/// The mask as factors of q, k and v, [B, H, W, C] each; null where the block has no use for it.
+template <class T>
+struct block_embeddings {
+  T *spatial = nullptr, *spectral = nullptr;
+
+  void carve(arena& a, const s2_block& l, index_t batch) {
+    const index_t image = batch * l.grid.height * l.grid.width * l.channels();
+    spatial = l.embeds_spatial() ? a.take<T>(image) : nullptr;
+    spectral = l.embeds_spectral() ? a.take<T>(image) : nullptr;
+  }
+};
+
+/// A device keeps the embeddings of every block, made by `prepare`; a host, which has less memory, makes those of the
+/// block at work.
+template <class Backend>
+inline constexpr bool keeps_embeddings = at_once<Backend>;
+
 template <class T>
 struct block_scratch {
   spatial_scratch<T> spatial;
   spectral_scratch<T> spectral;
   ffn_scratch<T> feed;
   embedding_scratch<T> embedding;
-  T *spatial_e = nullptr, *spectral_e = nullptr;    ///< [B, H, W, C] embeddings of the block at work
-  T *spatial_de = nullptr, *spectral_de = nullptr;  ///< their gradients
-  T *x1 = nullptr, *da = nullptr, *db = nullptr;    ///< [B, H, W, C], training only
-  T *reduce_turned = nullptr, *partials = nullptr;
+  block_embeddings<T> e, de;                      ///< of the block at work, and their gradients
+  T *x1 = nullptr, *da = nullptr, *db = nullptr;  ///< [B, H, W, C], training only
+  T* reduce = nullptr;                            ///< scratch of the products with W_r
 
   template <class Backend>
   void carve(arena& a, const Backend& be, const s2_block& l, index_t batch, bool training) {
-    const index_t c = l.channels(), image = batch * l.grid.height * l.grid.width * c;
-    if (l.embeds_spatial()) spatial_e = a.take<T>(image);
-    if (l.embeds_spectral()) spectral_e = a.take<T>(image);
+    const index_t c = l.channels();
+    const batch_grid s{batch, l.grid};
+    if (!keeps_embeddings<Backend>) e.carve(a, l, batch);
     if (training) {
-      if (l.embeds_spatial()) spatial_de = a.take<T>(image);
-      if (l.embeds_spectral()) spectral_de = a.take<T>(image);
-      for (T** p : {&x1, &da, &db}) *p = a.take<T>(image);
+      de.carve(a, l, batch);
+      for (T** p : {&x1, &da, &db}) *p = a.take<T>(s.pixels() * c);
     }
     // the parts work one after the other: their scratch lies in the same place
     const std::size_t level = a.level();
-    if (training) {
-      reduce_turned = a.take<T>(2 * c * c);
-      partials = a.take<T>(max_chunks * 2 * c * c);
-      a.release(level);
-    }
-    if (l.has(branch_kind::spatial)) spatial.carve(a, be, l.spatial, training);
+    if (training) reduce = a.take<T>(reduce_scratch(be, linear_sizes{s.pixels(), c, c}));
     a.release(level);
-    if (l.has(branch_kind::spectral)) spectral.carve(a, be, l.spectral, l.grid.height, l.grid.width, training);
+    if (l.has(branch_kind::spatial)) spatial.carve(a, be, l.spatial, s, training);
     a.release(level);
-    feed.carve(a, be, l.feed, training);
+    if (l.has(branch_kind::spectral)) spectral.carve(a, be, l.spectral, s, training);
+    a.release(level);
+    feed.carve(a, be, l.feed, s.pixels(), training);
     a.release(level);
     embedding.carve(a, be, {batch, l.grid.height, l.grid.width, c});
     a.release(level);

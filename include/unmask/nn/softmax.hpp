@@ -19,9 +19,9 @@ struct softmax {};
 }  // namespace op
 
 template <>
-struct kernel<op::softmax, ref> {
+struct kernel<op::softmax, ref> : no_scratch {
   template <class T>
-  static void forward(T* y, const T* x, index_t n, index_t c) {
+  static void forward(const ref&, T* y, const T* x, index_t n, index_t c) {
     for (index_t i = 0; i < n; ++i, x += c, y += c) {
       const T top = *std::max_element(x, x + c);
       T sum = 0;
@@ -31,7 +31,7 @@ struct kernel<op::softmax, ref> {
   }
 
   template <class T>
-  static void backward(T* dx, const T* dy, const T* y, index_t n, index_t c) {
+  static void backward(const ref&, T* dx, const T* dy, const T* y, index_t n, index_t c) {
     for (index_t i = 0; i < n; ++i, y += c, dy += c, dx += c) {
       T dot = 0;
       for (index_t k = 0; k < c; ++k) dot += dy[k] * y[k];

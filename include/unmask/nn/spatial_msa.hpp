@@ -4,143 +4,133 @@
 /// (Liu et al. 2021; mask guidance arXiv 2209.12075).
 ///   forward   u = LN(x);  [q, k, v] = u W + b;  q, k (or as `effect` says) *= e;  per head and window
 ///             A = softmax(q k' / sqrt(D) + B + S);  y = keep * ((A v) W_p + b_p)
-///   gradient  dv = A' dy,  dA = dy v',  dq = dS k,  dk = dS' q  with dS the softmax gradient of dA;  dB = dS summed
+///   gradient  the same operations from the back
 ///   shapes    x, y, e [B, H, W, C]; W [C, 3C]; B from table [(2M-1)^2, NH]; keep [B] or null (all 1)
-///   saved     x only: the backward pass computes a window's forward again while it is in cache
+///   saved     x only: the backward pass computes a part's forward again (a host's while it is in cache)
 
-#include "linear.hpp"
-#include "mask_effect.hpp"
-#include "position_bias.hpp"
-#include "softmax.hpp"
-#include "spatial_msa_parts.hpp"
-#include "visit.hpp"
+#include "../core/arena.hpp"
+#include "norm_project.hpp"
+#include "window_attention.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
+/// What one part works in; N tokens.
 template <class T>
-struct spatial_params {
-  norm_params<T> norm;
-  T *qkv_weight, *qkv_bias, *position_bias, *proj_weight, *proj_bias;
+struct spatial_tokens {
+  T *x = nullptr, *e = nullptr, *u, *y;             ///< [N, C] gathered input and embedding, LN(x), attention's result
+  T *mean, *rstd;                                   ///< [N]
+  T *qkv, *raw = nullptr;                           ///< [N, 3C] with scale and mask, and (training) without
+  T* out = nullptr;                                 ///< [N, C] gathered branch
+  T *dr = nullptr, *dy = nullptr, *dqkv = nullptr;  ///< [N, C], [N, C], [N, 3C], training only, as the rest
+  T *dx = nullptr, *de = nullptr;                   ///< [N, C] gathered
+  T* work;                                          ///< scratch of the operation at work
+
+  template <class Backend>
+  void carve(arena& a, const Backend& be, const spatial_msa& l, const batch_grid& s, bool training) {
+    const index_t c = l.channels, n = part_tokens(be, s, spectral_scope::window);
+    const bool gathered = gathers(be, spectral_scope::window);
+    for (T** p : {&u, &y}) *p = a.take<T>(n * c);
+    for (T** p : {&mean, &rstd}) *p = a.take<T>(n);
+    qkv = a.take<T>(n * 3 * c);
+    if (gathered)
+      for (T** p : {&x, &e, &out}) *p = a.take<T>(n * c);
+    index_t scratch = kernel<op::window_attention, Backend>::scratch(be, l, s, training);
+    if (training) {
+      raw = a.take<T>(n * 3 * c);
+      for (T** p : {&dr, &dy}) *p = a.take<T>(n * c);
+      dqkv = a.take<T>(n * 3 * c);
+      if (gathered)
+        for (T** p : {&dx, &de}) *p = a.take<T>(n * c);
+      scratch = std::max({scratch, kernel<op::norm_project, Backend>::scratch(be, n, c),
+                          kernel<op::linear, Backend>::scratch(be, linear_sizes{n, c, c})});
+    }
+    work = a.take<T>(scratch);
+  }
 };
 
-template <class Visitor, class T>
-void visit_spatial(Visitor& v, const spatial_msa& l, const char* norm, const char* name, spatial_params<T>& p) {
-  const index_t c = l.channels, span = 2 * l.side - 1;
-  visit_norm(v, norm, p.norm, c);
-  v.enter(name);
-  v(p.qkv_weight, "qkv.weight", {3 * c, c}, memory_order::reversed, initial::normal);
-  v(p.qkv_bias, "qkv.bias", {3 * c}, memory_order::plain, initial::zero);
-  v(p.position_bias, "position_bias", {span * span, l.heads}, memory_order::plain, initial::normal);
-  v(p.proj_weight, "proj.weight", {c, c}, memory_order::reversed, initial::normal);
-  v(p.proj_bias, "proj.bias", {c}, memory_order::plain, initial::zero);
-  v.leave();
-}
+template <class T>
+struct spatial_scratch {
+  spatial_tokens<T> slots[max_threads] = {};
+  T* bias = nullptr;                                ///< of all parts, from window_attention's `prepare`
+  T *qkv_turned = nullptr, *proj_turned = nullptr;  ///< from norm_project's and linear's `turn`
+  T* partials = nullptr;                            ///< gradient_copies
 
-namespace detail {
+  template <class Backend>
+  void carve(arena& a, const Backend& be, const spatial_msa& l, const batch_grid& s, bool training) {
+    const index_t c = l.channels;
+    for (int slot = 0; slot < part_slots(be, spectral_scope::window); ++slot) slots[slot].carve(a, be, l, s, training);
+    bias = a.take<T>(kernel<op::window_attention, Backend>::prepared(l));
+    if (!training) return;
+    qkv_turned = a.take<T>(kernel<op::norm_project, Backend>::turned(c));
+    proj_turned = a.take<T>(kernel<op::linear, Backend>::turned(c, c));
+    partials = a.take<T>(gradient_room(be, l));
+  }
+};
 
-/// u = LN(x), qkv = u W + b and its masked twin, for the window in s.x (and s.e).
 template <class Backend, class T>
-void spatial_project(const Backend& be, const spatial_msa& l, const spatial_params<const T>& p,
-                     const spatial_window<T>& s) {
-  const index_t n = l.tokens(), c = l.channels;
-  const auto factor = [&](mask_effect one) { return affects(l.effect, one) ? s.e : nullptr; };
-  kernel<op::layer_norm, Backend>::forward(s.u, s.mean, s.rstd, s.x, p.norm, n, c);
-  linear_forward(be, s.qkv, 3 * c, s.u, c, p.qkv_weight, p.qkv_bias, n, c, 3 * c);
-  embed_forward(s.masked, 3 * c, s.qkv, 3 * c, factor(mask_effect::q), l.scale<T>(), n, c);
-  embed_forward(s.masked + c, 3 * c, s.qkv + c, 3 * c, factor(mask_effect::k), T(1), n, c);
-  embed_forward(s.masked + 2 * c, 3 * c, s.qkv + 2 * c, 3 * c, factor(mask_effect::v), T(1), n, c);
-}
-
-/// s.scores = A of one head.
-template <class Backend, class T>
-void spatial_attention(const Backend& be, const spatial_msa& l, const T* bias, const spatial_window<T>& s,
-                       const window_grid& grid, index_t window, index_t head) {
-  const index_t n = l.tokens(), c = l.channels, d = l.width();
-  transpose(s.turned, n, s.masked + c + head * d, 3 * c, n, d);
-  std::copy_n(bias + head * n * n, n * n, s.scores);
-  multiply_add(be, s.scores, n, rows_of(s.masked + head * d, 3 * c), s.turned, n, n, n, d);
-  if (grid.mixed(window)) add_shift_mask(s.scores, grid, window);
-  kernel<op::softmax, Backend>::forward(s.scores, s.scores, n, n);
-}
-
-}  // namespace detail
-
-/// y = keep * branch(x): overwrites y. e may be null where `effect` is none.
-template <class Backend, class T>
-void spatial_forward(const Backend& be, const spatial_msa& l, T* y, const T* x, const T* e, const T* keep,
-                     const spatial_params<const T>& p, index_t batch, const window_grid& grid,
-                     const spatial_scratch<T>& scratch) {
-  const index_t n = l.tokens(), c = l.channels, d = l.width(), image = grid.height * grid.width * c;
-  position_bias_forward(scratch.bias, p.position_bias, l.side, l.heads);
-  parallel_for(be, batch * grid.windows(), [&](index_t i, int slot) {
-    const index_t b = i / grid.windows(), window = i % grid.windows();
-    const spatial_window<T>& s = scratch.windows[slot];
-    gather_window(s.x, x + b * image, grid, window, c);
-    if (e) gather_window(s.e, e + b * image, grid, window, c);
-    detail::spatial_project(be, l, p, s);
-    for (index_t h = 0; h < l.heads; ++h) {
-      detail::spatial_attention(be, l, scratch.bias, s, grid, window, h);
-      multiply(be, s.y + h * d, c, rows_of(s.scores, n), s.masked + 2 * c + h * d, 3 * c, n, d, n);
-    }
-    linear_forward(be, s.u, c, s.y, c, p.proj_weight, p.proj_bias, n, c, c);
-    scatter_window(y + b * image, s.u, keep ? keep[b] : T(1), grid, window, c);
+void spatial_forward(const Backend& be, const spatial_msa& l, const branch_images<T>& m,
+                     const spatial_params<const T>& p, const batch_grid& s, const spatial_scratch<T>& scratch) {
+  using attention = kernel<op::window_attention, Backend>;
+  const index_t c = l.channels;
+  const auto qkv = qkv_params<const T>::columns(p.norm, {p.qkv_weight, p.qkv_bias}, c);
+  attention::prepare(be, scratch.bias, p.position_bias, l);
+  each_part(be, s, spectral_scope::window, false, [&](const Backend& own, const token_part& part, int slot, index_t) {
+    const spatial_tokens<T>& t = scratch.slots[slot];
+    const index_t n = part.tokens();
+    const T *const x = part_input(t.x, m.x, part, c), *const e = part_input(t.e, m.e, part, c);
+    kernel<op::norm_project, Backend>::forward(own, qkv_rows<T>{t.u, {t.mean, t.rstd}, nullptr, t.qkv, false}, x, e,
+                                               qkv, mask_map<T>{l.effect, l.template scale<T>(), n, c});
+    attention::forward(own, t.y, window_inputs<T>{t.qkv, p.position_bias, scratch.bias}, l, part, t.work);
+    T* const to = part_output(t.out, m.y, part, c);
+    kernel<op::project_branch, Backend>::forward(
+        own, to, static_cast<const T*>(t.y), linear_params<const T>{p.proj_weight, p.proj_bias},
+        kept_rows<T>{m.keep ? m.keep + part.image : nullptr, part.tokens_of_image()}, row_sizes{n, c}, false);
+    part_store(m.y, to, part, c);
   });
 }
 
-/// dx and de accumulate (de may be null), gradients of the parameters accumulate. dy is the gradient of y = keep *
-/// branch.
+/// Gradients of the parameters accumulate.
 template <class Backend, class T>
-void spatial_backward(const Backend& be, const spatial_msa& l, T* dx, T* de, const spatial_params<T>& dp, const T* dy,
-                      const T* x, const T* e, const T* keep, const spatial_params<const T>& p, index_t batch,
-                      const window_grid& grid, const spatial_scratch<T>& scratch) {
-  const index_t n = l.tokens(), c = l.channels, d = l.width(), image = grid.height * grid.width * c;
-  const index_t size = l.parameters(), count = batch * grid.windows();
-  position_bias_forward(scratch.bias, p.position_bias, l.side, l.heads);
-  transpose(scratch.qkv_turned, c, p.qkv_weight, 3 * c, c, 3 * c);
-  transpose(scratch.proj_turned, c, p.proj_weight, c, c, c);
-  parallel_chunks(be, count, [&](index_t chunk, index_t begin, index_t end, int slot) {
-    const spatial_window<T>& s = scratch.windows[slot];
-    std::fill_n(scratch.partials + chunk * size, size, T(0));
-    spatial_params<T> g{};
-    parameter_binder<T> bind(scratch.partials + chunk * size);
-    visit_spatial(bind, l, "", "", g);
-    const auto factor = [&](mask_effect one) { return affects(l.effect, one) ? s.e : nullptr; };
-    for (index_t i = begin; i < end; ++i) {
-      const index_t b = i / grid.windows(), window = i % grid.windows();
-      gather_window(s.x, x + b * image, grid, window, c);
-      if (e) gather_window(s.e, e + b * image, grid, window, c);
-      detail::spatial_project(be, l, p, s);
-      gather_window(s.dr, dy + b * image, grid, window, c);
-      if (keep)
-        for (index_t k = 0; k < n * c; ++k) s.dr[k] *= keep[b];
-      linear_backward_input(be, s.dy, c, s.dr, c, scratch.proj_turned, n, c, c);
-      for (index_t h = 0; h < l.heads; ++h) {
-        const T* v = s.masked + 2 * c + h * d;
-        const T* dyh = s.dy + h * d;
-        detail::spatial_attention(be, l, scratch.bias, s, grid, window, h);
-        multiply(be, s.y + h * d, c, rows_of(s.scores, n), v, 3 * c, n, d, n);
-        multiply(be, s.dqkv + 2 * c + h * d, 3 * c, transposed(s.scores, n), dyh, c, n, d, n);
-        transpose(s.turned, n, v, 3 * c, n, d);
-        multiply(be, s.dscores, n, rows_of(dyh, c), s.turned, n, n, n, d);
-        kernel<op::softmax, Backend>::backward(s.dscores, s.dscores, s.scores, n, n);
-        position_bias_backward(g.position_bias, s.dscores, l.side, l.heads, h);
-        multiply(be, s.dqkv + h * d, 3 * c, rows_of(s.dscores, n), s.masked + c + h * d, 3 * c, n, d, n);
-        multiply(be, s.dqkv + c + h * d, 3 * c, transposed(s.dscores, n), s.masked + h * d, 3 * c, n, d, n);
-      }
-      linear_backward_parameters(be, g.proj_weight, g.proj_bias, s.dr, c, s.y, c, n, c, c);
-      if (e) std::fill_n(s.de, n * c, T(0));
-      embed_backward(s.dqkv, 3 * c, s.de, s.qkv, 3 * c, factor(mask_effect::q), l.scale<T>(), n, c);
-      embed_backward(s.dqkv + c, 3 * c, s.de, s.qkv + c, 3 * c, factor(mask_effect::k), T(1), n, c);
-      embed_backward(s.dqkv + 2 * c, 3 * c, s.de, s.qkv + 2 * c, 3 * c, factor(mask_effect::v), T(1), n, c);
-      if (e && de) scatter_add_window(de + b * image, s.de, grid, window, c);
-      linear_backward_parameters(be, g.qkv_weight, g.qkv_bias, s.dqkv, 3 * c, s.u, c, n, c, 3 * c);
-      linear_backward_input(be, s.dr, c, s.dqkv, 3 * c, scratch.qkv_turned, n, c, 3 * c);
-      std::fill_n(s.dy, n * c, T(0));
-      kernel<op::layer_norm, Backend>::backward(s.dy, g.norm, s.dr, s.x, p.norm, s.mean, s.rstd, n, c);
-      scatter_add_window(dx + b * image, s.dy, grid, window, c);
-    }
-  });
-  reduce_partials(be, dp.norm.weight, scratch.partials, chunk_count(count), size);
+void spatial_backward(const Backend& be, const spatial_msa& l, const branch_gradients<T>& m,
+                      const spatial_params<T>& dp, const spatial_params<const T>& p, const batch_grid& s,
+                      const spatial_scratch<T>& scratch) {
+  using attention = kernel<op::window_attention, Backend>;
+  using project = kernel<op::norm_project, Backend>;
+  const index_t c = l.channels;
+  const auto qkv = qkv_params<const T>::columns(p.norm, {p.qkv_weight, p.qkv_bias}, c);
+  const auto gradients = copies_for(be, l, dp, scratch.partials);
+  attention::prepare(be, scratch.bias, p.position_bias, l);
+  const T* turned[3] = {};
+  project::turn(be, turned, scratch.qkv_turned, qkv, c);
+  const T* const proj_turned = kernel<op::linear, Backend>::turn(be, scratch.proj_turned, p.proj_weight, c, c);
+  gradients.clear(be);
+  each_part(
+      be, s, spectral_scope::window, true, [&](const Backend& own, const token_part& part, int slot, index_t chunk) {
+        const spatial_tokens<T>& t = scratch.slots[slot];
+        const spatial_params<T> g = gradients.of(chunk);
+        const index_t n = part.tokens();
+        const row_sizes rows{n, c};
+        const mask_map<T> mask{l.effect, l.template scale<T>(), n, c};
+        const window_inputs<T> in{t.qkv, p.position_bias, scratch.bias};
+        const T *const x = part_input(t.x, m.x, part, c), *const e = part_input(t.e, m.e, part, c);
+        project::forward(own, qkv_rows<T>{t.u, {t.mean, t.rstd}, t.raw, t.qkv, true}, x, e, qkv, mask);
+        const T* const dr = kernel<op::keep, Backend>::backward(
+            own, t.dr, part_input(t.dr, m.dy, part, c),
+            kept_rows<T>{m.keep ? m.keep + part.image : nullptr, part.tokens_of_image()}, rows);
+        linear_backward_input<Backend, T>(own, {t.dy, c}, {dr, c}, proj_turned, {n, c, c});
+        attention::backward(own, window_gradients<T>{t.y, t.dqkv, g.position_bias}, static_cast<const T*>(t.dy), in, l,
+                            part, t.work);
+        linear_backward_parameters<Backend, T>(own, {g.proj_weight, g.proj_bias}, {dr, c}, {t.y, c}, {n, c, c}, t.work);
+        T *const dx = part_sum(t.dx, m.dx, part, c), *const de = part_sum(t.de, m.de, part, c);
+        // the gradient of u takes the place of the gradient of attention's result
+        project::backward(
+            own, qkv_gradients<T>{dx, de, qkv_params<T>::columns(g.norm, {g.qkv_weight, g.qkv_bias}, c), nullptr},
+            t.dqkv, qkv_saved<T>{x, e, t.u, {t.mean, t.rstd}, t.raw}, qkv, mask,
+            qkv_work<T>{{turned[0], turned[1], turned[2]}, t.dy, t.work});
+        part_add(m.dx, dx, part, c);
+        part_add(m.de, de, part, c);
+      });
+  gradients.add(be);
 }
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -1,17 +1,19 @@
 #pragma once
 
-/// What windowed spatial attention is made of, and the memory it works in: a few tiles for each thread, small shared
-/// tables, and (in training) one gradient buffer a chunk. None of it grows with the image.
+/// The shape and the parameters of windowed spatial attention.
 
 #include <cmath>
 
-#include "../core/arena.hpp"
-#include "../parallel/parallel_for.hpp"
-#include "conv3x3.hpp"
 #include "mask_effect.hpp"
-#include "window.hpp"
+#include "visit.hpp"
 
 namespace unmask::inline UNMASK_ABI {
+
+template <class T>
+struct spatial_params {
+  norm_params<T> norm;
+  T *qkv_weight, *qkv_bias, *position_bias, *proj_weight, *proj_bias;
+};
 
 struct spatial_msa {
   index_t channels;  ///< C
@@ -19,62 +21,45 @@ struct spatial_msa {
   index_t side;      ///< M
   mask_effect effect;
 
+  template <class T>
+  using params = spatial_params<T>;
   index_t tokens() const { return side * side; }
   index_t width() const { return channels / heads; }
   template <class T>
   T scale() const {
     return 1 / std::sqrt(static_cast<T>(width()));
   }
-  /// Norm, qkv, position bias, proj.
-  index_t parameters() const {
-    const index_t c = channels, span = 2 * side - 1;
-    return 2 * c + 3 * c * c + 3 * c + span * span * heads + c * c + c;
-  }
 };
 
-/// One thread's tiles; N tokens.
-template <class T>
-struct spatial_window {
-  T *x, *e, *u, *y;  ///< [N, C] input, embedding, normalised input (later the branch), attention result
-  T *mean, *rstd;    ///< [N]
-  T *qkv, *masked;   ///< [N, 3C] before and after scale and mask
-  T* scores;         ///< [N, N]
-  T* turned;         ///< [D, N]
-  T *dr, *dy, *de;   ///< [N, C], training only, as the rest
-  T* dqkv;           ///< [N, 3C]
-  T* dscores;        ///< [N, N]
+template <class Visitor, class T>
+void visit_spatial(Visitor& v, const spatial_msa& l, const char* norm, const char* name, spatial_params<T>& p) {
+  const index_t c = l.channels, span = 2 * l.side - 1;
+  visit_norm(v, norm, p.norm, c);
+  v.enter(name);
+  v(p.qkv_weight, "qkv.weight", {3 * c, c}, memory_order::reversed, initial::normal);
+  v(p.qkv_bias, "qkv.bias", {3 * c}, memory_order::plain, initial::zero);
+  v(p.position_bias, "position_bias", {span * span, l.heads}, memory_order::plain, initial::normal);
+  v(p.proj_weight, "proj.weight", {c, c}, memory_order::reversed, initial::normal);
+  v(p.proj_bias, "proj.bias", {c}, memory_order::plain, initial::zero);
+  v.leave();
+}
+template <class Visitor, class T>
+void visit_parameters(Visitor& v, const spatial_msa& l, spatial_params<T>& p) {
+  visit_spatial(v, l, "", "", p);
+}
 
-  void carve(arena& a, const spatial_msa& l, bool training) {
-    const index_t n = l.tokens(), c = l.channels;
-    for (T** p : {&x, &e, &u, &y}) *p = a.take<T>(n * c);
-    for (T** p : {&mean, &rstd}) *p = a.take<T>(n);
-    for (T** p : {&qkv, &masked}) *p = a.take<T>(n * 3 * c);
-    scores = a.take<T>(n * n);
-    turned = a.take<T>(n * l.width());
-    if (!training) return;
-    for (T** p : {&dr, &dy, &de}) *p = a.take<T>(n * c);
-    dqkv = a.take<T>(n * 3 * c);
-    dscores = a.take<T>(n * n);
-  }
+/// What a residual branch of a block reads and writes, [B, H, W, C] each. e may be null where nothing is masked, keep
+/// [B] where no image's branch is dropped or scaled.
+template <class T>
+struct branch_images {
+  T* y;  ///< overwritten with keep * branch(x)
+  const T *x, *e, *keep;
 };
-
+/// dy is the gradient of y. dx and de accumulate; de may be null.
 template <class T>
-struct spatial_scratch {
-  spatial_window<T> windows[max_threads] = {};
-  T* bias = nullptr;                                ///< [NH, N, N]
-  T *qkv_turned = nullptr, *proj_turned = nullptr;  ///< [3C, C], [C, C]
-  T* partials = nullptr;                            ///< [max_chunks, parameters]
-
-  template <class Backend>
-  void carve(arena& a, const Backend& be, const spatial_msa& l, bool training) {
-    const index_t c = l.channels;
-    for (int slot = 0; slot < thread_slots(be); ++slot) windows[slot].carve(a, l, training);
-    bias = a.take<T>(l.heads * l.tokens() * l.tokens());
-    if (!training) return;
-    qkv_turned = a.take<T>(3 * c * c);
-    proj_turned = a.take<T>(c * c);
-    partials = a.take<T>(max_chunks * l.parameters());
-  }
+struct branch_gradients {
+  T *dx, *de;
+  const T *dy, *x, *e, *keep;
 };
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -39,6 +39,15 @@ struct window_grid {
   constexpr index_t label(index_t i, index_t size) const { return i < size - side ? 0 : i < size - shift ? 1 : 2; }
 };
 
+/// What a layer is given: `batch` images of the grid's size, one after the other.
+struct batch_grid {
+  index_t batch;
+  window_grid grid;
+
+  constexpr index_t image() const { return grid.height * grid.width; }  ///< pixels of an image
+  constexpr index_t pixels() const { return batch * image(); }
+};
+
 /// tile[t, :] = image[pixel(t), :] for the N tokens of a window; image [H, W, C], tile [N, C].
 template <class T>
 void gather_window(T* tile, const T* image, const window_grid& grid, index_t window, index_t c) {

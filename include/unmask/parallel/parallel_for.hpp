@@ -17,11 +17,6 @@ namespace unmask::inline UNMASK_ABI {
 /// Chunks of a reduction: enough for as many threads, few enough that their partial sums are cheap to add.
 inline constexpr index_t max_chunks = 16;
 
-/// Partial sums of a gradient that a plan keeps for this backend.
-template <class Backend>
-constexpr index_t gradient_chunks(const Backend&) {
-  return max_chunks;
-}
 
 inline index_t chunk_count(index_t n) { return std::clamp<index_t>(n, 1, max_chunks); }
 inline index_t chunk_begin(index_t chunk, index_t chunks, index_t n) { return chunk * n / chunks; }
@@ -87,15 +82,25 @@ inline cpu serial(cpu) { return {.threads = 1}; }
 /// Tokens a thread works on at once: 64 x 60 floats are 15 KB, so a tile's intermediates stay in L1 and L2.
 inline constexpr index_t tile_tokens = 64;
 
-/// body(chunk, begin, count, slot) over tiles of [0, n), cut into at most `limit` fixed chunks.
+/// Rows that scratch of `parallel_tiles` over n tokens has room for.
+template <class Backend>
+constexpr index_t tile_rows(const Backend&, index_t n) {
+  return at_once<Backend> ? n : tile_tokens;
+}
+
+/// body(chunk, begin, count, slot) over tiles of [0, n), cut into at most `limit` fixed chunks; on a device one tile.
 template <class Backend, class Body>
 void parallel_tiles(const Backend& backend, index_t n, index_t limit, Body&& body) {
-  const index_t tiles = (n + tile_tokens - 1) / tile_tokens, chunks = std::min(limit, tiles);
-  parallel_for(backend, chunks, [&](index_t c, int slot) {
-    const index_t end = std::min(n, chunk_begin(c + 1, chunks, tiles) * tile_tokens);
-    for (index_t t = chunk_begin(c, chunks, tiles) * tile_tokens; t < end; t += tile_tokens)
-      body(c, t, std::min(tile_tokens, end - t), slot);
-  });
+  if constexpr (at_once<Backend>) {
+    body(index_t{0}, index_t{0}, n, 0);
+  } else {
+    const index_t tiles = (n + tile_tokens - 1) / tile_tokens, chunks = std::min(limit, tiles);
+    parallel_for(backend, chunks, [&](index_t c, int slot) {
+      const index_t end = std::min(n, chunk_begin(c + 1, chunks, tiles) * tile_tokens);
+      for (index_t t = chunk_begin(c, chunks, tiles) * tile_tokens; t < end; t += tile_tokens)
+        body(c, t, std::min(tile_tokens, end - t), slot);
+    });
+  }
 }
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -11,6 +11,11 @@ namespace unmask::inline UNMASK_ABI {
 
 template <>
 struct kernel<op::conv3x3, cpu> {
+  /// Transformed weights, each thread's transformed inputs, and (in training) the chunks' gradients behind them.
+  static index_t scratch(const cpu& be, const conv_sizes& s, bool training) {
+    return work(be, s) + (training ? max_chunks * s.partial() : 0);
+  }
+
   template <class T>
   static void forward(const cpu& be, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* scratch,
                       const T* add = nullptr) {
@@ -22,7 +27,8 @@ struct kernel<op::conv3x3, cpu> {
 
   template <class T>
   static void backward(const cpu& be, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p,
-                       conv_sizes s, T* partials, T* scratch) {
+                       conv_sizes s, T* scratch) {
+    T* const partials = scratch + work(be, s);
     const index_t c = s.in_channels, o = s.out_channels;
     if (dx) {
       // dx is itself a convolution of dy: taps reversed, channels exchanged
@@ -39,6 +45,7 @@ struct kernel<op::conv3x3, cpu> {
   }
 
  private:
+  static index_t work(const cpu& be, const conv_sizes& s) { return s.packed() + thread_slots(be) * s.transformed(); }
   static index_t strips_a_row(conv_sizes s) { return (s.columns() + conv_sizes::strip - 1) / conv_sizes::strip; }
   static index_t strips(conv_sizes s) { return s.batch * s.rows() * strips_a_row(s); }
   static detail::tile_strip strip_at(index_t i, conv_sizes s) {

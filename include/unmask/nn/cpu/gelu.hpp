@@ -8,15 +8,15 @@
 namespace unmask::inline UNMASK_ABI {
 
 template <>
-struct kernel<op::gelu, cpu> {
+struct kernel<op::gelu, cpu> : no_scratch {
   template <class T>
-  static void forward(T* y, const T* x, index_t n) {
+  static void forward(const cpu&, T* y, const T* x, index_t n) {
     simd::transform4<T>(
         n, y, [](auto v) { return simd::gelu<T>(v); }, x);
   }
 
   template <class T>
-  static void backward(T* dx, const T* dy, const T* x, index_t n) {
+  static void backward(const cpu&, T* dx, const T* dy, const T* x, index_t n) {
     simd::transform4<T>(
         n, dx,
         [](auto g, auto v) {

@@ -8,11 +8,13 @@
 namespace unmask::inline UNMASK_ABI {
 
 template <>
-struct kernel<op::layer_norm, cpu> {
+struct kernel<op::layer_norm, cpu> : no_scratch {
   template <class T>
-  static void forward(T* y, T* mean, T* rstd, const T* x, norm_params<const T> p, index_t n, index_t c) {
+  static void forward(const cpu&, T* y, norm_saved<T> saved, const T* x, norm_params<const T> p, row_sizes s) {
     using P = simd::pack<T>;
-    for (index_t i = 0; i < n; ++i, x += c, y += c) {
+    const index_t c = s.channels;
+    T *const mean = saved.mean, *const rstd = saved.rstd;
+    for (index_t i = 0; i < s.rows; ++i, x += c, y += c) {
       mean[i] = simd::sum<T>(
                     c, [](auto v) { return v; }, x) /
                 static_cast<T>(c);
@@ -30,11 +32,14 @@ struct kernel<op::layer_norm, cpu> {
   }
 
   template <class T>
-  static void backward(T* dx, norm_params<T> d, const T* dy, const T* x, norm_params<const T> p, const T* mean,
-                       const T* rstd, index_t n, index_t c) {
+  static void backward(const cpu&, T* dx, norm_params<T> d, const T* dy, const norm_input<T>& in, row_sizes size,
+                       T* /*scratch*/) {
     using P = simd::pack<T>;
-    for (index_t i = 0; i < n; ++i, x += c, dy += c, dx += c) {
-      const auto m = P::all(mean[i]), r = P::all(rstd[i]);
+    const index_t c = size.channels;
+    const norm_params<const T> p = in.p;
+    const T* x = in.x;
+    for (index_t i = 0; i < size.rows; ++i, x += c, dy += c, dx += c) {
+      const auto m = P::all(in.saved.mean[i]), r = P::all(in.saved.rstd[i]);
       const auto s = P::all(simd::sum<T>(
                                 c, [](auto g, auto w) { return g * w; }, dy, p.weight) /
                             static_cast<T>(c));

@@ -13,7 +13,7 @@ namespace unmask::inline UNMASK_ABI {
 
 template <>
 struct kernel<op::mask_convolutions, cpu> {
-  static index_t scratch(mask_sizes s) { return (19 * max_chunks + 18) * s.channels; }
+  static index_t scratch(const cpu&, mask_sizes s) { return (19 * max_chunks + 18) * s.channels; }
 
   template <class T>
   static void forward(const cpu& be, T* z, const T* mask, embedding_params<const T> p, mask_sizes s, T* scratch) {

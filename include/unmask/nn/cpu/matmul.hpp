@@ -69,8 +69,10 @@ struct matmul_tile {
   static left_operand<T> below(left_operand<T> a, index_t i) { return {a.data + i * a.row, a.row, a.col}; }
 
   /// The last n < lanes columns, which must not be read or written past n.
-  static void narrow(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m, index_t n, index_t k,
-                     bool accumulate) {
+  static void narrow(matrix<T> to_rows, left_operand<T> a, matrix<const T> from, product_sizes s, bool accumulate) {
+    const index_t ldc = to_rows.ld, ldb = from.ld, m = s.m, n = s.n, k = s.k;
+    T* const c = to_rows.data;
+    const T* const b = from.data;
     alignas(alignment) std::array<T, static_cast<std::size_t>(depth * P::lanes)> panel;
     alignas(alignment) std::array<T, static_cast<std::size_t>(rows * P::lanes)> tile;
     for (index_t p = 0; p < k; ++p) P::store(panel.data() + p * P::lanes, P::load_part(b + p * ldb, n, T(0)));
@@ -89,11 +91,14 @@ struct matmul_tile {
 }  // namespace detail
 
 template <>
-struct kernel<op::matmul, cpu> {
+struct kernel<op::matmul, cpu> : no_scratch {
   template <class T>
-  static void forward(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m, index_t n, index_t k,
+  static void forward(const cpu&, matrix<T> to, left_operand<T> a, matrix<const T> from, product_sizes s,
                       bool accumulate) {
     using tile = detail::matmul_tile<T>;
+    const index_t ldc = to.ld, ldb = from.ld, m = s.m, n = s.n, k = s.k;
+    T* const c = to.data;
+    const T* const b = from.data;
     if (k == 0 && !accumulate)
       for (index_t i = 0; i < m; ++i) std::fill_n(c + i * ldc, n, T(0));
     for (index_t p = 0; p < k; p += tile::depth) {
@@ -112,7 +117,7 @@ struct kernel<op::matmul, cpu> {
                                       right + j, ldb, depth, add);
         j += tile::P::lanes;
       }
-      if (j < n) tile::narrow(c + j, ldc, left, right + j, ldb, m, n - j, depth, add);
+      if (j < n) tile::narrow({c + j, ldc}, left, {right + j, ldb}, {m, n - j, depth}, add);
     }
   }
 };

@@ -56,32 +56,26 @@ struct kernel<op::s2_block, cpu> {
     return fuses<T>(l, true);
   }
   template <class T>
-  static void prepare(const cpu& be, const prepared<T>& w, const s2_block& l, const T* mask,
-                      const block_params<const T>& p, index_t batch, const scratch<T>& s) {
-    if (w.fused) strip::prepare(be, w.weights, l, mask, p, batch, s.fused);
+  static void prepare(const cpu& be, const prepared<T>& w, const s2_block& l, const block_batch<T>& in,
+                      const block_params<const T>& p, const scratch<T>& s) {
+    if (w.fused) strip::prepare(be, w.weights, l, in, p, s.fused);
   }
   template <class T>
-  static void forward(const cpu& be, const s2_block& l, const block_images<T>& m, const T* mask, const T* keep,
-                      const block_params<const T>& p, index_t batch, const prepared<T>& w, const scratch<T>& s) {
-    T* const after[] = {m.a, m.b};
+  static void forward(const cpu& be, const s2_block& l, const block_images<T>& m, const block_batch<T>& in,
+                      const block_params<const T>& p, const prepared<T>& w, const scratch<T>& s) {
     if (w.fused)
-      strip::block_forward<cpu, T>(be, l, m.y, after, m.x, mask, keep, p, batch, w.weights, s.fused);
+      strip::block_forward<cpu, T>(be, l, {m.x, {m.a, m.b}, m.y}, in, p, w.weights, s.fused);
     else
-      composed::forward(be, l, m, mask, keep, p, batch, {}, s.composed);
+      composed::forward(be, l, m, in, p, {}, s.composed);
   }
   template <class T>
-  static void backward(const cpu& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp, const block_images<T>& m,
-                       const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
-                       const prepared<T>& w, const scratch<T>& s) {
-    const T* const before[] = {m.x, m.a, m.b};
-    if (m.again) {
-      T* const after[] = {m.b ? nullptr : m.a, m.b};
-      strip::block_forward<cpu, T>(be, l, nullptr, after, m.x, mask, keep, p, batch, w.weights, s.fused);
-    }
-    if (w.fused)
-      strip::block_backward<cpu, T>(be, l, d, dmask, dp, before, mask, keep, p, batch, w.weights, s.fused);
-    else
-      composed::backward(be, l, d, dmask, dp, m, mask, keep, p, batch, {}, s.composed);
+  static void backward(const cpu& be, const s2_block& l, const block_gradients<T>& to, const block_images<T>& m,
+                       const block_batch<T>& in, const block_params<const T>& p, const prepared<T>& w,
+                       const scratch<T>& s) {
+    if (!w.fused) return composed::backward(be, l, to, m, in, p, {}, s.composed);
+    if (m.again)
+      strip::block_forward<cpu, T>(be, l, {m.x, {m.b ? nullptr : m.a, m.b}, nullptr}, in, p, w.weights, s.fused);
+    strip::block_backward<cpu, T>(be, l, to, {m.x, {m.a, m.b}, nullptr}, in, p, w.weights, s.fused);
   }
 };
 

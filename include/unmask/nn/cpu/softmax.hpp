@@ -8,9 +8,9 @@
 namespace unmask::inline UNMASK_ABI {
 
 template <>
-struct kernel<op::softmax, cpu> {
+struct kernel<op::softmax, cpu> : no_scratch {
   template <class T>
-  static void forward(T* y, const T* x, index_t n, index_t c) {
+  static void forward(const cpu&, T* y, const T* x, index_t n, index_t c) {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, x += c, y += c) {
       const auto top = P::all(simd::maximum<T>(c, x));
@@ -24,7 +24,7 @@ struct kernel<op::softmax, cpu> {
   }
 
   template <class T>
-  static void backward(T* dx, const T* dy, const T* y, index_t n, index_t c) {
+  static void backward(const cpu&, T* dx, const T* dy, const T* y, index_t n, index_t c) {
     using P = simd::pack<T>;
     for (index_t i = 0; i < n; ++i, y += c, dy += c, dx += c) {
       const auto dot = P::all(simd::sum<T>(

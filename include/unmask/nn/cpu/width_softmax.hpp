@@ -2,6 +2,7 @@
 
 /// Softmax along the width with the channels on the lanes: three walks over the row.
 
+#include "../../parallel/parallel_for.hpp"
 #include "../../simd/loop.hpp"
 #include "../width_softmax.hpp"
 
@@ -9,8 +10,26 @@ namespace unmask::inline UNMASK_ABI {
 
 template <>
 struct kernel<op::width_softmax, cpu> {
+  /// A channel's numbers for each thread.
+  static index_t scratch(const cpu& be, const image_rows& s) { return thread_slots(be) * s.channels; }
+
   template <class T>
-  static void forward(T* row, T* channel, index_t width, index_t c) {
+  static void forward(const cpu& be, T* z, const image_rows& s, T* scratch) {
+    parallel_for(be, s.rows, [=](index_t r, int slot) {
+      forward_row(z + r * s.width * s.channels, scratch + slot * s.channels, s.width, s.channels);
+    });
+  }
+  template <class T>
+  static void backward(const cpu& be, T* d, const T* e, const image_rows& s, T* scratch) {
+    parallel_for(be, s.rows, [=](index_t r, int slot) {
+      const index_t at = r * s.width * s.channels;
+      backward_row(d + at, e + at, scratch + slot * s.channels, s.width, s.channels);
+    });
+  }
+
+ private:
+  template <class T>
+  static void forward_row(T* row, T* channel, index_t width, index_t c) {
     using P = simd::pack<T>;
     std::copy_n(row, c, channel);
     for (index_t w = 1; w < width; ++w)
@@ -31,7 +50,7 @@ struct kernel<op::width_softmax, cpu> {
   }
 
   template <class T>
-  static void backward(T* d, const T* e, T* channel, index_t width, index_t c) {
+  static void backward_row(T* d, const T* e, T* channel, index_t width, index_t c) {
     using P = simd::pack<T>;
     std::fill_n(channel, c, T(0));
     for (index_t w = 0; w < width; ++w)

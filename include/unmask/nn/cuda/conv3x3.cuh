@@ -97,24 +97,30 @@ struct turn_taps_each {
 
 template <>
 struct kernel<op::conv3x3, cuda> {
+  /// In training: the turned weights, and behind them the chunks' gradients.
+  static index_t scratch(const cuda& be, const conv_sizes& s, bool training) {
+    return training ? weights(s) + gradient_chunks(be) * std::max(weights(s), s.out_channels) : 0;
+  }
+
   template <class T>
-  static void forward(const cuda& be, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* /*packed*/,
+  static void forward(const cuda& be, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* /*scratch*/,
                       const T* add = nullptr) {
     run<T>(be, y, x, p.weight, p.bias, add, s);
   }
 
-  /// `partials` holds gradient_chunks(be) * s.partial() numbers.
   template <class T>
   static void backward(const cuda& be, T* dx, conv_params<T> d, const T* dy, const T* x, conv_params<const T> p,
-                       conv_sizes s, T* partials, T* packed) {
+                       conv_sizes s, T* scratch) {
+    T *const packed = scratch, *const partials = scratch + weights(s);
     detail::conv3x3_parameter_gradient<T>(be, d, dy, x, s, partials);
     if (!dx) return;
-    launch_each(be, 9 * s.in_channels * s.out_channels,
-                detail::turn_taps_each<T>{packed, p.weight, s.in_channels, s.out_channels});
+    launch_each(be, weights(s), detail::turn_taps_each<T>{packed, p.weight, s.in_channels, s.out_channels});
     run<T>(be, dx, dy, packed, nullptr, nullptr, {s.batch, s.height, s.width, s.out_channels, s.in_channels});
   }
 
  private:
+  static index_t weights(const conv_sizes& s) { return 9 * s.in_channels * s.out_channels; }
+
   template <class T>
   static void run(const cuda& be, T* y, const T* x, const T* weight, const T* bias, const T* add, conv_sizes s) {
     detail::with_math<T>(be, [&](auto math) {

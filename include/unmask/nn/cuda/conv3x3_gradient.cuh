@@ -66,7 +66,7 @@ struct conv3x3_weight_body {
   }
 };
 
-/// d accumulates; `partials` holds gradient_chunks(be) * s.partial() numbers.
+/// d accumulates; `partials` holds gradient_chunks(be) gradients of the weights.
 template <class T>
 void conv3x3_parameter_gradient(const cuda& be, conv_params<T> d, const T* dy, const T* x, conv_sizes s, T* partials) {
   const index_t pixels = s.batch * s.height * s.width;
@@ -76,8 +76,9 @@ void conv3x3_parameter_gradient(const cuda& be, conv_params<T> d, const T* dy, c
     const conv3x3_weight_body<decltype(math)> body{partials, dy, x, s, chunks};
     launch(be, body.blocks(), body.shared(), body);
   });
-  reduce_partials(be, d.weight, static_cast<const T*>(partials), chunks, 9 * s.in_channels * s.out_channels);
-  add_row_sums(be, d.bias, dy, pixels, s.out_channels, partials);
+  const index_t size = 9 * s.in_channels * s.out_channels;
+  reduce_partials(be, d.weight, {partials, size, chunks}, size);
+  add_row_sums<T>(be, d.bias, {dy, s.out_channels}, pixels, s.out_channels, partials);
 }
 
 }  // namespace unmask::inline UNMASK_ABI::detail

@@ -73,22 +73,25 @@ struct depthwise_weight_body {
 }  // namespace detail
 
 template <>
-struct kernel<op::depthwise3x3, cuda> {
-  /// `batch` images, one after the other: windows are images too.
+struct kernel<op::depthwise3x3, cuda> : no_scratch {
   template <class T>
-  static void forward(const cuda& be, T* y, const T* x, index_t ldx, const T* weight, index_t height, index_t width,
-                      index_t c, index_t batch = 1) {
-    launch_rows(be, batch * height * width, c, detail::depthwise_each<T>{y, {x, ldx, height, width}, weight, c, false});
+  static void forward(const cuda& be, T* y, matrix<const T> x, const T* weight, const depthwise_sizes& s) {
+    launch_rows(be, pixels(s), s.channels,
+                detail::depthwise_each<T>{y, {x.data, x.ld, s.height, s.width}, weight, s.channels, false});
   }
   /// Every chunk of dweight is added to; more chunks than the reference has fill a GPU better.
   template <class T>
-  static void backward(const cuda& be, T* dx, chunk_buffers<T> dweight, const T* dy, const T* x, index_t ldx,
-                       const T* weight, index_t height, index_t width, index_t c, index_t batch = 1) {
+  static void backward(const cuda& be, T* dx, chunk_buffers<T> dweight, const T* dy, matrix<const T> x, const T* weight,
+                       const depthwise_sizes& s) {
     using sums = detail::depthwise_weight_body<T>;
+    const index_t c = s.channels;
     launch(be, dweight.limit * blocks_for(c, warp_size), shared_bytes<T>(9 * sums::threads),
-           sums{dweight, dy, {x, ldx, height, width}, c, batch * height * width});
-    launch_rows(be, batch * height * width, c, detail::depthwise_each<T>{dx, {dy, c, height, width}, weight, c, true});
+           sums{dweight, dy, {x.data, x.ld, s.height, s.width}, c, pixels(s)});
+    launch_rows(be, pixels(s), c, detail::depthwise_each<T>{dx, {dy, c, s.height, s.width}, weight, c, true});
   }
+
+ private:
+  static index_t pixels(const depthwise_sizes& s) { return s.batch * s.height * s.width; }
 };
 
 }  // namespace unmask::inline UNMASK_ABI

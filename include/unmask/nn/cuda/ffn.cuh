@@ -6,7 +6,7 @@
 
 #include "../ffn.hpp"
 #include "ffn_gradient.cuh"
-#include "image_ops.cuh"
+#include "kept_rows.cuh"
 #include "layer_norm.cuh"
 
 namespace unmask::inline UNMASK_ABI {
@@ -81,162 +81,94 @@ struct ffn_body {
   }
 };
 
-/// to = from * keep of the image it belongs to; row 0 is token `at` of the batch.
-template <class T>
-struct keep_rows_each {
-  T* to;
-  const T *from, *keep;
-  index_t at, pixels, c;
-  UNMASK_DEVICE void operator()(index_t row, int k) const {
-    to[row * c + k] = keep ? from[row * c + k] * keep[(at + row) / pixels] : from[row * c + k];
-  }
-};
-template <class T>
-struct add_kept_each {
-  T* y;
-  const T *x, *branch, *keep;
-  index_t at, pixels, c;
-  UNMASK_DEVICE void operator()(index_t row, int k) const {
-    const T value = branch[row * c + k];
-    y[row * c + k] = x[row * c + k] + (keep ? value * keep[(at + row) / pixels] : value);
-  }
-};
-
-/// GELU, and its slope where its argument was: the backward pass needs both.
-template <class T>
-struct gelu_and_slope_each {
-  T *active, *inner;
-  UNMASK_DEVICE void operator()(index_t i) const {
-    const T x = inner[i];
-    active[i] = gelu_value(x);
-    inner[i] = gelu_slope(x);
-  }
-};
-template <class T>
-struct times_each {
-  T* x;
-  const T* y;
-  UNMASK_DEVICE void operator()(index_t i) const { x[i] *= y[i]; }
-};
-
 /// Tokens that go through memory together: enough for every block of a GPU, few enough for 240 hidden channels of them
 /// (16 MB) to be in L2 when they are read again.
 inline constexpr index_t ffn_slice = 16384;
 
-/// body(first token, tokens) over slices of `rows` tokens, one after the other.
+/// body(first token, tokens) over slices, one after the other.
 template <class Body>
-void each_slice(index_t n, index_t rows, Body&& body) {
-  for (index_t at = 0; at < n; at += rows) body(at, n - at < rows ? n - at : rows);
-}
-
-/// t.inner = LN(x) W1 + b1, with t.u, t.mean and t.rstd.
-template <class T>
-void ffn_inner(const cuda& be, const ffn& l, const T* x, const ffn_params<const T>& p, index_t n,
-               const ffn_tile<T>& t) {
-  kernel<op::layer_norm, cuda>::forward(be, t.u, t.mean, t.rstd, x, p.norm, n, l.channels);
-  linear_forward(be, t.inner, l.hidden, static_cast<const T*>(t.u), l.channels, p.fc1_weight, p.fc1_bias, n, l.channels,
-                 l.hidden);
+void each_slice(index_t n, Body&& body) {
+  for (index_t at = 0; at < n; at += ffn_slice) body(at, std::min(ffn_slice, n - at));
 }
 
 }  // namespace detail
 
-/// Inference in one kernel keeps nothing.
-inline index_t ffn_rows(const cuda&, const ffn& l, bool training) {
-  return training || l.channels > detail::tile_cols ? detail::ffn_slice : 0;
-}
+template <>
+struct kernel<op::ffn, cuda> : detail::composed_ffn<cuda> {
+  /// Inference in one kernel keeps nothing.
+  static index_t tile(const cuda&, const ffn& l, index_t tokens, bool training) {
+    return training || l.channels > detail::tile_cols ? std::min(tokens, detail::ffn_slice) : 0;
+  }
+  static index_t scratch(const cuda& be, const ffn& l, index_t rows) {
+    // the fused gradient has half as many chunks of both maps' gradients as `be` allows for
+    const index_t maps = 2 * l.channels * l.hidden + l.hidden + l.channels;
+    return std::max(composed_ffn::scratch(be, l, rows), gradient_chunks(be) / 2 * maps);
+  }
 
-template <std::same_as<cuda> Backend, class T>
-void ffn_forward(const Backend& be, const ffn& l, T* y, const T* x, const T* keep, const ffn_params<const T>& p,
-                 index_t batch, index_t pixels, const ffn_scratch<T>& scratch) {
-  const index_t c = l.channels, n = batch * pixels;
-  if (c <= detail::tile_cols)
-    return detail::with_math<T>(be, [&](auto math) {
-      using body = detail::ffn_body<decltype(math)>;
-      launch(be, blocks_for(n, body::rows), body::shared(),
-             body{y, x, keep, p, n, pixels, static_cast<int>(c), static_cast<int>(l.hidden)});
+  template <class T>
+  static void forward(const cuda& be, const ffn& l, T* y, const T* x, const ffn_params<const T>& p,
+                      const ffn_batch<T>& s, const ffn_scratch<T>& scratch) {
+    const index_t c = l.channels, n = s.tokens();
+    if (c <= detail::tile_cols)
+      return detail::with_math<T>(be, [&](auto math) {
+        using body = detail::ffn_body<decltype(math)>;
+        launch(be, blocks_for(n, body::rows), body::shared(),
+               body{y, x, s.keep, p, n, s.pixels, static_cast<int>(c), static_cast<int>(l.hidden)});
+      });
+    detail::each_slice(n, [&](index_t at, index_t count) {
+      tile_forward(be, l, y + at * c, x + at * c, p, kept_rows<T>{s.keep, s.pixels, at}, count, scratch.tiles[0]);
     });
-  const ffn_tile<T>& t = scratch.tiles[0];
-  detail::each_slice(n, detail::ffn_slice, [&](index_t at, index_t count) {
-    detail::ffn_inner(be, l, x + at * c, p, count, t);
-    kernel<op::gelu, cuda>::forward(be, t.active, static_cast<const T*>(t.inner), count * l.hidden);
-    linear_forward(be, t.y, c, static_cast<const T*>(t.active), l.hidden, p.fc2_weight, p.fc2_bias, count, l.hidden, c);
-    launch_rows(be, count, c, detail::add_kept_each<T>{y + at * c, x + at * c, t.y, keep, at, pixels, c});
-  });
-}
+  }
 
-namespace detail {
+  template <class T>
+  static void backward(const cuda& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x,
+                       const ffn_params<const T>& p, const ffn_batch<T>& s, const ffn_scratch<T>& scratch) {
+    const T* const turned[] = {p.fc1_weight, p.fc2_weight};
+    const index_t c = l.channels;
+    detail::each_slice(s.tokens(), [&](index_t at, index_t count) {
+      const tile_tokens_of<T> tokens{x + at * c, {s.keep, s.pixels, at}, count};
+      if constexpr (std::is_same_v<T, float>)
+        if (fuses_gradient(l)) return fused_backward(be, l, d + at * c, dp, p, tokens, scratch.tiles[0]);
+      tile_backward(be, l, d + at * c, dp, p, turned, tokens, scratch.tiles[0]);
+    });
+  }
 
-/// Whether the gradient (of floats: nine tiles of doubles are more than shared memory holds) is one kernel, whose
-/// blocks write where the hidden channels would lie.
-inline bool fuses_gradient(const ffn& l) {
-  return l.channels <= tile_cols && blocks_for(l.hidden, tile_cols) * l.channels <= l.hidden;
-}
+ private:
+  /// Whether the gradient (of floats: nine tiles of doubles are more than shared memory holds) is one kernel, whose
+  /// blocks write where the hidden channels would lie.
+  static bool fuses_gradient(const ffn& l) {
+    return l.channels <= detail::tile_cols && blocks_for(l.hidden, detail::tile_cols) * l.channels <= l.hidden;
+  }
 
-/// d is that of `count` tokens, the first of which is token `at` of the batch.
-template <class T>
-void ffn_backward_fused(const cuda& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x, const T* keep,
-                        const ffn_params<const T>& p, index_t at, index_t count, index_t pixels,
-                        const ffn_scratch<T>& scratch) {
-  const index_t c = l.channels, r = l.hidden, size = count * c;
-  const ffn_tile<T>& t = scratch.tiles[0];
-  with_math<T>(be, [&](auto math) {
-    using body = ffn_gradient_body<decltype(math)>;
-    const index_t groups = std::min<index_t>(gradient_chunks(be) / 2, blocks_for(count, body::rows));
-    const body work{t.inner,
-                    t.mean,
-                    t.rstd,
-                    scratch.partials,
-                    d,
-                    x,
-                    keep,
-                    p,
-                    at,
-                    count,
-                    pixels,
-                    static_cast<int>(c),
-                    static_cast<int>(r),
-                    static_cast<int>(groups)};
-    launch(be, groups * work.chunks(), body::shared(), work);
-    launch_each(be, size, add_parts_each<T>{t.y, t.inner, work.chunks(), size});
-    reduce_partials(be, dp.fc1_weight, static_cast<const T*>(scratch.partials), groups, 2 * c * r + r + c);
-  });
-  kernel<op::layer_norm, cuda>::backward(be, d, dp.norm, static_cast<const T*>(t.y), x, p.norm,
-                                         static_cast<const T*>(t.mean), static_cast<const T*>(t.rstd), count, c,
-                                         scratch.partials);
-}
-
-template <class T>
-void ffn_backward_composed(const cuda& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x, const T* keep,
-                           const ffn_params<const T>& p, index_t at, index_t count, index_t pixels,
-                           const ffn_scratch<T>& scratch) {
-  const index_t c = l.channels, r = l.hidden;
-  const ffn_tile<T>& t = scratch.tiles[0];
-  const auto read = [](T* from) { return static_cast<const T*>(from); };
-  ffn_inner(be, l, x, p, count, t);
-  launch_each(be, count * r, gelu_and_slope_each<T>{t.active, t.inner});
-  launch_rows(be, count, c, keep_rows_each<T>{t.y, d, keep, at, pixels, c});
-  linear_parameter_gradient(be, dp.fc2_weight, dp.fc2_bias, read(t.y), read(t.active), count, r, c, scratch.partials);
-  linear_input_gradient(be, t.dinner, r, read(t.y), c, p.fc2_weight, count, r, c);
-  launch_each(be, count * r, times_each<T>{t.dinner, t.inner});
-  linear_parameter_gradient(be, dp.fc1_weight, dp.fc1_bias, read(t.dinner), read(t.u), count, c, r, scratch.partials);
-  linear_input_gradient(be, t.y, c, read(t.dinner), r, p.fc1_weight, count, c, r);
-  kernel<op::layer_norm, cuda>::backward(be, d, dp.norm, read(t.y), x, p.norm, read(t.mean), read(t.rstd), count, c,
-                                         scratch.partials);
-}
-
-}  // namespace detail
-
-/// Parameters of one layer are neighbours in memory, in the order of visit_ffn.
-template <std::same_as<cuda> Backend, class T>
-void ffn_backward(const Backend& be, const ffn& l, T* d, const ffn_params<T>& dp, const T* x, const T* keep,
-                  const ffn_params<const T>& p, index_t batch, index_t pixels, const ffn_scratch<T>& scratch) {
-  detail::each_slice(batch * pixels, detail::ffn_slice, [&](index_t at, index_t count) {
-    const index_t from = at * l.channels;
-    if constexpr (std::is_same_v<T, float>)
-      if (detail::fuses_gradient(l))
-        return detail::ffn_backward_fused(be, l, d + from, dp, x + from, keep, p, at, count, pixels, scratch);
-    detail::ffn_backward_composed(be, l, d + from, dp, x + from, keep, p, at, count, pixels, scratch);
-  });
-}
+  template <class T>
+  static void fused_backward(const cuda& be, const ffn& l, T* d, const ffn_params<T>& dp, const ffn_params<const T>& p,
+                             const tile_tokens_of<T>& s, const ffn_tile<T>& t) {
+    const index_t c = l.channels, r = l.hidden, size = s.count * c;
+    detail::with_math<T>(be, [&](auto math) {
+      using body = detail::ffn_gradient_body<decltype(math)>;
+      const index_t groups = std::min<index_t>(gradient_chunks(be) / 2, blocks_for(s.count, body::rows));
+      const body work{t.inner,
+                      t.mean,
+                      t.rstd,
+                      t.work,
+                      d,
+                      s.x,
+                      s.keep,
+                      p,
+                      s.count,
+                      static_cast<int>(c),
+                      static_cast<int>(r),
+                      static_cast<int>(groups)};
+      launch(be, groups * work.chunks(), body::shared(), work);
+      launch_each(be, size, detail::add_parts_each<T>{t.y, t.inner, work.chunks(), size});
+      partial_adder<cuda, T> adder(be, {t.work, 2 * c * r + r + c, groups});
+      ffn_params<T> to = dp;
+      visit_maps(adder, l, to);
+      adder.finish();
+    });
+    norm::backward(be, d, dp.norm, static_cast<const T*>(t.y), norm_input<T>{s.x, p.norm, {t.mean, t.rstd}},
+                   row_sizes{s.count, c}, t.work);
+  }
+};
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -21,9 +21,10 @@ struct ffn_gradient_body {
   T* parts;        ///< [hidden / 64, n, C]
   T *mean, *rstd;  ///< [n]
   T* partials;     ///< [groups, W1, b1, W2, b2]
-  const T *d, *x, *keep;
+  const T *d, *x;
+  kept_rows<T> keep;
   ffn_params<const T> p;
-  index_t first, n, pixels;  ///< token 0 is token `first` of the batch, whose images have `pixels`
+  index_t n;
   int channels, hidden, groups;
 
   int chunks() const { return static_cast<int>(blocks_for(hidden, depth)); }
@@ -118,7 +119,7 @@ struct ffn_gradient_body {
       const bool exists = at + r < n;
       const index_t row = exists ? at + r : 0;
       const T *from = x + row * channels, *gradient = d + row * channels;
-      const T factor = keep && exists ? keep[(first + row) / pixels] : T(1);
+      const T factor = exists ? keep(row) : T(1);
       T average, scale;
       row_moments(t, from, channels, average, scale);
       if (writes && exists && t.lane() == 0) mean[row] = average, rstd[row] = scale;

@@ -12,8 +12,8 @@
 /// two or three fit into a multiprocessor of an H100 (228 KB, of which each takes 1 KB more), and one into any GPU's.
 
 #include "fused_kernels.cuh"
+#include "positional_term.cuh"
 #include "rows.cuh"
-#include "set_depthwise.cuh"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -85,20 +85,20 @@ struct fused_cuda_block {
     with_math<T>(be, [&](auto math) { pack(math); });
   }
 
-  void forward(T* y, const T* x, const T* spatial_e, const T* spectral_e, const T* keep, index_t batch) const {
+  void forward(const block_images<T>& m, const block_embeddings<T>& e, const block_batch<T>& in) const {
     const auto small = [](auto n) { return static_cast<int>(n); };
     with_math<T>(be, [&](auto math) {
       using parts = fused_parts<decltype(math)>;
-      const parts a{y,
-                    x,
-                    spatial_e,
-                    spectral_e,
-                    keep,
+      const parts a{m.y,
+                    m.x,
+                    e.spatial,
+                    e.spectral,
+                    in.keep,
                     w.template aligned<const typename parts::element>(),
                     w.bias,
                     p,
                     token_sets::windows(l.grid),
-                    small(batch),
+                    small(in.batch),
                     small(l.channels()),
                     small(l.feed.hidden),
                     small(l.spatial.heads),
@@ -108,7 +108,7 @@ struct fused_cuda_block {
                     l.spatial.template scale<T>()};
       if (l.spectral.scope == spectral_scope::image) return over_image(a);
       const fused_window_body<decltype(math)> body{a};
-      launch(be, batch * l.grid.windows(), body.shared(), body);
+      launch(be, in.batch * l.grid.windows(), body.shared(), body);
     });
   }
 

@@ -34,7 +34,7 @@ struct gelu_backward_each {
 }  // namespace detail
 
 template <>
-struct kernel<op::gelu, cuda> {
+struct kernel<op::gelu, cuda> : no_scratch {
   template <class T>
   static void forward(const cuda& be, T* y, const T* x, index_t n) {
     launch_each(be, n, detail::gelu_forward_each<T>{y, x});

@@ -4,7 +4,8 @@
 /// channels, then the slices are added in order.
 
 #include "../../cuda/launch.cuh"
-#include "../image_ops.hpp"
+#include "../layer_norm.hpp"
+#include "../visit.hpp"
 #include "reduce_partials.cuh"
 
 namespace unmask::inline UNMASK_ABI {
@@ -101,36 +102,30 @@ struct layer_norm_params_body {
 
 template <>
 struct kernel<op::layer_norm, cuda> {
+  static index_t scratch(const cuda& be, row_sizes s) { return gradient_chunks(be) * 2 * s.channels; }
+
   template <class T>
-  static void forward(const cuda& be, T* y, T* mean, T* rstd, const T* x, norm_params<const T> p, index_t n,
-                      index_t c) {
+  static void forward(const cuda& be, T* y, norm_saved<T> saved, const T* x, norm_params<const T> p, row_sizes s) {
     using body = detail::layer_norm_forward_body<T>;
-    launch(be, blocks_for(n, body::threads / warp_size), 0, body{y, mean, rstd, x, p, n, c});
+    launch(be, blocks_for(s.rows, body::threads / warp_size), 0,
+           body{y, saved.mean, saved.rstd, x, p, s.rows, s.channels});
   }
 
-  /// dx and d accumulate; d's weight and bias are neighbours; partials holds gradient_chunks(be) * 2 C numbers.
   template <class T>
-  static void backward(const cuda& be, T* dx, norm_params<T> d, const T* dy, const T* x, norm_params<const T> p,
-                       const T* mean, const T* rstd, index_t n, index_t c, T* partials) {
+  static void backward(const cuda& be, T* dx, norm_params<T> d, const T* dy, const norm_input<T>& in, row_sizes s,
+                       T* scratch) {
     using rows = detail::layer_norm_input_body<T>;
     using sums = detail::layer_norm_params_body<T>;
-    launch(be, blocks_for(n, rows::threads / warp_size), 0, rows{dx, dy, x, p.weight, mean, rstd, n, c});
+    const index_t n = s.rows, c = s.channels;
+    launch(be, blocks_for(n, rows::threads / warp_size), 0,
+           rows{dx, dy, in.x, in.p.weight, in.saved.mean, in.saved.rstd, n, c});
     const index_t chunks = std::min(gradient_chunks(be), blocks_for(n, 32));
     launch(be, chunks * blocks_for(c, warp_size), shared_bytes<T>(2 * sums::threads),
-           sums{partials, dy, x, mean, rstd, n, c, chunks});
-    reduce_partials(be, d.weight, static_cast<const T*>(partials), chunks, 2 * c);
+           sums{scratch, dy, in.x, in.saved.mean, in.saved.rstd, n, c, chunks});
+    partial_adder<cuda, T> adder(be, {scratch, 2 * c, chunks});
+    visit_norm(adder, "", d, c);
+    adder.finish();
   }
 };
-
-template <std::same_as<cuda> Backend, class T>
-void image_norm_forward(const Backend& be, T* y, const T* x, norm_params<const T> p, index_t n, index_t c, T* saved) {
-  kernel<op::layer_norm, cuda>::forward(be, y, saved, saved + n, x, p, n, c);
-}
-
-template <std::same_as<cuda> Backend, class T>
-void image_norm_backward(const Backend& be, T* dx, norm_params<T> dp, const T* dy, const T* x, norm_params<const T> p,
-                         index_t n, index_t c, const T* saved, T* partials) {
-  kernel<op::layer_norm, cuda>::backward(be, dx, dp, dy, x, p, saved, saved + n, n, c, partials);
-}
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -1,40 +1,51 @@
 #pragma once
 
-/// Linear maps of rows on a GPU. There the weights are read turned round as they are, so no transposed copy is made:
-/// backward_input takes W [I, O] itself.
+/// Linear maps of rows on a GPU, where weights are read turned round as they are.
 
 #include "matmul.cuh"
 #include "rows.cuh"
 
 namespace unmask::inline UNMASK_ABI {
 
-template <std::same_as<cuda> Backend, class T>
-void linear_forward(const Backend& be, T* y, index_t ldy, const T* x, index_t ldx, const T* w, const T* b, index_t n,
-                    index_t in_channels, index_t out_channels) {
-  kernel<op::matmul, cuda>::forward(be, y, ldy, rows_of(x, ldx), w, out_channels, n, out_channels, in_channels, false,
-                                    b);
-}
+template <>
+struct kernel<op::linear, cuda> {
+  static index_t scratch(const cuda& be, const linear_sizes& s) { return gradient_chunks(be) * s.in * s.out; }
 
-/// dx = dy W', plus dx where it accumulates.
-template <class T>
-void linear_input_gradient(const cuda& be, T* dx, index_t ldx, const T* dy, index_t ldy, const T* w, index_t n,
-                           index_t in_channels, index_t out_channels, bool accumulate = false) {
-  multiply(be, blas_product<T>{.c = dx,
-                               .ldc = ldx,
-                               .a = {dy, ldy},
-                               .b = {w, out_channels, true},
-                               .m = n,
-                               .n = in_channels,
-                               .k = out_channels,
-                               .beta = static_cast<T>(accumulate)});
-}
+  template <class T>
+  static void forward(const cuda& be, matrix<T> y, matrix<const T> x, linear_params<const T> p, linear_sizes s) {
+    const left_operand<T> left = rows_of(x.data, x.ld);
+    const product_sizes sizes{s.rows, s.out, s.in};
+    if (p.bias)
+      kernel<op::matmul, cuda>::tiled<T>(be, y, left, {p.weight, s.out}, sizes, p.bias, false);
+    else
+      kernel<op::matmul, cuda>::forward<T>(be, y, left, {p.weight, s.out}, sizes, false);
+  }
 
-/// dw and db accumulate; db may be null. `partials` holds gradient_chunks(be) * I * O numbers.
-template <class T>
-void linear_parameter_gradient(const cuda& be, T* dw, T* db, const T* dy, const T* x, index_t n, index_t in_channels,
-                               index_t out_channels, T* partials) {
-  add_outer_product(be, dw, x, in_channels, dy, out_channels, n, in_channels, out_channels, partials);
-  if (db) add_row_sums(be, db, dy, n, out_channels, partials);
-}
+  static constexpr index_t turned(index_t, index_t) { return 0; }
+  template <class T>
+  static const T* turn(const cuda&, T*, const T* weight, index_t, index_t) {
+    return weight;
+  }
+
+  template <class T>
+  static void backward_input(const cuda& be, matrix<T> dx, matrix<const T> dy, const T* weight, linear_sizes s,
+                             bool accumulate) {
+    multiply(be, blas_product<T>{.c = dx.data,
+                                 .ldc = dx.ld,
+                                 .a = {dy.data, dy.ld},
+                                 .b = {weight, s.out, true},
+                                 .m = s.rows,
+                                 .n = s.in,
+                                 .k = s.out,
+                                 .beta = static_cast<T>(accumulate)});
+  }
+
+  template <class T>
+  static void backward_parameters(const cuda& be, linear_params<T> d, matrix<const T> dy, matrix<const T> x,
+                                  linear_sizes s, T* scratch) {
+    add_outer_product<T>(be, d.weight, x, dy, s, scratch);
+    if (d.bias) add_row_sums<T>(be, d.bias, dy, s.rows, s.out, scratch);
+  }
+};
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -149,7 +149,7 @@ struct mask_gradient_body {
 template <>
 struct kernel<op::mask_convolutions, cuda> {
   /// Folded weights, their gradients, and partial sums of those.
-  static index_t scratch(mask_sizes s) { return (2 + gradient_chunks(cuda{})) * 18 * s.channels; }
+  static index_t scratch(const cuda& be, mask_sizes s) { return (2 + gradient_chunks(be)) * 18 * s.channels; }
 
   template <class T>
   static void forward(const cuda& be, T* z, const T* mask, embedding_params<const T> p, mask_sizes s, T* scratch) {
@@ -169,7 +169,7 @@ struct kernel<op::mask_convolutions, cuda> {
     fill(be, gradient, size, T(0));
     launch(be, chunks * blocks_for(s.channels, warp_size), shared_bytes<T>(18 * sums::threads),
            sums{partials, dz, mask, s, chunks});
-    reduce_partials(be, gradient, static_cast<const T*>(partials), chunks, size);
+    reduce_partials(be, gradient, {partials, size, chunks}, size);
     launch(be, blocks_for(s.channels, unfold::threads / warp_size), 0, unfold{d, gradient, p, s.channels});
     if (!dmask) return;
     launch_each(be, size, detail::fold_each<T>{folded, p, s.channels});

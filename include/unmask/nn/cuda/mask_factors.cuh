@@ -14,15 +14,15 @@ template <class T>
 struct mask_forward_each {
   T* y;
   const T *x, *e;
-  int effect;  ///< bits of mask_effect
-  int channels;
-  T scale;
+  mask_map<T> m;
 
   UNMASK_DEVICE void operator()(index_t token, int k) const {
+    const index_t channels = m.channels;
+    const int effect = static_cast<int>(m.effect);
     const T own = e ? e[token * channels + k] : T(1);
     for (int part = 0; part < 3; ++part) {
       const index_t at = (token * 3 + part) * channels + k;
-      const T factor = part == 0 ? scale : T(1);
+      const T factor = m.factor(part);
       y[at] = x[at] * ((effect >> part & 1) != 0 ? own * factor : factor);
     }
   }
@@ -34,16 +34,16 @@ template <class T>
 struct mask_backward_each {
   T *d, *de;
   const T *x, *e;
-  int effect;
-  int channels;
-  T scale;
+  mask_map<T> m;
 
   UNMASK_DEVICE void operator()(index_t token, int k) const {
+    const index_t channels = m.channels;
+    const int effect = static_cast<int>(m.effect);
     const T own = e ? e[token * channels + k] : T(1);
     T sum = 0;
     for (int part = 0; part < 3; ++part) {
       const index_t at = (token * 3 + part) * channels + k;
-      const T factor = part == 0 ? scale : T(1);
+      const T factor = m.factor(part);
       const bool masked = e && (effect >> part & 1) != 0;
       if (masked) sum += d[at] * factor * x[at];
       d[at] *= masked ? own * factor : factor;
@@ -54,18 +54,16 @@ struct mask_backward_each {
 
 }  // namespace detail
 
-/// [q, k, v] of n tokens; e [n, C] may be null.
-template <class T>
-void mask_factors_forward(const cuda& be, T* y, const T* x, const T* e, mask_effect effect, T scale, index_t n,
-                          index_t c) {
-  launch_rows(be, n, c, detail::mask_forward_each<T>{y, x, e, static_cast<int>(effect), static_cast<int>(c), scale});
-}
-
-template <class T>
-void mask_factors_backward(const cuda& be, T* d, T* de, const T* x, const T* e, mask_effect effect, T scale, index_t n,
-                           index_t c) {
-  launch_rows(be, n, c,
-              detail::mask_backward_each<T>{d, de, x, e, static_cast<int>(effect), static_cast<int>(c), scale});
-}
+template <>
+struct kernel<op::mask_factors, cuda> : no_scratch {
+  template <class T>
+  static void forward(const cuda& be, T* y, const T* x, const T* e, const mask_map<T>& m) {
+    launch_rows(be, m.rows, m.channels, detail::mask_forward_each<T>{y, x, e, m});
+  }
+  template <class T>
+  static void backward(const cuda& be, T* d, T* de, const T* x, const T* e, const mask_map<T>& m) {
+    launch_rows(be, m.rows, m.channels, detail::mask_backward_each<T>{d, de, x, e, m});
+  }
+};
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -3,11 +3,9 @@
 /// Products of matrices in device memory: cuBLAS where it takes the strides, a tiled kernel of our own for overlapping
 /// rows and for linear maps with a bias. Both sum in an order that depends on the sizes only.
 
-#include <concepts>
-
 #include "../../cuda/blas.cuh"
 #include "../../cuda/launch.cuh"
-#include "../linear.hpp"
+#include "../matmul.hpp"
 #include "tile.cuh"
 
 namespace unmask::inline UNMASK_ABI {
@@ -20,8 +18,7 @@ struct product_body {
   using T = typename Math::number;
   using element = typename Math::element;
   static constexpr int threads = 128, rows = threads / 2, depth = 64, lda = depth + Math::padding;
-  T* c;
-  index_t ldc;
+  matrix<T> c;
   left_operand<T> a;
   const T* b;
   index_t ldb;
@@ -53,7 +50,7 @@ struct product_body {
     }
     sum.each(t, [&](int r, int j, T value) {
       if (row + r >= m || col + j >= n) return;
-      T& to = c[(row + r) * ldc + col + j];
+      T& to = c.data[(row + r) * c.ld + col + j];
       if (bias) value += bias[col + j];
       to = accumulate ? to + value : value;
     });
@@ -79,55 +76,34 @@ struct product_body {
   }
 };
 
-template <class T>
-struct transpose_each {
-  T* y;
-  index_t ldy;
-  const T* x;
-  index_t ldx, rows;
-  UNMASK_DEVICE void operator()(index_t i) const { y[i / rows * ldy + i % rows] = x[i % rows * ldx + i / rows]; }
-};
-
 }  // namespace detail
 
 template <>
-struct kernel<op::matmul, cuda> {
-  /// C (+)= A B, and a row of bias where one is given.
+struct kernel<op::matmul, cuda> : no_scratch {
   template <class T>
-  static void forward(const cuda& be, T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m,
-                      index_t n, index_t k, bool accumulate, const T* bias = nullptr) {
-    const bool plain = a.col == 1 && a.row >= k, turned = a.row == 1 && a.col >= m;
-    if (!bias && (plain || turned))
-      return multiply(be, blas_product<T>{.c = c,
-                                          .ldc = ldc,
-                                          .a = {a.data, plain ? a.row : a.col, !plain},
-                                          .b = {b, ldb},
-                                          .m = m,
-                                          .n = n,
-                                          .k = k,
-                                          .beta = static_cast<T>(accumulate)});
+  static void forward(const cuda& be, matrix<T> c, left_operand<T> a, matrix<const T> b, product_sizes s,
+                      bool accumulate) {
+    const bool plain = a.col == 1 && a.row >= s.k, turned = a.row == 1 && a.col >= s.m;
+    if (!plain && !turned) return tiled<T>(be, c, a, b, s, nullptr, accumulate);
+    multiply(be, blas_product<T>{.c = c.data,
+                                 .ldc = c.ld,
+                                 .a = {a.data, plain ? a.row : a.col, !plain},
+                                 .b = {b.data, b.ld},
+                                 .m = s.m,
+                                 .n = s.n,
+                                 .k = s.k,
+                                 .beta = static_cast<T>(accumulate)});
+  }
+
+  /// The same by a kernel of our own, with a row of bias (or null).
+  template <class T>
+  static void tiled(const cuda& be, matrix<T> c, left_operand<T> a, matrix<const T> b, product_sizes s, const T* bias,
+                    bool accumulate) {
     detail::with_math<T>(be, [&](auto math) {
-      const detail::product_body<decltype(math)> body{c, ldc, a, b, ldb, bias, m, n, k, accumulate};
+      const detail::product_body<decltype(math)> body{c, a, b.data, b.ld, bias, s.m, s.n, s.k, accumulate};
       launch(be, body.blocks(), body.shared(), body);
     });
   }
 };
-
-template <std::same_as<cuda> Backend, class T>
-void multiply(const Backend& be, T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m, index_t n,
-              index_t k) {
-  kernel<op::matmul, cuda>::forward(be, c, ldc, a, b, ldb, m, n, k, false);
-}
-template <std::same_as<cuda> Backend, class T>
-void multiply_add(const Backend& be, T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t m,
-                  index_t n, index_t k) {
-  kernel<op::matmul, cuda>::forward(be, c, ldc, a, b, ldb, m, n, k, true);
-}
-
-/// y [N, M] = x [M, N]'.
-template <class T>
-void transpose(const cuda& be, T* y, index_t ldy, const T* x, index_t ldx, index_t rows, index_t cols) {
-  launch_each(be, rows * cols, detail::transpose_each<T>{y, ldy, x, ldx, rows});
-}
 
 }  // namespace unmask::inline UNMASK_ABI

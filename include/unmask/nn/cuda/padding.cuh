@@ -47,14 +47,16 @@ struct reflect_backward_each {
 
 }  // namespace detail
 
-template <std::same_as<cuda> Backend, class T>
-void pad_images(const Backend& be, T* y, const T* x, pad_sizes s) {
-  launch_rows(be, s.batch * s.padded_height * s.padded_width, s.channels, detail::reflect_each<T>{y, x, s});
-}
-
-template <std::same_as<cuda> Backend, class T>
-void pad_images_backward(const Backend& be, T* dx, const T* dy, pad_sizes s) {
-  launch_rows(be, s.batch * s.height * s.width, s.channels, detail::reflect_backward_each<T>{dx, dy, s});
-}
+template <>
+struct kernel<op::reflect_pad, cuda> : no_scratch {
+  template <class T>
+  static void forward(const cuda& be, T* y, const T* x, const pad_sizes& s) {
+    launch_rows(be, s.batch * s.padded_height * s.padded_width, s.channels, detail::reflect_each<T>{y, x, s});
+  }
+  template <class T>
+  static void backward(const cuda& be, T* dx, const T* dy, const pad_sizes& s) {
+    launch_rows(be, s.batch * s.height * s.width, s.channels, detail::reflect_backward_each<T>{dx, dy, s});
+  }
+};
 
 }  // namespace unmask::inline UNMASK_ABI

@@ -6,6 +6,7 @@
 #include <concepts>
 
 #include "../../cuda/launch.cuh"
+#include "../partial_sums.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -14,9 +15,9 @@ namespace detail {
 template <class T>
 struct reduce_body {
   static constexpr int threads = 256, warps = threads / warp_size;
-  T* sum;             ///< [sets, size], `step` apart
-  const T* partials;  ///< [sets, chunks, size]
-  index_t chunks, size, step;
+  T* sum;                        ///< [sets, size], `step` apart
+  chunk_buffers<const T> parts;  ///< of the first set; those of a set follow one another
+  index_t size, step;
   bool add;  ///< to what sum holds
 
   index_t blocks_of_set() const { return blocks_for(size, warp_size); }
@@ -27,10 +28,10 @@ struct reduce_body {
     const index_t groups = (size + warp_size - 1) / warp_size, set = t.block() / groups;
     const index_t i = t.block() % groups * warp_size + t.lane();
     T* const sums = t.template shared<T>(threads);
-    const T* const from = partials + set * chunks * size + i;
+    const T* const from = parts.first + set * parts.limit * parts.stride + i;
     T s = 0;
     if (i < size)
-      for (index_t c = t.warp(); c < chunks; c += warps) s += from[c * size];
+      for (index_t c = t.warp(); c < parts.limit; c += warps) s += from[c * parts.stride];
     sums[t.thread()] = s;
     t.sync();
     if (t.warp() > 0 || i >= size) return;
@@ -43,22 +44,21 @@ struct reduce_body {
 template <class T>
 struct reduce_each {
   T* sum;
-  const T* partials;
-  index_t chunks, size;
+  chunk_buffers<const T> parts;
   UNMASK_DEVICE void operator()(index_t i) const {
     T s = 0;
-    for (index_t c = 0; c < chunks; ++c) s += partials[c * size + i];
+    for (index_t c = 0; c < parts.limit; ++c) s += parts.first[c * parts.stride + i];
     sum[i] += s;
   }
 };
 
 }  // namespace detail
 
-/// sum [size] += the sum of partials [chunks, size].
+/// sum [size] += the sum of the parts.
 template <std::same_as<cuda> Backend, class T>
-void reduce_partials(const Backend& be, T* sum, const T* partials, index_t chunks, index_t size) {
-  if (chunks <= 16) return launch_each(be, size, detail::reduce_each<T>{sum, partials, chunks, size});
-  const detail::reduce_body<T> body{sum, partials, chunks, size, size, true};
+void reduce_partials(const Backend& be, T* sum, chunk_buffers<const std::type_identity_t<T>> parts, index_t size) {
+  if (parts.limit <= 16) return launch_each(be, size, detail::reduce_each<T>{sum, parts});
+  const detail::reduce_body<T> body{sum, parts, size, size, true};
   launch(be, body.blocks_of_set(), body.shared(), body);
 }
 
@@ -66,7 +66,7 @@ void reduce_partials(const Backend& be, T* sum, const T* partials, index_t chunk
 template <class T>
 void gather_chunks(const cuda& be, T* partials, index_t sets, index_t chunks, index_t size) {
   if (chunks < 2) return;
-  const detail::reduce_body<T> body{partials, partials, chunks, size, chunks * size, false};
+  const detail::reduce_body<T> body{partials, {partials, size, chunks}, size, chunks * size, false};
   launch(be, sets * body.blocks_of_set(), body.shared(), body);
 }
 

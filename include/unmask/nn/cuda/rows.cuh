@@ -1,10 +1,10 @@
 #pragma once
 
-/// What stands around products of rows: bias and stochastic depth behind them, sums over rows for the bias' gradient.
+/// Loops over rows, and sums over rows: the gradients of a linear map's matrix and bias.
 
 #include "../../cuda/blas.cuh"
 #include "../../cuda/launch.cuh"
-#include "../linear.hpp"
+#include "../kept_rows.hpp"
 #include "reduce_partials.cuh"
 
 namespace unmask::inline UNMASK_ABI {
@@ -29,43 +29,12 @@ struct rows_body {
   }
 };
 
-template <class T>
-struct add_bias_each {
-  T* y;
-  const T *bias, *keep;  ///< either may be null
-  int channels;
-  index_t pixels;
-
-  UNMASK_DEVICE void operator()(index_t row, int k) const {
-    T& to = y[row * channels + k];
-    const T value = bias ? to + bias[k] : to;
-    to = keep ? value * keep[row / pixels] : value;
-  }
-};
-
-template <class T>
-struct scale_images_each {
-  T* y;
-  const T *x, *keep;
-  index_t image;
-  UNMASK_DEVICE void operator()(index_t i) const { y[i] = x[i] * keep[i / image]; }
-};
-
-/// y [N, C], rows ldy apart, += x [N, C].
-template <class T>
-struct add_columns_each {
-  T* y;
-  const T* x;
-  index_t channels, ldy;
-  UNMASK_DEVICE void operator()(index_t row, int k) const { y[row * ldy + k] += x[row * channels + k]; }
-};
-
 /// Block (chunk of rows, 32 columns): lanes are columns, warps take turns on the rows.
 template <class T>
 struct row_sums_body {
   static constexpr int threads = 256;
   T* partials;  ///< [chunks, columns]
-  const T* x;
+  matrix<const T> x;
   index_t n, columns, chunks;
 
   template <class Thread>
@@ -76,7 +45,7 @@ struct row_sums_body {
     T sum = 0;
     if (k < columns)
       for (index_t i = chunk * n / chunks + t.warp(); i < (chunk + 1) * n / chunks; i += warps)
-        sum += x[i * columns + k];
+        sum += x.data[i * x.ld + k];
     sums[t.thread()] = sum;
     t.sync();
     if (t.warp() > 0 || k >= columns) return;
@@ -95,12 +64,6 @@ void launch_rows(const cuda& be, index_t n, index_t c, const F& f) {
   launch(be, blocks_for(n, rows), 0, body{f, n, static_cast<int>(c), static_cast<int>(rows)});
 }
 
-/// y [N, C] = keep * (y + bias), `pixels` rows an image; bias and keep may be null.
-template <class T>
-void add_bias(const cuda& be, T* y, const T* bias, const T* keep, index_t n, index_t c, index_t pixels) {
-  if (bias || keep) launch_rows(be, n, c, detail::add_bias_each<T>{y, bias, keep, static_cast<int>(c), pixels});
-}
-
 /// Rows of a chunk of a product over rows: as many chunks as gradients have partial sums, of 64 rows at least.
 inline index_t product_chunk(const cuda& be, index_t n) {
   return std::max<index_t>(64, blocks_for(n, gradient_chunks(be)));
@@ -109,32 +72,31 @@ inline index_t product_chunk(const cuda& be, index_t n) {
 /// dw [I, O] += x' dy over n rows. A product of such shape has few numbers and a long sum, so that one call would leave
 /// a GPU idle: the sums are cut into chunks, a batch of products. partials holds gradient_chunks(be) * I * O numbers.
 template <class T>
-void add_outer_product(const cuda& be, T* dw, const T* x, index_t ldx, const T* dy, index_t ldy, index_t n,
-                       index_t in_channels, index_t out_channels, T* partials) {
-  const index_t chunk = product_chunk(be, n), whole = n / chunk, rest = n % chunk, size = in_channels * out_channels;
+void add_outer_product(const cuda& be, T* dw, matrix<const T> x, matrix<const T> dy, linear_sizes s, T* partials) {
+  const index_t chunk = product_chunk(be, s.rows), whole = s.rows / chunk, rest = s.rows % chunk, size = s.in * s.out;
   blas_product<T> p{.c = partials,
-                    .ldc = out_channels,
-                    .a = {x, ldx, true, chunk * ldx},
-                    .b = {dy, ldy, false, chunk * ldy},
-                    .m = in_channels,
-                    .n = out_channels,
+                    .ldc = s.out,
+                    .a = {x.data, x.ld, true, chunk * x.ld},
+                    .b = {dy.data, dy.ld, false, chunk * dy.ld},
+                    .m = s.in,
+                    .n = s.out,
                     .k = chunk,
                     .batch = whole,
                     .step = size};
   multiply(be, p);
-  p.c += whole * size, p.a.data += whole * chunk * ldx, p.b.data += whole * chunk * ldy, p.k = rest;
+  p.c += whole * size, p.a.data += whole * chunk * x.ld, p.b.data += whole * chunk * dy.ld, p.k = rest;
   p.batch = rest > 0 ? 1 : 0;
   multiply(be, p);
-  reduce_partials(be, dw, static_cast<const T*>(partials), whole + p.batch, size);
+  reduce_partials(be, dw, {partials, size, whole + p.batch}, size);
 }
 
 /// db [C] += the sum of the rows of dy [N, C]; partials holds gradient_chunks(be) * C numbers.
 template <class T>
-void add_row_sums(const cuda& be, T* db, const T* dy, index_t n, index_t c, T* partials) {
+void add_row_sums(const cuda& be, T* db, matrix<const T> dy, index_t n, index_t c, T* partials) {
   using body = detail::row_sums_body<T>;
   const index_t chunks = blocks_for(n, product_chunk(be, n));
   launch(be, chunks * blocks_for(c, warp_size), shared_bytes<T>(body::threads), body{partials, dy, n, c, chunks});
-  reduce_partials(be, db, static_cast<const T*>(partials), chunks, c);
+  reduce_partials(be, db, {partials, c, chunks}, c);
 }
 
 }  // namespace unmask::inline UNMASK_ABI

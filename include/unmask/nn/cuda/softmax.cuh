@@ -54,7 +54,7 @@ struct softmax_backward_body {
 }  // namespace detail
 
 template <>
-struct kernel<op::softmax, cuda> {
+struct kernel<op::softmax, cuda> : no_scratch {
   template <class T>
   static void forward(const cuda& be, T* y, const T* x, index_t n, index_t c) {
     using body = detail::softmax_forward_body<T>;

@@ -4,9 +4,12 @@
 /// spectral_attention.hpp has the formulas. A block is one set; a thread owns rows, then columns.
 
 #include "../spectral_attention.hpp"
+#include "reduce_partials.cuh"
 #include "spectral_sums.cuh"
 
-namespace unmask::inline UNMASK_ABI::detail {
+namespace unmask::inline UNMASK_ABI {
+
+namespace detail {
 
 /// What a set keeps of its forward pass.
 template <class T>
@@ -121,48 +124,38 @@ struct spectral_matrix_gradient_body {
   }
 };
 
-/// y[n, j] = sum_i v[n, i] A[j, i] within a head: a thread a number.
-template <class T>
-struct spectral_apply_each {
-  T* y;
-  const T* qkv;  ///< [N, 3C] masked
-  T* matrices;   ///< read only
-  spectral_sets s;
+}  // namespace detail
 
-  UNMASK_DEVICE void operator()(index_t pixel, int j) const {
-    const int c = s.channels, d = s.width;
-    const spectral_matrices<T> m(matrices, s, s.sets.find(static_cast<int>(pixel)).set);
-    const T *v = qkv + (pixel * 3 + 2) * c + j / d * d, *row = m.attention + index_t(j) * d;
-    T sum = 0;
-    for (int i = 0; i < d; ++i) sum += v[i] * row[i];
-    y[pixel * c + j] = sum;
+template <>
+struct kernel<op::spectral_matrix, cuda> {
+  static index_t matrices(const spectral_msa& l, const batch_grid& s) {
+    const detail::spectral_sets sets(l, s.grid, s.batch);
+    return sets.count * sets.matrices;
+  }
+  static index_t gradients(const spectral_msa& l, const batch_grid& s) {
+    const detail::spectral_sets sets(l, s.grid, s.batch);
+    return sets.count * sets.gradients;
+  }
+  /// The gradient of the scales, of each set.
+  static index_t scratch(const cuda&, const spectral_msa& l, const batch_grid& s) {
+    return detail::spectral_sets(l, s.grid, s.batch).count * l.heads();
+  }
+
+  template <class T>
+  static void forward(const cuda& be, T* matrices, T* sums, const T* rescale, const spectral_rows& s) {
+    const detail::spectral_sets sets(s.l, s.part.from.grid, s.part.images);
+    gather_chunks(be, sums, sets.count, sets.chunks, sets.sums);
+    launch(be, sets.count, 0, detail::spectral_matrix_body<T>{matrices, sums, rescale, sets});
+  }
+  template <class T>
+  static void backward(const cuda& be, T* gradients, T* drescale, T* sums, T* matrices, const T* rescale,
+                       const spectral_rows& s, T* scratch) {
+    const detail::spectral_sets sets(s.l, s.part.from.grid, s.part.images);
+    gather_chunks(be, sums, sets.count, sets.chunks, sets.sums);
+    launch(be, sets.count, 0,
+           detail::spectral_matrix_gradient_body<T>{gradients, scratch, matrices, sums, rescale, sets});
+    reduce_partials(be, drescale, {scratch, s.l.heads(), sets.count}, s.l.heads());
   }
 };
 
-/// The gradients of masked q, k and v: a thread a channel of a token.
-template <class T>
-struct spectral_apply_gradient_each {
-  T* dqkv;
-  const T *dy, *qkv;
-  T *matrices, *gradients;  ///< read only
-  spectral_sets s;
-
-  UNMASK_DEVICE void operator()(index_t pixel, int own) const {
-    const int c = s.channels, d = s.width, head = own / d * d, inner = own % d;
-    const index_t set = s.sets.find(static_cast<int>(pixel)).set, from = pixel * 3 * c;
-    const spectral_matrices<T> m(matrices, s, set);
-    const spectral_gradients<T> g(gradients, s, set);
-    const T *q = qkv + from, *k = q + c, *row = dy + pixel * c + head;
-    T dq = q[own] * g.q_scale[own], dk = k[own] * g.k_scale[own], dv = 0;
-    for (int i = 0; i < d; ++i) {
-      dq += k[head + i] * g.mix[index_t(head + i) * d + inner];
-      dk += q[head + i] * g.mix[index_t(own) * d + i];
-      dv += row[i] * m.attention[index_t(head + i) * d + inner];
-    }
-    dqkv[from + own] = dq;
-    dqkv[from + c + own] = dk;
-    dqkv[from + 2 * c + own] = dv;
-  }
-};
-
-}  // namespace unmask::inline UNMASK_ABI::detail
+}  // namespace unmask::inline UNMASK_ABI

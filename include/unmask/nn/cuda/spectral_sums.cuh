@@ -4,9 +4,11 @@
 /// the squares of both. A set is cut into chunks, a block each, which `gather_chunks` adds up.
 
 #include "../../cuda/launch.cuh"
-#include "token_sets.cuh"
+#include "../spectral_sums.hpp"
 
-namespace unmask::inline UNMASK_ABI::detail {
+namespace unmask::inline UNMASK_ABI {
+
+namespace detail {
 
 /// Blocks that the sums of an image are spread over: about as many as a GPU has processors.
 inline constexpr index_t spectral_chunks = 128;
@@ -37,9 +39,8 @@ struct spectral_sets {
 template <class T>
 struct spectral_sums_body {
   static constexpr int threads = 256;
-  T* sums;                ///< [sets, chunks, C D + 2 C]: products, squares of right, squares of left
-  const T *left, *right;  ///< rows of C numbers
-  index_t ldleft, ldright;
+  T* sums;                      ///< [sets, chunks, C D + 2 C]: products, squares of right, squares of left
+  matrix<const T> left, right;  ///< rows of C numbers
   bool squares;
   spectral_sets s;
 
@@ -58,13 +59,31 @@ struct spectral_sums_body {
       const bool product = i < products, of_right = i < products + s.channels;
       const int row = product ? i / s.width : i - products - (of_right ? 0 : s.channels);
       const int col = product ? row / s.width * s.width + i % s.width : row;
-      const T *a = product || !of_right ? left : right, *b = product || of_right ? right : left;
-      const index_t lda = product || !of_right ? ldleft : ldright, ldb = product || of_right ? ldright : ldleft;
+      const matrix<const T> a = product || !of_right ? left : right, b = product || of_right ? right : left;
       T sum = 0;
-      for (int k = 0; k < n; ++k) sum += a[pixel[k] * lda + row] * b[pixel[k] * ldb + col];
+      for (int k = 0; k < n; ++k) sum += a.data[pixel[k] * a.ld + row] * b.data[pixel[k] * b.ld + col];
       to[i] = sum;
     }
   }
 };
 
-}  // namespace unmask::inline UNMASK_ABI::detail
+}  // namespace detail
+
+template <>
+struct kernel<op::spectral_sums, cuda> : no_scratch {
+  static index_t size(const spectral_msa& l) { return l.channels * l.width + 2 * l.channels; }
+  static index_t room(const spectral_msa& l, const batch_grid& s) {
+    const detail::spectral_sets sets(l, s.grid, s.batch);
+    return sets.count * sets.chunks * sets.sums;
+  }
+
+  template <class T>
+  static void forward(const cuda& be, T* sums, matrix<const T> left, matrix<const T> right, const spectral_rows& s,
+                      bool squares) {
+    const detail::spectral_sets sets(s.l, s.part.from.grid, s.part.images);
+    const detail::spectral_sums_body<T> body{sums, left, right, squares, sets};
+    launch(be, index_t(sets.count) * sets.chunks, body.shared(), body);
+  }
+};
+
+}  // namespace unmask::inline UNMASK_ABI

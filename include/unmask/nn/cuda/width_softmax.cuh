@@ -65,22 +65,22 @@ struct width_softmax_body {
 }  // namespace detail
 
 template <>
-struct kernel<op::width_softmax, cuda> {
-  /// `rows` image rows, one after the other.
+struct kernel<op::width_softmax, cuda> : no_scratch {
   template <class T>
-  static void forward(const cuda& be, T* row, T* /*channel*/, index_t width, index_t c, index_t rows = 1) {
-    run<T>(be, row, nullptr, width, c, rows);
+  static void forward(const cuda& be, T* z, const image_rows& s, T* /*scratch*/) {
+    run<T>(be, z, nullptr, s);
   }
   template <class T>
-  static void backward(const cuda& be, T* d, const T* e, T* /*channel*/, index_t width, index_t c, index_t rows = 1) {
-    run<T>(be, d, e, width, c, rows);
+  static void backward(const cuda& be, T* d, const T* e, const image_rows& s, T* /*scratch*/) {
+    run<T>(be, d, e, s);
   }
 
  private:
   template <class T>
-  static void run(const cuda& be, T* row, const T* e, index_t width, index_t c, index_t rows) {
+  static void run(const cuda& be, T* row, const T* e, const image_rows& s) {
     using body = detail::width_softmax_body<T>;
-    launch(be, rows * blocks_for(c, warp_size), shared_bytes<T>(body::threads), body{row, e, width, c});
+    launch(be, s.rows * blocks_for(s.channels, warp_size), shared_bytes<T>(body::threads),
+           body{row, e, s.width, s.channels});
   }
 };
 

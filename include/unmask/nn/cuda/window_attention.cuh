@@ -11,6 +11,8 @@
 /// A block is one head of one window, a thread a query (then a key, then an entry of the table): sums have one order.
 
 #include "../../cuda/launch.cuh"
+#include "../window_attention.hpp"
+#include "reduce_partials.cuh"
 #include "window_head.cuh"
 
 namespace unmask::inline UNMASK_ABI {
@@ -148,22 +150,43 @@ void with_head_width(index_t width, Body&& body) {
 
 }  // namespace detail
 
-/// `windows` counts those of the whole batch.
-template <class T>
-void window_attention_forward(const cuda& be, T* y, const detail::window_attention<T>& a, index_t windows) {
-  detail::with_head_width(a.channels / a.heads, [&](auto width) {
-    launch(be, windows * a.heads, a.shared(), detail::window_attention_forward_body<T, width.value>{y, a});
-  });
-}
+template <>
+struct kernel<op::window_attention, cuda> {
+  /// In training: the table's gradient, a part a window.
+  static index_t scratch(const cuda&, const spatial_msa& l, const batch_grid& s, bool training) {
+    return training ? s.batch * s.grid.windows() * table(l) : 0;
+  }
+  static constexpr index_t prepared(const spatial_msa&) { return 0; }
+  template <class T>
+  static void prepare(const cuda&, T*, const T*, const spatial_msa&) {}
 
-/// y (computed again) and dqkv are overwritten.
-template <class T>
-void window_attention_backward(const cuda& be, T* y, T* dqkv, T* dtable, const T* dy,
-                               const detail::window_attention<T>& a, index_t windows) {
-  detail::with_head_width(a.channels / a.heads, [&](auto width) {
-    const detail::window_attention_backward_body<T, width.value> body{y, dqkv, dtable, dy, a};
-    launch(be, windows * a.heads, body.shared(), body);
-  });
-}
+  template <class T>
+  static void forward(const cuda& be, T* y, const window_inputs<T>& in, const spatial_msa& l, const token_part& part,
+                      T* /*scratch*/) {
+    const detail::window_attention<T> a = inputs(in, l, part);
+    detail::with_head_width(l.width(), [&](auto width) {
+      launch(be, part.count() * a.heads, a.shared(), detail::window_attention_forward_body<T, width.value>{y, a});
+    });
+  }
+
+  template <class T>
+  static void backward(const cuda& be, const window_gradients<T>& to, const T* dy, const window_inputs<T>& in,
+                       const spatial_msa& l, const token_part& part, T* scratch) {
+    const detail::window_attention<T> a = inputs(in, l, part);
+    detail::with_head_width(l.width(), [&](auto width) {
+      const detail::window_attention_backward_body<T, width.value> body{to.y, to.dqkv, scratch, dy, a};
+      launch(be, part.count() * a.heads, body.shared(), body);
+    });
+    reduce_partials(be, to.dtable, {scratch, table(l), part.count()}, table(l));
+  }
+
+ private:
+  /// Numbers of the table of position biases.
+  static index_t table(const spatial_msa& l) { return (2 * l.side - 1) * (2 * l.side - 1) * l.heads; }
+  template <class T>
+  static detail::window_attention<T> inputs(const window_inputs<T>& in, const spatial_msa& l, const token_part& part) {
+    return {in.qkv, in.table, part.sets(), static_cast<int>(l.channels), static_cast<int>(l.heads)};
+  }
+};
 
 }  // namespace unmask::inline UNMASK_ABI

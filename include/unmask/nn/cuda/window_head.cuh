@@ -6,7 +6,7 @@
 
 #include "../../cuda/thread.cuh"
 #include "../position_bias.hpp"
-#include "token_sets.cuh"
+#include "../token_sets.hpp"
 
 namespace unmask::inline UNMASK_ABI::detail {
 

@@ -4,8 +4,8 @@
 /// thread block. Factors of products lie as `Math` takes them (tile.cuh), everything else as it is.
 
 #include "../layer_norm.hpp"
+#include "../token_sets.hpp"
 #include "tile.cuh"
-#include "token_sets.cuh"
 
 namespace unmask::inline UNMASK_ABI::detail {
 

@@ -113,12 +113,28 @@ void embed_branch_backward(const window_memory<T>& w, const window_gradients<T>&
 
 }  // namespace detail
 
-/// g.d becomes the gradient of w.x, the input of step `s`. put_spatial(de), put_spectral(de) take the gradients of the
+/// What an attention step's gradient reads: shift mask (or null) and stochastic depth are those of the window.
+template <class T>
+struct step_inputs {
+  const s2_block& l;
+  const step_weights<T>& s;
+  const block_params<const T>& p;
+  turned_panels<T> turned;
+  const T* shift;
+  T spatial_keep, spectral_keep;
+};
+
+/// g.d becomes the gradient of w.x, the input of the step. put_spatial(de), put_spectral(de) take the gradients of the
 /// embeddings away.
 template <class T, class PutSpatial, class PutSpectral>
 void step_backward(const window_memory<T>& w, const window_gradients<T>& g, const step_gradients<T>& sums,
-                   const s2_block& l, const step_weights<T>& s, turned_panels<T> turned, const block_params<const T>& p,
-                   const T* shift, T spatial_keep, T spectral_keep, PutSpatial put_spatial, PutSpectral put_spectral) {
+                   const step_inputs<T>& given, PutSpatial put_spatial, PutSpectral put_spectral) {
+  const s2_block& l = given.l;
+  const step_weights<T>& s = given.s;
+  const block_params<const T>& p = given.p;
+  const turned_panels<T> turned = given.turned;
+  const T* const shift = given.shift;
+  const T spatial_keep = given.spatial_keep, spectral_keep = given.spectral_keep;
   const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, ld = padded<T>(c), strip = c * width<T>;
   const rows<T> y{w.y, s.out.inputs * width<T>}, dy{g.dy, y.stride}, dqkv{g.dqkv, s.in.outputs * width<T>};
   const rows<const T> in{w.masked, dqkv.stride};
@@ -136,10 +152,12 @@ void step_backward(const window_memory<T>& w, const window_gradients<T>& g, cons
     const index_t d = l.spatial.width();
     scale_rows(0, c, spatial_keep);
     for (index_t h = 0; h < l.spatial.heads; ++h)
-      head_backward(y.from(h * d).data, dqkv.from(h * d).data, dqkv.from(c + h * d).data, dqkv.from(2 * c + h * d).data,
-                    sums.position + h * n * n, dy.from(h * d).data, y.stride, in.from(h * d).data,
-                    in.from(c + h * d).data, in.from(2 * c + h * d).data, s.position + h * n * n, shift,
-                    head_shape{count, d, in.stride}, g.head);
+      head_backward<T>(
+          y.from(h * d).data, y.stride,
+          {dqkv.from(h * d).data, dqkv.from(c + h * d).data, dqkv.from(2 * c + h * d).data, sums.position + h * n * n},
+          dy.from(h * d).data,
+          {in.from(h * d).data, in.from(c + h * d).data, in.from(2 * c + h * d).data, s.position + h * n * n, shift},
+          head_shape{count, d, in.stride}, g.head);
     if (l.embeds_spatial()) {
       detail::embed_branch_backward(w, g, l.spatial.effect, w.spatial_e, 0, in.stride, c, count);
       put_spatial(g.de);
@@ -152,15 +170,15 @@ void step_backward(const window_memory<T>& w, const window_gradients<T>& g, cons
     scale_rows(to, 2 * c, spectral_keep);
     channel_scores(w.channels, in.from(at), in.from(at + c), b.rescale, c, d, count);
     channel_apply(y.from(to), in.from(at + 2 * c), w.channels, c, d, count);
-    channel_backward(dqkv.from(at), dqkv.from(at + c), dqkv.from(at + 2 * c), sums.rescale, dy.from(to), in.from(at),
-                     in.from(at + c), in.from(at + 2 * c), b.rescale, w.channels, c, d, count);
+    channel_backward<T>({dqkv.from(at), dqkv.from(at + c), dqkv.from(at + 2 * c)}, sums.rescale, dy.from(to),
+                        {in.from(at), in.from(at + c), in.from(at + 2 * c)}, b.rescale, w.channels, {c, d, count});
     if (l.embeds_spectral()) {
       detail::embed_branch_backward(w, g, l.spectral.effect, w.spectral_e, at, in.stride, c, count);
       put_spectral(g.de);
     }
     positional_forward(y.from(to + c), v, b.position0, b.position2, l.grid.side, c, w.planes);
-    positional_backward(dqkv.from(at + 2 * c), sums.first, sums.second, dy.from(to + c), v, b.position0, b.position2,
-                        l.grid.side, c, w.planes);
+    positional_backward<T>(dqkv.from(at + 2 * c), {sums.first, sums.second}, dy.from(to + c), v,
+                           {b.position0, b.position2}, l.grid.side, c, w.planes);
   }
   detail::lanes_of(g.rows_d, g.d, n, c);
   detail::lanes_of(g.rows_n, w.n, n, c);

@@ -126,9 +126,10 @@ void attend_step(const window_memory<T>& w, const s2_block& l, const step_weight
   if (s.step.has_spatial()) {
     const index_t d = l.spatial.width();
     for (index_t h = 0; h < l.spatial.heads; ++h)
-      head_forward(y.from(h * d).data, y.stride, in.from(h * d).data, in.from(c + h * d).data,
-                   in.from(2 * c + h * d).data, s.position + h * n * n, shift, head_shape{count, d, in.stride},
-                   w.scores);
+      head_forward(
+          y.from(h * d).data, y.stride,
+          {in.from(h * d).data, in.from(c + h * d).data, in.from(2 * c + h * d).data, s.position + h * n * n, shift},
+          head_shape{count, d, in.stride}, w.scores);
   }
   if (s.step.has_spectral() && !s.step.over_image) {
     const spectral_params<const T>& b = p.spectral[s.step.spectral];

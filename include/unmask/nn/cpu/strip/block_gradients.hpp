@@ -70,7 +70,11 @@ namespace detail {
 /// The way back of fold_columns: rows [at, at + n) of dw [N][ld] and of its bias.
 template <class T>
 void unfold_columns(T* dw, T* db, norm_params<T> dnorm, const T* dfolded, const T* dbias, index_t ld,
-                    norm_params<const T> norm, const T* w, T scale, index_t from, index_t n, index_t ldw, index_t c) {
+                    const normed_columns<std::type_identity_t<T>>& m) {
+  const T* const w = m.w;
+  const norm_params<const T> norm = m.norm;
+  const T scale = m.scale;
+  const index_t from = m.from, n = m.n, ldw = m.ldw, c = m.c;
   for (index_t k = 0; k < c; ++k) {
     T dgain = 0, dshift = 0;
     for (index_t j = 0; j < n; ++j) {
@@ -87,10 +91,18 @@ void unfold_columns(T* dw, T* db, norm_params<T> dnorm, const T* dfolded, const 
     for (index_t j = 0; j < n; ++j) db[from + j] += dbias[j] * scale;
 }
 
-/// The way back of fold_projection; `turned` C C numbers of scratch; dreduce null where there is no reduce.
+/// A branch's projection and its half of reduce (or null).
 template <class T>
-void unfold_projection(T* dproj, T* dproj_bias, T* dreduce, const T* dfolded, index_t ld, const T* dbias, const T* proj,
-                       const T* proj_bias, const T* reduce, T* turned, index_t c) {
+struct branch_projection {
+  T *weight, *bias, *reduce;
+};
+
+/// The way back of fold_projection; `turned` C C numbers of scratch.
+template <class T>
+void unfold_projection(branch_projection<T> d, const T* dfolded, index_t ld, const T* dbias,
+                       branch_projection<const T> p, T* turned, index_t c) {
+  T *const dproj = d.weight, *const dproj_bias = d.bias, *const dreduce = d.reduce;
+  const T *const proj = p.weight, *const proj_bias = p.bias, *const reduce = p.reduce;
   if (!reduce) {
     for (index_t k = 0; k < c; ++k)
       for (index_t j = 0; j < c; ++j) dproj[k * c + j] += dfolded[k * ld + j];
@@ -98,9 +110,9 @@ void unfold_projection(T* dproj, T* dproj_bias, T* dreduce, const T* dfolded, in
     return;
   }
   transpose(turned, c, reduce, c, c, c);
-  multiply_add(cpu{}, dproj, c, rows_of(dfolded, ld), turned, c, c, c, c);
-  multiply_add(cpu{}, dproj_bias, c, rows_of(dbias, c), turned, c, 1, c, c);
-  multiply_add(cpu{}, dreduce, c, transposed(proj, c), dfolded, ld, c, c, c);
+  multiply_add(cpu{}, {dproj, c}, rows_of(dfolded, ld), {turned, c}, {c, c, c});
+  multiply_add(cpu{}, {dproj_bias, c}, rows_of(dbias, c), {turned, c}, {1, c, c});
+  multiply_add(cpu{}, {dreduce, c}, transposed(proj, c), {dfolded, ld}, {c, c, c});
   for (index_t m = 0; m < c; ++m)
     for (index_t j = 0; j < c; ++j) dreduce[m * c + j] += proj_bias[m] * dbias[j];
 }
@@ -117,13 +129,13 @@ void unfold_step(block_params<T>& dp, const step_gradients<T>& g, const step_wei
     const index_t which = s.step.spatial;
     const spatial_params<const T>& a = p.spatial[which];
     spatial_params<T>& d = dp.spatial[which];
-    detail::unfold_columns(d.qkv_weight, d.qkv_bias, d.norm, g.in, g.in_bias, ld, a.norm, a.qkv_weight,
-                           detail::query_scale<T>(l), 0, c, 3 * c, c);
-    detail::unfold_columns(d.qkv_weight, d.qkv_bias, d.norm, g.in + c * ld, g.in_bias + c, ld, a.norm, a.qkv_weight,
-                           T(1), c, 2 * c, 3 * c, c);
-    detail::unfold_projection(d.proj_weight, d.proj_bias, concat ? dp.reduce + which * c * c : nullptr, g.out, ld,
-                              g.out_bias[0], a.proj_weight, a.proj_bias, detail::half_of_reduce(l, p.reduce, which),
-                              scratch, c);
+    detail::unfold_columns<T>(d.qkv_weight, d.qkv_bias, d.norm, g.in, g.in_bias, ld,
+                              {a.norm, a.qkv_weight, nullptr, detail::query_scale<T>(l), 0, c, 3 * c, c});
+    detail::unfold_columns<T>(d.qkv_weight, d.qkv_bias, d.norm, g.in + c * ld, g.in_bias + c, ld,
+                              {a.norm, a.qkv_weight, nullptr, T(1), c, 2 * c, 3 * c, c});
+    detail::unfold_projection<T>({d.proj_weight, d.proj_bias, concat ? dp.reduce + which * c * c : nullptr}, g.out, ld,
+                                 g.out_bias[0],
+                                 {a.proj_weight, a.proj_bias, detail::half_of_reduce(l, p.reduce, which)}, scratch, c);
     const index_t heads = l.spatial.heads;
     for (index_t h = 0; h < heads; ++h)
       for (index_t q = 0; q < n; ++q)
@@ -139,11 +151,11 @@ void unfold_step(block_params<T>& dp, const step_gradients<T>& g, const step_wei
     const T* const weights[] = {b.to_q, b.to_k, b.to_v};
     for (index_t i = 0; i < 3; ++i)
       detail::unfold_columns<T>(dweights[i], nullptr, d.norm, g.in + (at + i * c) * ld, g.in_bias + at + i * c, ld,
-                                b.norm, weights[i], T(1), 0, c, c, c);
+                                {b.norm, weights[i], nullptr, T(1), 0, c, c, c});
     const T *folded = g.out + s.step.spectral_out(c) * ld, *pos = folded + c * ld;
     T* dreduce = concat ? dp.reduce + which * c * c : nullptr;
-    detail::unfold_projection(d.proj_weight, d.proj_bias, dreduce, folded, ld, g.out_bias[1], b.proj_weight,
-                              b.proj_bias, detail::half_of_reduce(l, p.reduce, which), scratch, c);
+    detail::unfold_projection<T>({d.proj_weight, d.proj_bias, dreduce}, folded, ld, g.out_bias[1],
+                                 {b.proj_weight, b.proj_bias, detail::half_of_reduce(l, p.reduce, which)}, scratch, c);
     if (dreduce)
       for (index_t k = 0; k < c; ++k)
         for (index_t j = 0; j < c; ++j) dreduce[k * c + j] += pos[k * ld + j];
@@ -156,8 +168,8 @@ template <class T>
 void unfold_feed(block_params<T>& dp, const feed_gradients<T>& g, const s2_block& l, const block_params<const T>& p) {
   const index_t c = l.channels(), r = l.feed.hidden, ld = padded<T>(c);
   ffn_params<T>& d = dp.feed;
-  detail::unfold_columns(d.fc1_weight, d.fc1_bias, d.norm, g.up, g.up_bias, ld, p.feed.norm, p.feed.fc1_weight, T(1), 0,
-                         r, r, c);
+  detail::unfold_columns<T>(d.fc1_weight, d.fc1_bias, d.norm, g.up, g.up_bias, ld,
+                            {p.feed.norm, p.feed.fc1_weight, nullptr, T(1), 0, r, r, c});
   for (index_t j = 0; j < r; ++j)
     for (index_t k = 0; k < c; ++k) d.fc2_weight[j * c + k] += g.down[j * ld + k];
   for (index_t k = 0; k < c; ++k) d.fc2_bias[k] += g.down_bias[k];

@@ -121,10 +121,22 @@ inline index_t fold_scratch(const s2_block& l) {
 
 namespace detail {
 
-/// Columns [at, at + n) of the folded matrix `to` [C][ld] and of its bias, from W [C, n] behind a norm.
+/// Columns [from, from + n) of W [C, ldw], and of its bias (or null), behind a norm and times a factor.
 template <class T>
-void fold_columns(T* to, T* bias, index_t ld, norm_params<const T> norm, const T* w, const T* b, T scale, index_t from,
-                  index_t n, index_t ldw, index_t c) {
+struct normed_columns {
+  norm_params<const T> norm;
+  const T *w, *b;
+  T scale;
+  index_t from, n, ldw, c;
+};
+
+/// The folded matrix `to` [C][ld] and its bias.
+template <class T>
+void fold_columns(T* to, T* bias, index_t ld, const normed_columns<std::type_identity_t<T>>& m) {
+  const T *const w = m.w, *const b = m.b;
+  const norm_params<const T> norm = m.norm;
+  const T scale = m.scale;
+  const index_t from = m.from, n = m.n, ldw = m.ldw, c = m.c;
   for (index_t j = 0; j < n; ++j) bias[j] = b ? b[from + j] : T(0);
   for (index_t k = 0; k < c; ++k)
     for (index_t j = 0; j < n; ++j) {
@@ -148,8 +160,8 @@ void fold_projection(T* w, T* bias, const T* proj, const T* proj_bias, const T* 
     std::copy_n(proj_bias, c, bias);
     return;
   }
-  multiply(cpu{}, w, c, rows_of(proj, c), reduce, c, c, c, c);
-  multiply(cpu{}, bias, c, rows_of(proj_bias, c), reduce, c, 1, c, c);
+  multiply(cpu{}, {w, c}, rows_of(proj, c), {reduce, c}, {c, c, c});
+  multiply(cpu{}, {bias, c}, rows_of(proj_bias, c), {reduce, c}, {1, c, c});
 }
 
 template <class T>
@@ -164,8 +176,8 @@ void fold_step(const step_weights<T>& s, const s2_block& l, const block_params<c
   T *in = scratch, *out = scratch + 6 * c * c;
   if (step.has_spatial()) {
     const spatial_params<const T>& a = p.spatial[step.spatial];
-    fold_columns(in, s.in.bias, ld, a.norm, a.qkv_weight, a.qkv_bias, query_scale<T>(l), 0, c, 3 * c, c);
-    fold_columns(in + c, s.in.bias + c, ld, a.norm, a.qkv_weight, a.qkv_bias, T(1), c, 2 * c, 3 * c, c);
+    fold_columns(in, s.in.bias, ld, {a.norm, a.qkv_weight, a.qkv_bias, query_scale<T>(l), 0, c, 3 * c, c});
+    fold_columns(in + c, s.in.bias + c, ld, {a.norm, a.qkv_weight, a.qkv_bias, T(1), c, 2 * c, 3 * c, c});
     fold_projection(out, s.out_bias[0], a.proj_weight, a.proj_bias, half_of_reduce(l, p.reduce, step.spatial), c);
     const index_t n = l.spatial.tokens();
     for (index_t h = 0; h < l.spatial.heads; ++h)
@@ -180,10 +192,9 @@ void fold_step(const step_weights<T>& s, const s2_block& l, const block_params<c
     const index_t at = step.spectral_in(c);
     for (index_t i = 0; i < 3; ++i)
       if (step.over_image)
-        fold_columns<T>(s.plain_qkv + i * c, s.plain_bias + i * c, 3 * c, b.norm, weights[i], nullptr, T(1), 0, c, c,
-                        c);
+        fold_columns(s.plain_qkv + i * c, s.plain_bias + i * c, 3 * c, {b.norm, weights[i], nullptr, T(1), 0, c, c, c});
       else
-        fold_columns<T>(in + at + i * c, s.in.bias + at + i * c, ld, b.norm, weights[i], nullptr, T(1), 0, c, c, c);
+        fold_columns(in + at + i * c, s.in.bias + at + i * c, ld, {b.norm, weights[i], nullptr, T(1), 0, c, c, c});
     T *to = out + step.spectral_out(c) * c, *pos = to + c * c;
     const T* reduce = half_of_reduce(l, p.reduce, step.spectral);
     fold_projection(to, s.out_bias[1], b.proj_weight, b.proj_bias, reduce, c);
@@ -207,7 +218,7 @@ template <class T>
 void fold_block(const block_weights<T>& w, const s2_block& l, const block_params<const T>& p, T* scratch) {
   const index_t c = l.channels(), r = l.feed.hidden;
   for (index_t i = 0; i < attention_step::count(l); ++i) detail::fold_step(w.steps[i], l, p, scratch);
-  detail::fold_columns(scratch, w.up.bias, r, p.feed.norm, p.feed.fc1_weight, p.feed.fc1_bias, T(1), 0, r, r, c);
+  detail::fold_columns(scratch, w.up.bias, r, {p.feed.norm, p.feed.fc1_weight, p.feed.fc1_bias, T(1), 0, r, r, c});
   w.up.pack(scratch);
   w.down.pack(p.feed.fc2_weight);
   std::copy_n(p.feed.fc2_bias, c, w.down.bias);

@@ -156,13 +156,24 @@ void channel_apply(rows<T> y, std::type_identity_t<rows<const T>> v, const chann
   detail::apply_heads<false>(y, v, m.attention, m.ld, c, d, count);
 }
 
-/// After channel_scores: dq, dk, dv overwrite from dy, drescale accumulates.
 template <class T>
-void channel_backward(rows<T> dq, rows<T> dk, rows<T> dv, T* drescale, std::type_identity_t<rows<const T>> dy,
-                      std::type_identity_t<rows<const T>> q, std::type_identity_t<rows<const T>> k,
-                      std::type_identity_t<rows<const T>> v, const T* rescale, const channel_matrices<T>& m, index_t c,
-                      index_t d, index_t count) {
+struct channel_rows {
+  rows<T> q, k, v;
+};
+
+/// C, D, and strips of tokens.
+struct channel_shape {
+  index_t channels, width, count;
+};
+
+/// After channel_scores: the gradients of q, k, v overwrite from dy, drescale accumulates.
+template <class T>
+void channel_backward(const channel_rows<T>& d_rows, T* drescale, rows<const T> dy, const channel_rows<const T>& in,
+                      const T* rescale, const channel_matrices<T>& m, channel_shape shape) {
   using P = simd::pack<T>;
+  const rows<T> dq = d_rows.q, dk = d_rows.k, dv = d_rows.v;
+  const rows<const T> q = in.q, k = in.k, v = in.v;
+  const index_t c = shape.channels, d = shape.width, count = shape.count;
   detail::turn_heads(m.turned, m.attention, m.ld, c, d);
   detail::apply_heads<false>(dv, dy, m.turned, m.ld, c, d, count);
   for (index_t h = 0; h < c; h += d)

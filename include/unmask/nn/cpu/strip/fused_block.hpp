@@ -52,14 +52,14 @@ struct shared_memory {
 
 /// Everything of a block that depends on weights and mask only; mask [B, H, W].
 template <class Backend, class T>
-void prepare(const Backend& be, const block_weights<T>& w, const s2_block& l, const T* mask,
-             const block_params<const T>& p, index_t batch, const shared_memory<T>& s) {
-  const mask_sizes sizes{batch, l.grid.height, l.grid.width, l.channels()};
+void prepare(const Backend& be, const block_weights<T>& w, const s2_block& l, const block_batch<T>& in,
+             const block_params<const T>& p, const shared_memory<T>& s) {
+  const mask_sizes sizes{in.batch, l.grid.height, l.grid.width, l.channels()};
   fold_block(w, l, p, s.fold);
   if (l.embeds_spatial())
-    prepare_mask(be, w.spatial_mask, mask, p.spatial_embedding, l.embedding, sizes, s.fold, s.row_logits);
+    prepare_mask(be, w.spatial_mask, {in.mask, p.spatial_embedding, l.embedding, sizes}, s.fold, s.row_logits);
   if (l.embeds_spectral())
-    prepare_mask(be, w.spectral_mask, mask, p.spectral_embedding, l.embedding, sizes, s.fold, s.row_logits);
+    prepare_mask(be, w.spectral_mask, {in.mask, p.spectral_embedding, l.embedding, sizes}, s.fold, s.row_logits);
 }
 
 /// The embeddings of one window, into w.
@@ -69,18 +69,30 @@ void window_embeddings(const window_memory<T>& w, const s2_block& l, const block
   const index_t c = l.channels(), rows_ = image * l.grid.height * c;
   const T* values = mask + image * l.grid.height * l.grid.width;
   if (l.embeds_spatial())
-    mask_values(w.spatial_e, w.taps, values, b.spatial_mask.rows + rows_, b.spatial_mask, l.embedding, l.grid, w.places,
-                c);
+    mask_values(w.spatial_e, w.taps, {values, b.spatial_mask.rows + rows_}, b.spatial_mask, l.embedding, l.grid,
+                w.places, c);
   if (l.embeds_spectral())
-    mask_values(w.spectral_e, w.taps, values, b.spectral_mask.rows + rows_, b.spectral_mask, l.embedding, l.grid,
+    mask_values(w.spectral_e, w.taps, {values, b.spectral_mask.rows + rows_}, b.spectral_mask, l.embedding, l.grid,
                 w.places, c);
 }
 
-/// y = block(x), y may be x, or null: no further than the attention steps. after[i]: the image after step i, or null.
+/// x; the images after the attention steps, or null; y, which may be x, or null: no further than the attention steps.
+template <class T>
+struct step_images {
+  const T* x;
+  T* after[2];
+  T* y;
+  /// What step i reads; the feed-forward part is the last.
+  const T* before(index_t i) const { return i == 0 ? x : after[i - 1]; }
+};
+
+/// y = block(x).
 template <class Backend, class T>
-void block_forward(const Backend& be, const s2_block& l, T* y, T* const* after, const T* x, const T* mask,
-                   const T* keep, const block_params<const T>& p, index_t batch, const block_weights<T>& b,
-                   const shared_memory<T>& shared) {
+void block_forward(const Backend& be, const s2_block& l, const step_images<T>& m, const block_batch<T>& in,
+                   const block_params<const T>& p, const block_weights<T>& b, const shared_memory<T>& shared) {
+  const T *const x = m.x, *const mask = in.mask, *const keep = in.keep;
+  T *const *const after = m.after, *const y = m.y;
+  const index_t batch = in.batch;
   const index_t c = l.channels(), n = l.grid.tokens(), count = n / width<T>, image = l.grid.height * l.grid.width * c;
   const auto kept = [&](index_t branch, index_t i) { return keep && branch >= 0 ? keep[branch * batch + i] : T(1); };
   const auto one = [&](index_t i, index_t window, const window_memory<T>& w) {
@@ -132,15 +144,18 @@ void over_windows(const Backend& be, const s2_block& l, index_t batch, index_t s
       body(w, shared.gradients[slot], sums, item / l.grid.windows(), item % l.grid.windows());
     }
   });
-  reduce_partials(be, shared.partials, shared.partials + size, chunk_count(items) - 1, size);
+  reduce_partials(be, shared.partials, {shared.partials + size, size, chunk_count(items) - 1}, size);
 }
 
-/// d holds dy on entry and dx on return; before[i] the input of attention step i, before[last + 1] that of the
-/// feed-forward part. Gradients of parameters accumulate, and so does dmask (may be null).
+/// The images after the steps as forward left them.
 template <class Backend, class T>
-void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_params<T>& dp, const T* const* before,
-                    const T* mask, const T* keep, const block_params<const T>& p, index_t batch,
-                    const block_weights<T>& b, const shared_memory<T>& shared) {
+void block_backward(const Backend& be, const s2_block& l, const block_gradients<T>& to, const step_images<T>& m,
+                    const block_batch<T>& in, const block_params<const T>& p, const block_weights<T>& b,
+                    const shared_memory<T>& shared) {
+  const T *const mask = in.mask, *const keep = in.keep;
+  const index_t batch = in.batch;
+  T* const d = to.d;
+  block_params<T>& dp = to.params;
   const index_t c = l.channels(), n = l.grid.tokens(), image = l.grid.height * l.grid.width * c;
   const index_t steps = attention_step::count(l);
   const auto kept = [&](index_t branch, index_t i) { return keep && branch >= 0 ? keep[branch * batch + i] : T(1); };
@@ -154,7 +169,7 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
                [&](const auto& w, const auto& g, T* sums, index_t i, index_t) {
                  feed_gradients<T> own;
                  feed_gradients<T>::bind(own, sums, l);
-                 from_rows(w.x, row(w, before[steps] + i * image), n, c);
+                 from_rows(w.x, row(w, m.before(steps) + i * image), n, c);
                  from_rows(g.d, row(w, d + i * image), n, c);
                  feed_backward(w, g, own, l, b, turned_feed, kept(2, i));
                  to_rows(row(w, d + i * image), g.d, n, c);
@@ -169,24 +184,30 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
                  [&](const auto& w, const auto& g, T* sums, index_t i, index_t window) {
                    step_gradients<T> own;
                    step_gradients<T>::bind(own, sums, l, s);
-                   from_rows(w.x, row(w, before[step] + i * image), n, c);
+                   from_rows(w.x, row(w, m.before(step) + i * image), n, c);
                    from_rows(g.d, row(w, d + i * image), n, c);
                    window_embeddings(w, l, b, mask, i);
                    if (l.embeds_spatial()) to_rows(row(w, shared.e[0] + i * image), w.spatial_e, n, c);
                    if (l.embeds_spectral()) to_rows(row(w, shared.e[1] + i * image), w.spectral_e, n, c);
                    const auto put = [&](int which) {
                      return [&, which](T* de) {
-                       const auto to = row(w, shared.de[which] + i * image);
-                       if (step == steps - 1 || l.branch(0) != l.branch(1)) return to_rows(to, de, n, c);
+                       const auto place = row(w, shared.de[which] + i * image);
+                       if (step == steps - 1 || l.branch(0) != l.branch(1)) return to_rows(place, de, n, c);
                        // the second branch of its kind: its embedding has a gradient already
-                       from_rows(g.dn, to, n, c);
+                       from_rows(g.dn, place, n, c);
                        map(
                            de, n * c, [](auto x, auto y) { return x + y; }, de, g.dn);
-                       to_rows(to, de, n, c);
+                       to_rows(place, de, n, c);
                      };
                    };
-                   step_backward(w, g, own, l, s, turned, p, shift_mask(shared.shift_masks, l.grid, window),
-                                 kept(s.step.spatial, i), kept(s.step.spectral, i), put(0), put(1));
+                   const step_inputs<T> given{l,
+                                              s,
+                                              p,
+                                              turned,
+                                              shift_mask(shared.shift_masks, l.grid, window),
+                                              kept(s.step.spatial, i),
+                                              kept(s.step.spectral, i)};
+                   step_backward(w, g, own, given, put(0), put(1));
                    to_rows(row(w, d + i * image), g.d, n, c);
                  });
     step_gradients<T>::bind(sum, shared.partials, l, s);
@@ -195,8 +216,8 @@ void block_backward(const Backend& be, const s2_block& l, T* d, T* dmask, block_
   const mask_sizes sizes{batch, l.grid.height, l.grid.width, c};
   const auto embedding = [&](bool embeds, int which, embedding_params<T> dpe, embedding_params<const T> pe) {
     if (!embeds) return;
-    mask_embedding_backward(be, dmask, dpe, shared.de[which], shared.e[which], mask, pe, l.embedding, sizes,
-                            shared.embedding);
+    mask_embedding_backward<Backend, T>(be, to.dmask, dpe, shared.de[which], shared.e[which],
+                                        {mask, pe, l.embedding, sizes}, shared.embedding);
   };
   embedding(l.embeds_spatial(), 0, dp.spatial_embedding, p.spatial_embedding);
   embedding(l.embeds_spectral(), 1, dp.spectral_embedding, p.spectral_embedding);

@@ -19,8 +19,9 @@ inline constexpr index_t position_scratch(index_t c) { return 3 * (position_colu
 
 /// y [height, width, C] from v [height + 2, width + 2, C], whose border is zero.
 template <class Backend, class T>
-void image_position(const Backend& be, T* y, const T* v, const T* weight0, const T* weight2, T* scratch, index_t height,
-                    index_t width, index_t c) {
+void image_position(const Backend& be, T* y, const T* v, const T* weight0, const T* weight2, T* scratch,
+                    const depthwise_sizes& s) {
+  const index_t height = s.height, width = s.width, c = s.channels;
   using convolution = kernel<op::depthwise3x3, cpu>;
   const index_t bands = (height + position_rows - 1) / position_rows,
                 pieces = (width + position_columns - 1) / position_columns;
@@ -42,7 +43,7 @@ void image_position(const Backend& be, T* y, const T* v, const T* weight0, const
         T* inside = to + first * c;
         const T* above = v + h * wide + (left - 1 + first) * c;  // image row h is row h + 1 of v
         convolution::row(inside, above, above + wide, above + 2 * wide, weight0, last - first, c);
-        kernel<op::gelu, cpu>::forward(inside, inside, (last - first) * c);
+        kernel<op::gelu, cpu>::forward(cpu{}, inside, inside, (last - first) * c);
       }
       if (h > top)
         convolution::row(y + ((h - 1) * width + left) * c, hidden(h - 2), hidden(h - 1), to, weight2, right - left, c);

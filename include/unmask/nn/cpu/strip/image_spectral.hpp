@@ -170,7 +170,7 @@ void image_spectral(const Backend& be, const image_memory<T>& m, const s2_block&
   detail::join_sums(m, l, chunks);
   detail::image_scores(m, l, s);
   detail::fold_attention(m, l, s, p.rescale);
-  image_position(be, m.position, m.v, p.position0, p.position2, m.hidden, l.grid.height, l.grid.width, c);
+  image_position(be, m.position, m.v, p.position0, p.position2, m.hidden, {l.grid.height, l.grid.width, c});
 }
 
 }  // namespace unmask::inline UNMASK_ABI::strip

@@ -64,9 +64,13 @@ void mask_logits(T* z, const T* x, bool inner, const mask_weights<T>& m, index_t
 /// Folds both convolutions into `m`; for `released` walks the rows of the padded masks [B, H, W] too.
 /// z: `slots` buffers of (C + 18) padded(W) numbers.
 template <class Backend, class T>
-void prepare_mask(const Backend& be, const mask_weights<T>& m, const T* mask, embedding_params<const T> p,
-                  mask_embedding_kind kind, mask_sizes s, T* folded, T* z) {
+void prepare_mask(const Backend& be, const mask_weights<T>& m, const embedding_inputs<std::type_identity_t<T>>& in,
+                  T* folded, T* z) {
   using P = simd::pack<T>;
+  const T* const mask = in.mask;
+  const embedding_params<const T>& p = in.p;
+  const mask_embedding_kind kind = in.kind;
+  const mask_sizes s = in.sizes;
   const index_t c = s.channels;
   kernel<op::mask_convolutions, cpu>::fold(folded, p, c);
   const T log2e = static_cast<T>(1.44269504088896340736),
@@ -113,10 +117,17 @@ void prepare_mask(const Backend& be, const mask_weights<T>& m, const T* mask, em
   });
 }
 
-/// e [strips][C][S] of the window whose tokens lie at `places`; mask and `rows` [H, C] of its image.
+/// An image's mask [H, W], and its rows of the embedding's weights [H, C].
 template <class T>
-void mask_values(T* e, T* x, const T* mask, const T* rows_, const mask_weights<T>& m, mask_embedding_kind kind,
-                 const window_grid& grid, const place* places, index_t c) {
+struct image_mask {
+  const T *mask, *rows;
+};
+
+/// e [strips][C][S] of the window whose tokens lie at `places`.
+template <class T>
+void mask_values(T* e, T* x, image_mask<std::type_identity_t<T>> image, const mask_weights<T>& m,
+                 mask_embedding_kind kind, const window_grid& grid, const place* places, index_t c) {
+  const T *const mask = image.mask, *const rows_ = image.rows;
   using P = simd::pack<T>;
   constexpr index_t s = width<T>, lanes = P::lanes;
   const index_t n = grid.tokens();

@@ -101,10 +101,16 @@ void head_scores(Depth depth, T* p, const T* q, const T* k, const T* bias, const
   P::store(p + n * s, r0), P::store(p + n * s + lanes, r1);
 }
 
+/// bias [strip][key][S]; shift, the same or null.
+template <class T>
+struct head_inputs {
+  const T *q, *k, *v, *bias, *shift;
+};
+
 /// y = softmax(q k' + B) v of one head. p: scratch of (keys + 1) S numbers.
 template <class T>
-void head_forward(T* y, index_t stride_y, const T* q, const T* k, const T* v, const T* bias, const T* shift,
-                  head_shape h, T* p) {
+void head_forward(T* y, index_t stride_y, const head_inputs<std::type_identity_t<T>>& in, head_shape h, T* p) {
+  const T *const q = in.q, *const k = in.k, *const v = in.v, *const bias = in.bias, *const shift = in.shift;
   using P = simd::pack<T>;
   constexpr index_t s = width<T>;
   const index_t n = h.strips * s;
@@ -123,11 +129,18 @@ struct head_scratch {
   T *p, *ds, *turned;
 };
 
-/// y as forward; dq, dk, dv overwrite; dbias [strip][key][S] accumulates. dy's strips are stride_y apart, dq's, dk's
-/// and dv's as q's.
+/// q, k, v overwrite, with strips as far apart as the inputs'; bias [strip][key][S] accumulates.
 template <class T>
-void head_backward(T* y, T* dq, T* dk, T* dv, T* dbias, const T* dy, index_t stride_y, const T* q, const T* k,
-                   const T* v, const T* bias, const T* shift, head_shape h, head_scratch<T> w) {
+struct head_gradients {
+  T *q, *k, *v, *bias;
+};
+
+/// y as forward. dy's strips are stride_y apart, as y's.
+template <class T>
+void head_backward(T* y, index_t stride_y, const head_gradients<T>& to, const T* dy, const head_inputs<T>& in,
+                   head_shape h, head_scratch<T> w) {
+  T *const dq = to.q, *const dk = to.k, *const dv = to.v, *const dbias = to.bias;
+  const T *const q = in.q, *const k = in.k, *const v = in.v, *const bias = in.bias, *const shift = in.shift;
   using tile = register_tile<T>;
   using P = simd::pack<T>;
   constexpr index_t s = tile::s, lanes = tile::lanes;

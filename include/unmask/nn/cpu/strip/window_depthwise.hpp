@@ -106,15 +106,15 @@ void positional_forward(rows<T> y, std::type_identity_t<rows<const T>> v, const 
   }
 }
 
-/// dv accumulates, and so do dfirst and dsecond [9, C].
+/// dv accumulates, and so do the gradients of both kernels.
 template <class T>
-void positional_backward(rows<T> dv, T* dfirst, T* dsecond, std::type_identity_t<rows<const T>> dy,
-                         std::type_identity_t<rows<const T>> v, const T* first, const T* second, index_t side,
-                         index_t c, const window_planes<T>& w) {
+void positional_backward(rows<T> dv, tap_pair<T> d, rows<const T> dy, rows<const T> v, tap_pair<const T> taps,
+                         index_t side, index_t c, const window_planes<T>& w) {
   using P = simd::pack<T>;
   if constexpr (P::lanes > 1)
-    if (side == simd::row_pack<T>::lanes)
-      return detail::positional_backward_by_rows<T>(dv, dfirst, dsecond, dy, v, first, second, c, w);
+    if (side == simd::row_pack<T>::lanes) return detail::positional_backward_by_rows<T>(dv, d, dy, v, taps, c, w);
+  T *const dfirst = d.first, *const dsecond = d.second;
+  const T *const first = taps.first, *const second = taps.second;
   const detail::plane_walk<T> walk{side};
   for (index_t k = 0; k < c; ++k) {
     walk.load(w.in, v.from(k).data, v.stride);

@@ -15,6 +15,12 @@
 
 namespace unmask::inline UNMASK_ABI::strip {
 
+/// The kernels of the two convolutions, [9, C] each, or their gradients.
+template <class T>
+struct tap_pair {
+  T *first, *second;
+};
+
 /// Channels worked on in step: what is stored is read a few hundred cycles later, one number to the side, which a
 /// processor cannot forward from a store that is still under way.
 inline constexpr index_t channels_in_step = 4;
@@ -153,8 +159,10 @@ void positional_forward_by_rows(rows<T> y, rows<const T> v, const T* first, cons
 }
 
 template <class T>
-void positional_backward_by_rows(rows<T> dv, T* dfirst, T* dsecond, rows<const T> dy, rows<const T> v, const T* first,
-                                 const T* second, index_t c, const window_planes<T>& w) {
+void positional_backward_by_rows(rows<T> dv, tap_pair<T> d_taps, rows<const T> dy, rows<const T> v,
+                                 tap_pair<const T> taps, index_t c, const window_planes<T>& w) {
+  T *const dfirst = d_taps.first, *const dsecond = d_taps.second;
+  const T *const first = taps.first, *const second = taps.second;
   using P = simd::pack<T>;
   using R = simd::row_pack<T>;
   using walk = row_walk<T>;

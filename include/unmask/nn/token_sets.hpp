@@ -4,10 +4,12 @@
 /// hundred instructions): the windows of a cyclically shifted image, or the image as a single set. Pixels, sets and
 /// tokens are numbered as in `window_grid`; sets of a batch, of fewer than 2^31 pixels, follow one another.
 
-#include "../spectral_msa_parts.hpp"
-#include "../window.hpp"
+#include "window.hpp"
 
-namespace unmask::inline UNMASK_ABI::detail {
+namespace unmask::inline UNMASK_ABI {
+
+/// Which tokens spectral attention sees: the whole image (the released default) or one window (the paper's text).
+enum class spectral_scope { image, window };
 
 struct token_sets {
   int height, width;  ///< of the image, in pixels: multiples of rows and cols
@@ -63,4 +65,4 @@ struct token_sets {
   }
 };
 
-}  // namespace unmask::inline UNMASK_ABI::detail
+}  // namespace unmask::inline UNMASK_ABI

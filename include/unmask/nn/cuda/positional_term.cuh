@@ -4,9 +4,9 @@
 /// it (depthwise3x3.hpp has the formulas), with the GELU between them (gelu.hpp) in the same kernels.
 ///   shapes    x [N, C] with pixels `ldx` apart, y [N, C], W [3, 3, C]; N pixels of all images, sets cut from them
 
-#include "../../cuda/launch.cuh"
-#include "../gelu.hpp"
-#include "token_sets.cuh"
+#include "../positional_term.hpp"
+#include "reduce_partials.cuh"
+#include "rows.cuh"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -107,5 +107,56 @@ struct set_depthwise_weight_body {
 };
 
 }  // namespace detail
+
+template <>
+struct kernel<op::positional_term, cuda> {
+  static index_t scratch(const cuda& be, index_t c) { return gradient_chunks(be) * 9 * c; }
+
+  template <class T>
+  static void hidden(const cuda& be, const positional_rows<T>& to, matrix<const T> v, positional_weights<T> w,
+                     const token_part& part, index_t c) {
+    convolve<T>(be, to, v, w.first, part, c);
+  }
+  template <class T>
+  static void forward(const cuda& be, T* y, const positional_rows<T>& to, matrix<const T> v, positional_weights<T> w,
+                      const token_part& part, index_t c) {
+    hidden(be, to, v, w, part, c);
+    convolve<T>(be, {y, nullptr}, {to.active, c}, w.second, part, c);
+  }
+
+  template <class T>
+  static void backward(const cuda& be, const positional_outputs<T>& to, const positional_gradients<T>& d, const T* dy,
+                       const positional_saved<T>& s, const token_part& part, index_t c, T* scratch) {
+    const token_sets sets = part.sets();
+    const int channels = static_cast<int>(c);
+    using input = detail::set_depthwise_input_each<T>;
+    add_weights<T>(be, d.second, dy, {s.active, c}, part, c, scratch);
+    launch_rows(be, part.tokens(), c, input{to.dconv, dy, s.weights.second, s.conv, sets, channels});
+    add_weights<T>(be, d.first, to.dconv, s.v, part, c, scratch);
+    launch_rows(be, part.tokens(), c, input{to.dv, to.dconv, s.weights.first, nullptr, sets, channels});
+  }
+
+ private:
+  template <class T>
+  static void convolve(const cuda& be, const positional_rows<T>& to, matrix<const T> x, const T* weight,
+                       const token_part& part, index_t c) {
+    launch_rows(
+        be, part.tokens(), c,
+        detail::set_depthwise_each<T>{to.conv, to.active, x.data, x.ld, weight, part.sets(), static_cast<int>(c)});
+  }
+
+  /// dweight += the sum over all pixels.
+  template <class T>
+  static void add_weights(const cuda& be, T* dweight, const T* dy, matrix<const T> x, const token_part& part, index_t c,
+                          T* partials) {
+    using body = detail::set_depthwise_weight_body<T>;
+    const int pixels = static_cast<int>(part.tokens()),
+              chunk = std::max(body::step, static_cast<int>(blocks_for(pixels, gradient_chunks(be))));
+    const index_t chunks = blocks_for(pixels, chunk);
+    launch(be, chunks, body::shared(),
+           body{partials, dy, x.data, x.ld, part.sets(), static_cast<int>(c), pixels, chunk});
+    reduce_partials(be, dweight, {partials, 9 * c, chunks}, 9 * c);
+  }
+};
 
 }  // namespace unmask::inline UNMASK_ABI
