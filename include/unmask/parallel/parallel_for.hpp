@@ -17,7 +17,6 @@ namespace unmask::inline UNMASK_ABI {
 /// Chunks of a reduction: enough for as many threads, few enough that their partial sums are cheap to add.
 inline constexpr index_t max_chunks = 16;
 
-
 inline index_t chunk_count(index_t n) { return std::clamp<index_t>(n, 1, max_chunks); }
 inline index_t chunk_begin(index_t chunk, index_t chunks, index_t n) { return chunk * n / chunks; }
 
