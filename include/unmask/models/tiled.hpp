@@ -64,14 +64,12 @@ class tiled_session {
     beside_ = a.take<T>(h * ramp_after(tiles_.columns, 0) * bands);
     above_ = a.take<T>(ramp_after(tiles_.rows, 0) * tiles_.columns.back().end * bands);
     const std::size_t start = a.level();
-    std::size_t end = start;
     for (sized& s : sessions_) {  // tiles take turns, and so do their sessions
       a.release(start);
       s.network.carve(a);
-      end = std::max(end, a.level());
     }
-    a.release(end);
-    memory_ = end - start;
+    a.release(a.peak());
+    memory_ = a.level() - start;
     last_ = nullptr;
   }
 
