@@ -7,6 +7,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <unmask/io/json_text.hpp>
 #include <unmask/unmask.hpp>
 
 #include "instances.hpp"
@@ -23,7 +24,7 @@ using unmask::tensor;
 struct context {
   int threads = 1;
   std::uint64_t seed = 1;
-  bool json = false;
+  bool json = false, force = false;
   std::string device = "cpu", products = "full";  ///< device.hpp
   std::function<result<>()> run;                  ///< the chosen command, after parsing
 
@@ -40,7 +41,7 @@ struct context {
     std::fflush(to);
   }
   void print(const nlohmann::json& value) const {
-    if (json) std::printf("%s\n", value.dump(2).c_str());
+    if (json) std::printf("%s\n", unmask::io::json_text(value, 2).c_str());
   }
 };
 

@@ -1,26 +1,53 @@
 /// unmask evaluate: quality of an estimated cube by a named definition.
 
-#include <unmask/io/cube.hpp>
 #include <unmask/metrics/mask_trace.hpp>
 #include <unmask/metrics/quality.hpp>
 
+#include <cmath>
+
 #include "quality_json.hpp"
+#include "scene_files.hpp"
 
 namespace program {
 
 namespace {
 
 struct evaluate_options {
+  scene_choice choice;
+  double estimate_scale = 0;
   std::string truth, estimate, mask, definition{unmask::metrics::name(unmask::metrics::definition::official_8bit)};
 };
+
+/// With a scale that was given nothing is left to doubt: a result that has blown up may be judged too.
+constexpr float any_overshoot = 1e30f;
+
+/// A note where both cubes say their wavelengths and these are others.
+std::vector<std::string> differing_bands(const scene& truth, const scene& estimate) {
+  const auto& a = truth.wavelengths;
+  const auto& b = estimate.wavelengths;
+  double most = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  if (!(most > 1)) return {};
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "the bands of truth and estimate differ by up to %.0f nm (%.0f to %.0f, %.0f to %.0f)", most, a.front(),
+                a.back(), b.front(), b.back());
+  return {text};
+}
 
 result<> evaluate(const context& c, const evaluate_options& o) {
   const auto d = unmask::metrics::definition_from_name(o.definition);
   if (!d) return d.error();
-  const auto truth = unmask::io::read_cube(unmask::io::parse_source(o.truth));
+  const auto truth = read_scene(o.truth, o.choice);
   if (!truth) return truth.error();
-  const auto estimate = unmask::io::read_cube(unmask::io::parse_source(o.estimate));
+  scene_choice choice = o.choice;
+  if (o.estimate_scale > 0) choice.full_scale = o.estimate_scale;
+  const auto estimate =
+      read_scene(o.estimate, choice, o.estimate_scale > 0 ? any_overshoot : unmask::io::estimate_slack);
   if (!estimate) return estimate.error();
+  say_notes(c, truth->notes);
+  say_notes(c, estimate->notes);
+  say_notes(c, differing_bands(*truth, *estimate));
   nlohmann::json report;
   const auto fail = [&](const error& e) {
     return error(e.code(), o.estimate + " against " + o.truth + ": " + e.message());
@@ -30,7 +57,7 @@ result<> evaluate(const context& c, const evaluate_options& o) {
     if (!q) return fail(q.error());
     report = to_json(*q);
   } else {
-    const auto mask = unmask::io::read_mask(unmask::io::parse_source(o.mask));
+    const auto mask = read_checked_mask(o.mask);
     if (!mask) return mask.error();
     const auto q = unmask::metrics::evaluate_regions(truth->cube.view(), estimate->cube.view(), mask->view(), *d);
     if (!q) return fail(q.error());
@@ -68,6 +95,9 @@ void add_evaluate(CLI::App& app, context& c) {
   command->add_option("--mask", o->mask,
                       "coded mask [H, W]: adds hidden (mask < 0.5) and open pixels, and how "
                       "much of the brightness follows its pattern");
+  add_axes_and_scale(command, o->choice);
+  command->add_option("--estimate-full-scale", o->estimate_scale, "of the estimate, where it has another")
+      ->check(CLI::PositiveNumber);
   std::vector<std::string> names(unmask::metrics::definition_names.begin(), unmask::metrics::definition_names.end());
   command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))
       ->capture_default_str();

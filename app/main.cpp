@@ -2,18 +2,62 @@
 
 #include <hdf5.h>
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <csignal>
+#include <exception>
+#include <filesystem>
+#include <iostream>
 #include <thread>
 
-#include "context.hpp"
+#include "command_files.hpp"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
 
+namespace {
+
+/// A closed stdin, stdout or stderr would give its number to the next file that is opened, and messages would go into
+/// it. What is opened here instead refuses what the stream is for, as a closed one does.
+void occupy_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/// `code`, or 1 where what was said did not arrive.
+int said(int code) {
+  std::cout.flush();
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
+  if (!failed || code != 0) return code;
+  std::fprintf(stderr, "unmask: stdout: cannot be written\n");
+  return 1;
+}
+
+int run(program::context& c, const CLI::App& command) {
+  try {
+    auto done = program::check_command_files(command, c.force);
+    if (done) done = c.run();
+    if (done) return 0;
+    std::fprintf(stderr, "unmask: %s\n", done.error().message().c_str());
+    return program::exit_code(done.error());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "unmask: out of memory\n");
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "unmask: an error of the program itself: %s\n", e.what());
+  } catch (...) {
+    std::fprintf(stderr, "unmask: an error of the program itself\n");
+  }
+  return 1;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace program;
+  occupy_closed_streams();
+  unmask::io::remove_temporaries_on_signals();
 #if defined(__GLIBC__)
   // By itself glibc raises this after the first large block is freed and then keeps such blocks: memory that is planned
   // as given back would stay.
@@ -31,6 +75,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", c.seed, "of everything random")->capture_default_str();
   app.add_flag("--json", c.json, "results as JSON on stdout, messages on stderr");
+  app.add_flag("--force", c.force, "overwrite an output file that unmask did not write");
   app.set_version_flag("--version",
                        std::string("unmask ") + UNMASK_VERSION_STRING + " (" + unmask::simd::instruction_set() + ")");
   app.footer(
@@ -41,16 +86,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    return said(app.exit(e) == 0 ? 0 : 2);
   }
-  try {
-    if (const auto done = c.run(); !done) {
-      std::fprintf(stderr, "unmask: %s\n", done.error().message().c_str());
-      return exit_code(done.error());
-    }
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "unmask: out of memory\n");
-    return 1;
-  }
-  return 0;
+  return said(run(c, *app.get_subcommands().front()));
 }

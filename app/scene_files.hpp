@@ -15,15 +15,35 @@ struct scene {
   std::string name;
   tensor<float, 3> cube;
   std::vector<double> wavelengths;
+  std::vector<std::string> notes = {};  ///< what was changed on the way
 };
 
-/// `bands`: "native" keeps the file's, "benchmark" interpolates to the field's 28 wavelengths (453.3..648.1 nm).
-inline result<scene> read_scene(const std::string& spec, const std::string& bands) {
+/// How the cubes of a command are to be read.
+struct scene_choice {
+  std::string bands = "native";  ///< or "benchmark": interpolated to the field's 28 wavelengths (453.3..648.1 nm)
+  std::string axes;              ///< order of the file's axes, "chw"; empty: [H, W, bands]
+  double full_scale = 0;         ///< the stored value that means 1; 0: as the file says
+
+  unmask::io::cube_options options() const { return {axes, full_scale}; }
+};
+
+/// "scene.h5: variable 'cube'", for messages about its values.
+inline std::string named(const unmask::io::source& from, const std::string& variable) {
+  return unmask::io::detail::printable(from.path, 1000) + ": variable '" + unmask::io::detail::printable(variable) +
+         "'";
+}
+
+/// `slack`: how far values may lie outside 0..1.
+inline result<scene> read_scene(const std::string& spec, const scene_choice& choice,
+                                float slack = unmask::io::cube_slack) {
   const auto from = unmask::io::parse_source(spec);
-  auto file = unmask::io::read_cube(from);
+  auto file = unmask::io::read_cube(from, choice.options());
   if (!file) return file.error();
-  scene s{std::filesystem::path(from.path).stem().string(), std::move(file->cube), std::move(file->wavelengths)};
-  if (bands == "native") return s;
+  if (auto fine = unmask::io::check_cube_range(named(from, file->variable), file->range, slack); !fine)
+    return fine.error();
+  scene s{std::filesystem::path(from.path).stem().string(), std::move(file->cube), std::move(file->wavelengths), {}};
+  for (const std::string& note : file->notes) s.notes.push_back(from.path + ": " + note);
+  if (choice.bands == "native") return s;
   const auto target = unmask::optics::benchmark_wavelength_list();
   if (s.wavelengths.empty()) {
     if (s.cube.extent(2) == static_cast<index_t>(target.size())) {
@@ -42,7 +62,7 @@ inline result<scene> read_scene(const std::string& spec, const std::string& band
 }
 
 /// Every *.h5 and *.mat of a folder, by name.
-inline result<std::vector<scene>> read_scenes(const std::string& folder, const std::string& bands) {
+inline result<std::vector<scene>> read_scenes(const std::string& folder, const scene_choice& choice) {
   namespace fs = std::filesystem;
   std::error_code failure;
   std::vector<fs::path> files;
@@ -53,11 +73,21 @@ inline result<std::vector<scene>> read_scenes(const std::string& folder, const s
   std::sort(files.begin(), files.end());
   std::vector<scene> scenes;
   for (const auto& file : files) {
-    auto s = read_scene(file.string(), bands);
+    auto s = read_scene(file.string(), choice);
     if (!s) return s.error();
     scenes.push_back(std::move(*s));
   }
   return scenes;
+}
+
+/// A coded mask of values in 0..1 that has a pattern.
+inline result<tensor<float, 2>> read_checked_mask(const std::string& spec) {
+  auto mask = unmask::io::read_mask(unmask::io::parse_source(spec));
+  if (!mask) return mask;
+  if (auto fine = unmask::io::check_mask_range(spec + ": the mask", unmask::io::range_of(mask->data(), mask->size()));
+      !fine)
+    return fine.error();
+  return mask;
 }
 
 /// The top left part of a mask that covers a scene; a smaller mask is an error.
@@ -72,10 +102,24 @@ inline result<tensor<float, 2>> mask_for(const tensor<float, 2>& mask, index_t h
   return part;
 }
 
-inline CLI::Option* add_bands(CLI::App* command, std::string& bands) {
-  return command->add_option("--bands", bands, "native, or benchmark: interpolate to the field's 28 wavelengths")
+inline void add_axes_and_scale(CLI::App* command, scene_choice& choice) {
+  command->add_option("--axes", choice.axes,
+                      "order of the cube's axes in the file: hwc (rows, columns, bands), chw, ... (default: hwc, "
+                      "refused where that looks wrong)");
+  command->add_option("--full-scale", choice.full_scale, "stored value that means 1 (default: as the file says)")
+      ->check(CLI::PositiveNumber);
+}
+
+inline void add_scene_options(CLI::App* command, scene_choice& choice) {
+  command->add_option("--bands", choice.bands, "native, or benchmark: interpolate to the field's 28 wavelengths")
       ->check(CLI::IsMember({"native", "benchmark"}))
       ->capture_default_str();
+  add_axes_and_scale(command, choice);
+}
+
+/// What was changed while reading, a line each.
+inline void say_notes(const context& c, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) c.say("note: %s\n", note.c_str());
 }
 
 }  // namespace program

@@ -4,20 +4,23 @@
 
 #include "noise_options.hpp"
 #include "scene_files.hpp"
+#include "step_option.hpp"
 
 namespace program {
 
 namespace {
 
 struct simulate_options {
-  std::string cube, mask, out, noise = "none", bands = "native";
+  std::string cube, mask, out, noise = "none";
+  scene_choice choice;
   index_t step = 2;
 };
 
 result<> simulate(const context& c, const simulate_options& o) {
-  auto s = read_scene(o.cube, o.bands);
+  auto s = read_scene(o.cube, o.choice);
   if (!s) return s.error();
-  auto whole = unmask::io::read_mask(unmask::io::parse_source(o.mask));
+  say_notes(c, s->notes);
+  auto whole = read_checked_mask(o.mask);
   if (!whole) return whole.error();
   auto mask = mask_for(*whole, s->cube.extent(0), s->cube.extent(1), o.mask);
   if (!mask) return mask.error();
@@ -59,9 +62,9 @@ void add_simulate(CLI::App& app, context& c) {
   command->add_option("--cube", o->cube, "cube [H, W, bands], HDF5 or MATLAB")->required();
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; its top left part is used")->required();
   command->add_option("--out", o->out, "HDF5 file with measurement, mask, cube, wavelengths")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
+  command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(0))->capture_default_str();
   add_noise_option(command, o->noise);
-  add_bands(command, o->bands);
+  add_scene_options(command, o->choice);
   command->callback([&c, o] { c.run = [&c, o] { return simulate(c, *o); }; });
 }
 

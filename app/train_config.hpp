@@ -3,9 +3,9 @@
 /// Everything that decides a training, as one JSON object. Unknown keys and wrong values are refused by name; the
 /// resolved configuration is stored with the run.
 
-#include <fstream>
-#include <sstream>
+#include <limits>
 #include <unmask/io/config_json.hpp>
+#include <unmask/io/json_text.hpp>
 #include <unmask/train/fit.hpp>
 
 #include "noise_options.hpp"
@@ -17,7 +17,8 @@ struct train_config {
   std::vector<std::string> mask;  ///< the first is the one that validations use
   std::vector<std::string> validation;
   unmask::s2_config network = unmask::small_config();
-  std::string bands = "benchmark", stages = "me:2000,ma:6000";
+  std::string bands = "benchmark", axes, stages = "me:2000,ma:6000";
+  double full_scale = 0;  ///< the stored value of cubes that means 1; 0: as the files say
   std::uint64_t seed = 1;
 
   // samples
@@ -50,7 +51,8 @@ namespace detail {
 template <class Config, class Visit>
 void each_member(Config& c, Visit&& visit) {
   visit("data", c.data), visit("from", c.from), visit("mask", c.mask), visit("validation", c.validation);
-  visit("bands", c.bands), visit("stages", c.stages), visit("seed", c.seed);
+  visit("bands", c.bands), visit("axes", c.axes), visit("full_scale", c.full_scale), visit("stages", c.stages),
+      visit("seed", c.seed);
   visit("step", c.step), visit("batch", c.batch), visit("crop", c.crop), visit("symmetries", c.symmetries);
   visit("halved", c.halved), visit("move_mask", c.move_mask), visit("mosaics", c.mosaics),
       visit("random_masks", c.random_masks);
@@ -78,8 +80,8 @@ bool fits(const nlohmann::json& j) {
     return j.is_boolean();
   else if constexpr (std::is_same_v<T, std::uint64_t>)
     return j.is_number_unsigned();
-  else if constexpr (std::is_integral_v<T>)
-    return j.is_number_integer();
+  else if constexpr (std::is_integral_v<T>)  // an unsigned number beyond T would become a negative one
+    return j.is_number_integer() && (!j.is_number_unsigned() || j <= std::uint64_t{std::numeric_limits<T>::max()});
   else if constexpr (std::is_floating_point_v<T>)
     return j.is_number();
   else if constexpr (std::is_same_v<T, std::string>)
@@ -111,8 +113,8 @@ inline result<> apply(train_config& c, nlohmann::json j, const std::string& orig
     if (detail::fits<T>(j[key]))
       value = j[key].template get<T>();
     else if (outcome)
-      outcome =
-          error(errc::wrong_value, origin + ": '" + key + "' is " + j[key].dump() + ", which is of the wrong type");
+      outcome = error(errc::wrong_value,
+                      origin + ": '" + key + "' is " + unmask::io::json_text(j[key]) + ", which is of the wrong type");
     j.erase(key);
   });
   if (!outcome) return outcome;
@@ -127,11 +129,12 @@ inline result<> apply(train_config& c, nlohmann::json j, const std::string& orig
 }
 
 inline result<nlohmann::json> read_json_object(const std::string& path) {
-  std::ifstream stream(path);
-  if (!stream) return error(errc::not_found, path + ": cannot open the configuration");
-  std::stringstream text;
-  text << stream.rdbuf();
-  auto j = nlohmann::json::parse(text.str(), nullptr, false);
+  constexpr std::uint64_t most = std::uint64_t{1} << 24;
+  const auto bytes = unmask::io::read_file(path, most);
+  if (!bytes) return bytes.error();
+  std::string twice;
+  auto j = unmask::io::detail::parse_unique({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, twice);
+  if (!twice.empty()) return error(errc::unreadable, path + ": has the key '" + twice + "' twice");
   if (!j.is_object()) return error(errc::unreadable, path + ": not a JSON object");
   return j;
 }
@@ -144,8 +147,12 @@ inline result<nlohmann::json> parse_settings(const std::vector<std::string>& set
     if (equals == 0 || equals == std::string::npos)
       return error(errc::bad_argument, "--set: '" + s + "' is not key=value");
     const std::string key = s.substr(0, equals), text = s.substr(equals + 1), inside = "network.";
-    auto value = nlohmann::json::parse(text, nullptr, false);
+    std::string twice;
+    auto value = unmask::io::detail::parse_unique(text, twice);
+    if (!twice.empty()) return error(errc::bad_argument, "--set: '" + s + "' has the key '" + twice + "' twice");
     if (value.is_discarded()) value = text;
+    if (key.starts_with(inside) && all.contains("network") && !all["network"].is_object())
+      return error(errc::bad_argument, "--set: '" + s + "' after a network that is no JSON object");
     (key.starts_with(inside) ? all["network"][key.substr(inside.size())] : all[key]) = value;
   }
   return all;

@@ -54,14 +54,21 @@ struct run_observer : training_observer {
 /// The folder, the stored configuration and a checkpoint of step 0: a disk that cannot hold the run is found before the
 /// first step, and a training that is killed at any later moment can be resumed.
 template <class Trainer>
-result<> begin_run(const run_folder& run, const train_config& config, Trainer& net) {
+result<> begin_run(const run_folder& run, const train_config& config, Trainer& net, bool force) {
   std::error_code failure;
   fs::create_directories(run.path, failure);
   if (failure) return error(errc::not_writable, run.path + ": cannot make the folder (" + failure.message() + ")");
+  if (!force && !fs::exists(run / "config.json"))
+    for (const char* name : {"log.jsonl", "weights.safetensors", "report.html"})
+      if (fs::exists(run / name))
+        return error(errc::bad_argument,
+                     run / name + std::string(": is there, in a folder without a training; it would "
+                                              "be lost (--force starts all the same)"));
   for (const char* name : {"last.ckpt", "last.ckpt.previous", "best.safetensors", "weights.safetensors", "log.jsonl",
                            "loss.svg", "psnr.svg", "psnr_time.svg", "report.html"})
     fs::remove(run / name, failure);
-  if (auto ok = unmask::io::write_file(run / "config.json", to_json(config).dump(2) + "\n"); !ok) return ok;
+  if (auto ok = unmask::io::write_file(run / "config.json", unmask::io::json_text(to_json(config), 2) + "\n"); !ok)
+    return ok;
   return unmask::train::save_checkpoint(run.checkpoint(), net.state());
 }
 
@@ -166,6 +173,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   if (!samples) return samples.error();
   const auto data = read_data(config);
   if (!data) return data.error();
+  for (const scene& s : data->training) say_notes(c, s.notes);
   const auto bands = static_cast<int>(data->training.front().cube.extent(2));
   const auto wavelengths = wavelengths_of(*data);
   const unmask::model_use use{bands, config.step, unmask::dispersion_direction::right, wavelengths};
@@ -185,7 +193,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   if (!net) return net.error();
   if (from)
     if (auto ok = net->start_from(from->parameters); !ok) return ok;
-  if (auto ok = o.resume ? continue_run(c, run, *net) : begin_run(run, config, *net); !ok) return ok;
+  if (auto ok = o.resume ? continue_run(c, run, *net) : begin_run(run, config, *net, o.force); !ok) return ok;
   c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", data->training.size(),
         data->validation.size(), net->parameters().size(), static_cast<double>(net->bytes()) / 1e6, plan->steps(),
         config.stages.c_str());

@@ -47,7 +47,8 @@ struct train_setup {
 inline std::string difference(const nlohmann::json& a, const nlohmann::json& b) {
   for (const auto& item : a.items())
     if (item.key() != "data" && item.key() != "mask" && b[item.key()] != item.value())
-      return "'" + item.key() + "' is " + item.value().dump() + " and not " + b[item.key()].dump();
+      return "'" + item.key() + "' is " + unmask::io::json_text(item.value()) + " and not " +
+             unmask::io::json_text(b[item.key()]);
   return "";
 }
 
@@ -139,11 +140,11 @@ inline result<train_setup> configure(const context& c, const train_options& o, c
 inline result<training_data> read_data(const train_config& config) {
   training_data d;
   for (const auto& name : config.mask) {
-    auto mask = unmask::io::read_mask(unmask::io::parse_source(name));
+    auto mask = read_checked_mask(name);
     if (!mask) return mask.error();
     d.masks.push_back(std::move(*mask));
   }
-  auto all = read_scenes(config.data, config.bands);
+  auto all = read_scenes(config.data, {config.bands, config.axes, config.full_scale});
   if (!all) return all.error();
   const auto& names = config.validation;
   for (const auto& name : names)
@@ -230,8 +231,9 @@ inline std::map<std::string, std::string> card_of(const train_config& config, in
   for (const char* key : {"data", "spectral_basis"}) recipe.erase(key);
   recipe["mask"] = masks;
   recipe["from"] = fs::path(config.from).filename().string();
-  std::map<std::string, std::string> card{
-      {"recipe", recipe.dump()}, {"training steps", std::to_string(steps)}, {"mask", masks}};
+  std::map<std::string, std::string> card{{"recipe", unmask::io::json_text(recipe)},
+                                          {"training steps", std::to_string(steps)},
+                                          {"mask", masks}};
   if (std::isfinite(psnr)) card["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
   return card;
 }

@@ -5,6 +5,8 @@
 
 #include <csignal>
 
+#include <unmask/io/temporary_files.hpp>
+
 #include "reports.hpp"
 #include "run_curves.hpp"
 #include "train_config.hpp"
@@ -23,7 +25,7 @@ class training_observer : public unmask::train::fit_observer {
     for (int signal : {SIGINT, SIGTERM})
       std::signal(signal, [](int s) {
         interrupted = 1;
-        std::signal(s, SIG_DFL);
+        std::signal(s, unmask::io::end_without_temporaries);
       });
   }
 

@@ -10,13 +10,15 @@ namespace program {
 namespace {
 
 struct view_options {
-  std::string file, out, bands = "native";
+  std::string file, out;
+  scene_choice choice;
   bool rotate = false;
 };
 
 result<> view_cube(const context& c, const view_options& o) {
-  const auto s = read_scene(o.file, o.bands);
+  const auto s = read_scene(o.file, o.choice, unmask::io::estimate_slack);
   if (!s) return s.error();
+  say_notes(c, s->notes);
   unmask::render::report_input input;
   input.title = s->name;
   input.wavelengths = s->wavelengths;
@@ -37,7 +39,7 @@ void add_view(CLI::App& app, context& c) {
   command->add_option("file", o->file, "cube [H, W, bands], HDF5 or MATLAB")->required();
   command->add_option("--out", o->out, "HTML file")->required();
   command->add_flag("--rotate180", o->rotate, "show pictures rotated");
-  add_bands(command, o->bands);
+  add_scene_options(command, o->choice);
   command->callback([&c, o] { c.run = [&c, o] { return view_cube(c, *o); }; });
 }
 

@@ -94,7 +94,7 @@ TEST_CASE("io: integers are read as they are, attributes scale them") {
   const temporary_folder folder;
   const std::string path = folder / "x.mat";
   write_mat(path, {{"img", {2, 1, 3}, {0, 1, 2, 300, 40000, 65535}, MAT_C_UINT16}}, true);
-  const auto cube = io::read_cube({path, ""});
+  const auto cube = io::read_cube({path, ""}, {.axes = "hwc"});
   REQUIRE(cube);
   CHECK(cube->cube(1, 0, 2) == 65535.f);
   CHECK(cube->cube(1, 0, 1) == 300.f);
@@ -156,7 +156,7 @@ TEST_CASE("io: refusals name file, variable, found and expected") {
 TEST_CASE("io: wavelengths that contradict the bands are refused, unknown ones are empty") {
   const temporary_folder folder;
   const std::string path = folder / "scene.h5";
-  const auto cube = numbered_cube(2, 3, 4);
+  const auto cube = numbered_cube(5, 6, 4);
   const std::vector<double> three{1, 2, 3};
   REQUIRE(io::hdf5_writer(path).put("cube", cube.view()).put("wavelengths", three).save());
   check_error(io::read_cube({path, ""}), errc::wrong_shape, {"'wavelengths' has 3", "'cube' has 4 bands"});
@@ -172,7 +172,8 @@ TEST_CASE("io: NaN and infinity are found, and where") {
   values[1 + 2 * 0 + 6 * 2] = std::nan("");  // [1, 0, 2] of 2 x 3 x 4
   values[0 + 2 * 2 + 6 * 3] = HUGE_VAL;      // [0, 2, 3]
   write_mat(path, {{"cube", {2, 3, 4}, values}}, true);
-  check_error(io::read_cube({path, ""}), errc::wrong_value, {"'cube' has 2 of 24", "first at [0, 2, 3]"});
+  check_error(io::read_cube({path, ""}, {.axes = "hwc"}), errc::wrong_value,
+              {"'cube' has 2 of 24", "first at [0, 2, 3]"});
   tensor<float, 2> plane({2, 2}, std::nanf(""));
   check_error(io::write_plane(path, "mask", plane.view()), errc::wrong_value, {"scene.mat", "'mask'", "not written"});
   CHECK(*io::detect_format(path) == io::file_format::matlab5);  // untouched

@@ -15,6 +15,10 @@
 ///                          in functions that are large already, the arrays go through memory (3 times slower)
 ///   UNMASK_HAS_OPENMP      1 where the `unmask::openmp` target (or -fopenmp) was asked for
 
+#if __cplusplus <= 201703L
+#error "unmask needs C++20: compile with -std=c++20 (CMake: target_compile_features(your_target PRIVATE cxx_std_20))"
+#endif
+
 #include <cstdio>
 #include <cstdlib>
 

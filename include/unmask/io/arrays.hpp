@@ -4,6 +4,7 @@
 /// Every refusal is one line that names the file, the variable, what was found and what was expected.
 
 #include "../core/tensor.hpp"
+#include "foreign_format.hpp"
 #include "hdf5.hpp"
 #include "matlab5.hpp"
 
@@ -27,7 +28,9 @@ inline result<file_info> list_variables(const std::string& path) {
     default:
       break;
   }
-  return error(errc::unreadable, detail::printable(path, 1000) + ": neither HDF5 nor a MATLAB file");
+  const std::string what = detail::describe_foreign(path);
+  return error(errc::unreadable, detail::printable(path, 1000) + ": neither HDF5 nor a MATLAB file" +
+                                     (what.empty() ? "" : " but " + what));
 }
 
 namespace detail {
@@ -43,6 +46,28 @@ inline const char* rank_text(std::size_t rank) {
   return rank == 3 ? "3-D [H x W x C]" : rank == 2 ? "2-D [H x W]" : rank == 1 ? "a list of numbers" : "an array";
 }
 
+inline error rank_error(const std::string& path, const variable_info& v, std::size_t rank) {
+  const std::string hint =
+      rank == 2 && v.shape.size() == 3 ? " (one plane of it, if its bands are the same or shifted)" : "";
+  return variable_error(
+      errc::wrong_shape, path, v,
+      "is " + std::to_string(v.shape.size()) + "-D [" + shape_text(v.shape) + "], expected " + rank_text(rank) + hint);
+}
+
+/// Where nothing can be read: the one variable that has the shape but no real numbers, or a preferred name of another
+/// rank, tells more than a list of all that there is.
+inline const variable_info* nearest_miss(const file_info& file, std::size_t rank, const name_list& preferred) {
+  for (std::string_view name : preferred)
+    if (const variable_info* v = find(file, name)) return v;
+  const variable_info* only = nullptr;
+  for (const variable_info& v : file.variables)
+    if (!v.numeric && v.shape.size() == rank) {
+      if (only) return nullptr;
+      only = &v;
+    }
+  return only;
+}
+
 /// The variable that was named, else the first preferred name of the right rank, else the only candidate.
 inline result<variable_info> choose(const file_info& file, const std::string& named, std::size_t rank,
                                     const name_list& preferred) {
@@ -51,12 +76,8 @@ inline result<variable_info> choose(const file_info& file, const std::string& na
     const variable_info* v = find(file, named);
     if (!v)
       return error(errc::not_found, path + ": variable '" + printable(named) + "' not found (" + describe(file) + ")");
-    if (!v->numeric)
-      return variable_error(errc::wrong_value, file.path, *v, "is of type " + v->type + ", expected real numbers");
-    if (v->shape.size() != rank)
-      return variable_error(
-          errc::wrong_shape, file.path, *v,
-          "is " + std::to_string(v->shape.size()) + "-D [" + shape_text(v->shape) + "], expected " + rank_text(rank));
+    if (!v->numeric) return type_error(file.path, *v);
+    if (v->shape.size() != rank) return rank_error(file.path, *v, rank);
     return *v;
   }
   std::vector<const variable_info*> candidates;
@@ -70,6 +91,8 @@ inline result<variable_info> choose(const file_info& file, const std::string& na
     if (v.numeric && v.shape.size() == rank && !row) candidates.push_back(&v);
   }
   if (candidates.size() == 1) return *candidates[0];
+  if (const variable_info* v = candidates.empty() ? nearest_miss(file, rank, preferred) : nullptr)
+    return v->numeric ? rank_error(file.path, *v, rank) : type_error(file.path, *v);
   return error(candidates.empty() ? errc::not_found : errc::bad_argument,
                path + ": " + (candidates.empty() ? "no variable that is " : "several variables are ") +
                    rank_text(rank) + (candidates.empty() ? "" : ", name one as FILE:NAME") + " (" + describe(file) +
@@ -88,19 +111,17 @@ result<> read_into(const file_info& file, const variable_info& v, T* to) {
     buffer = std::move(*room);
     raw = buffer.data();
   }
-  double factor = 1;
+  linear_scale scale;
   if (file.format == file_format::matlab5) {
     if (auto done = read_matlab5(file.path, v, raw); !done) return done;
   } else {
-    auto scale = hdf5_scale(file.path, v);
-    if (!scale) return scale.error();
-    factor = *scale;
+    auto found = hdf5_scale(file.path, v);
+    if (!found) return found.error();
+    scale = *found;
     if (auto done = read_hdf5(file.path, v, raw); !done) return done;
   }
   if (raw != to) to_row_major(raw, v.shape, to);
-  if (factor != 1)
-    for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(static_cast<double>(to[i]) * factor);
-  return {};
+  return apply_scale(file.path, v, scale, to, n);
 }
 
 inline result<> check_size(const file_info& file, const variable_info& v) {

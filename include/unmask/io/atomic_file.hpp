@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "../core/result.hpp"
+#include "temporary_files.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -71,6 +72,7 @@ class atomic_file {
       f.temporary_.clear();
       return f.failed(detail::system_message(code));
     }
+    f.slot_ = detail::remember_temporary(f.temporary_);
     // A replaced file keeps its permissions; where that is refused the new file has the default ones.
     if (exists && ::fchmod(f.descriptor_, there.st_mode & 07777) != 0) errno = 0;
     return result<atomic_file>(std::move(f));  // nvcc 13 does not move it by itself
@@ -84,6 +86,7 @@ class atomic_file {
   ~atomic_file() {
     if (descriptor_ >= 0) ::close(descriptor_);
     if (!temporary_.empty() && !direct_) ::unlink(temporary_.c_str());
+    detail::forget_temporary(slot_);
   }
 
   /// A device or a pipe: bytes leave as they are written.
@@ -108,6 +111,7 @@ class atomic_file {
     if (::close(std::exchange(descriptor_, -1)) != 0) return failed(detail::system_message(errno));
     if (!direct_ && ::rename(temporary_.c_str(), target_.c_str()) != 0) return failed(detail::system_message(errno));
     temporary_.clear();
+    detail::forget_temporary(std::exchange(slot_, -1));
     if (!direct_) sync_folder();
     return {};
   }
@@ -134,11 +138,13 @@ class atomic_file {
     std::swap(target_, other.target_);
     std::swap(temporary_, other.temporary_);
     std::swap(descriptor_, other.descriptor_);
+    std::swap(slot_, other.slot_);
     std::swap(direct_, other.direct_);
   }
 
   std::string name_, target_, temporary_;
   int descriptor_ = -1;
+  int slot_ = -1;  ///< in the list of temporary files
   bool direct_ = false;
 };
 

@@ -2,7 +2,8 @@
 
 /// Hyperspectral cubes with their wavelengths.
 
-#include "arrays.hpp"
+#include "axes.hpp"
+#include "ranges.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -10,59 +11,60 @@ struct cube_file {
   tensor<float, 3> cube;            ///< [H, W, C]
   std::vector<double> wavelengths;  ///< nm, one per band; empty: the file does not say
   std::string variable;             ///< which variable was read
+  value_range range;                ///< of the values as they are in `cube`
+  std::vector<std::string> notes;   ///< what was changed on the way, each a sentence for a person
+};
+
+struct cube_options {
+  std::string axes;       ///< order of the file's axes, "chw"; empty: [H, W, C], refused where that looks wrong
+  double full_scale = 0;  ///< the stored value that means 1, over what the file says; 0: as the file says
 };
 
 namespace detail {
 
 inline name_list cube_names() { return {"cube", "img_expand", "img", "hyper"}; }
 
-/// The wavelengths that belong to a cube: `wavelengths` or `wavelength` beside it, else `wavelengths` of the file.
-inline const variable_info* find_wavelengths(const file_info& file, const variable_info& cube) {
-  const std::size_t slash = cube.name.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : cube.name.substr(0, slash + 1);
-  for (const std::string& name : {folder + "wavelengths", folder + "wavelength", std::string("wavelengths")})
-    if (const variable_info* v = find(file, name)) return v;
-  return nullptr;
-}
-
-/// nm, one per band; empty where the file says nothing, or says NaN for every band.
-inline result<std::vector<double>> read_wavelengths(const file_info& file, const variable_info& cube) {
-  const variable_info* w = find_wavelengths(file, cube);
-  if (!w) return std::vector<double>();
-  if (!w->numeric)
-    return variable_error(errc::wrong_value, file.path, *w, "is of type " + w->type + ", expected real numbers");
-  const auto count = checked_elements(file.path, *w);
-  if (!count) return count.error();
-  if (*count != cube.shape[2]) {
-    // A file may hold other stacks (cloud masks over time) beside the cube that the wavelengths belong to.
-    const name_list names = cube_names();
-    if (std::find(names.begin(), names.end(), cube.name) == names.end()) return std::vector<double>();
-    return variable_error(errc::wrong_shape, file.path, *w,
-                          "has " + std::to_string(*count) + " numbers, '" + printable(cube.name) + "' has " +
-                              std::to_string(cube.shape[2]) + " bands");
-  }
-  if (auto fine = check_size(file, *w); !fine) return fine.error();
-  std::vector<double> values(static_cast<std::size_t>(*count));
-  if (auto done = read_into(file, *w, values.data()); !done) return done.error();
-  if (std::all_of(values.begin(), values.end(), [](double x) { return std::isnan(x); })) return std::vector<double>();
-  if (auto fine = check_finite(file.path, *w, values.data()); !fine) return fine.error();
-  return values;
-}
-
 }  // namespace detail
 
-/// Reads a cube: the named variable, else `cube`, `img_expand`, `img` or `hyper`, else the only 3-D variable.
-/// A list of wavelengths whose length is not the number of bands is an error.
-inline result<cube_file> read_cube(const source& from) {
+/// Reads a cube: the named variable, else `cube`, `img_expand`, `img` or `hyper`, else the only 3-D variable. Values
+/// may have any range: `check_cube_range` says what the rest of the library expects. Errors: a list of wavelengths
+/// whose length is not the number of bands; axes that seem to be in another order.
+inline result<cube_file> read_cube(const source& from, const cube_options& options = {}) {
   const auto file = list_variables(from.path);
   if (!file) return file.error();
   const auto v = detail::choose(*file, from.variable, 3, detail::cube_names());
   if (!v) return v.error();
+  if (const auto count = detail::checked_elements(from.path, *v); !count) return count.error();
+  if (options.axes.empty())
+    if (auto fine = detail::check_axes(*file, *v); !fine) return fine.error();
+  const auto order = parse_axes(options.axes.empty() ? "hwc" : options.axes);
+  if (!order) return order.error();
+  const index_t bands = v->shape[(*order)[2]];
+  cube_file found;
+  found.variable = v->name;
+  // A file may hold other stacks (cloud masks over time) beside the cube that the wavelengths belong to.
+  const auto lists = detail::wavelength_candidates(*file, v->name, bands);
+  const bool others = std::any_of(lists.begin(), lists.end(), [&](const variable_info* w) {
+    const index_t count = detail::list_length(*w);
+    return count != bands && detail::belongs_to_another(*file, *v, count);
+  });
+  if (!others) {
+    auto list = read_wavelengths(*file, v->name, bands);
+    if (!list) return list.error();
+    found.wavelengths = std::move(list->nm);
+    if (!list->note.empty()) found.notes.push_back(list->note);
+  }
   auto cube = detail::read_chosen<float, 3>(*file, *v);
   if (!cube) return cube.error();
-  auto wavelengths = detail::read_wavelengths(*file, *v);
-  if (!wavelengths) return wavelengths.error();
-  return cube_file{std::move(*cube), std::move(*wavelengths), v->name};
+  found.cube = *order == axis_order{0, 1, 2} ? std::move(*cube) : detail::in_order(*cube, *order);
+  if (options.full_scale != 0) {
+    if (!(options.full_scale > 0 && is_finite(options.full_scale)))
+      return error(errc::bad_argument,
+                   "full scale: found " + detail::number_text(options.full_scale) + ", expected a number above 0");
+    for (float& x : found.cube) x = static_cast<float>(static_cast<double>(x) / options.full_scale);
+  }
+  found.range = range_of(found.cube.data(), found.cube.size());
+  return found;
 }
 
 }  // namespace unmask::inline UNMASK_ABI::io

@@ -33,7 +33,8 @@ class cube_stream {
     const detail::hdf5_id space(H5Screate_simple(3, dims.data(), nullptr), H5Sclose),
         creation = detail::hdf5_creation(3, chunk.data());
     s.data_ = {H5Dcreate2(s.file_, "cube", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT), H5Dclose};
-    if (!s.file_ || !s.data_) return s.failed();
+    if (!s.file_ || !s.data_ || !detail::hdf5_write_attribute(s.file_, {writer_attribute, writer_name}))
+      return s.failed();
     return s;
   }
 
@@ -48,7 +49,7 @@ class cube_stream {
   /// Puts `part` where its first pixel is (row, column). Errors: values that are not finite, a full disk.
   result<> write(index_t row, index_t column, in<float, 3> part) {
     const detail::hdf5_quiet quiet;
-    if (std::find_if_not(part.begin(), part.end(), [](float x) { return std::isfinite(x); }) != part.end())
+    if (std::find_if_not(part.begin(), part.end(), [](float x) { return is_finite(x); }) != part.end())
       return error(errc::wrong_value, path_ + ": 'cube' has a value that is NaN or infinite, not written");
     const std::array<hsize_t, 3> start{static_cast<hsize_t>(row), static_cast<hsize_t>(column), 0};
     std::array<hsize_t, 3> size{};

@@ -1,131 +1,95 @@
 #pragma once
 
-/// HDF5 and MATLAB v7.3 files, read side: listing and reading one dataset. Axis order and scale: docs/files.md.
-
-#include <algorithm>
-#include <tuple>
+/// Reading one dataset of an HDF5 or MATLAB v7.3 file. Axis order and scale: docs/files.md.
 
 #include "hdf5_chunks.hpp"
-#include "hdf5_handle.hpp"
-#include "variables.hpp"
+#include "hdf5_list.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
+/// From stored to physical values: value = factor * stored + offset.
+struct linear_scale {
+  double factor = 1, offset = 0;
+  std::optional<double> missing;  ///< the stored number that means "no value" (_FillValue)
+
+  template <class T>
+  T operator()(T stored) const {
+    return static_cast<T>(static_cast<double>(stored) * factor + offset);
+  }
+  bool changes() const { return !(factor == 1 && offset == 0); }
+};
+
 namespace detail {
 
-inline error hdf5_unreadable(const std::string& path) {
-  return error(errc::unreadable, printable(path, 1000) + ": damaged or truncated HDF5 file");
-}
+inline const std::string& hdf5_location(const variable_info& v) { return v.location.empty() ? v.name : v.location; }
 
-inline error hdf5_unreadable(const std::string& path, const variable_info& v) {
-  return variable_error(errc::unreadable, path, v, "cannot be read (damaged or truncated file)");
-}
+/// An open file with the dataset of a listed variable in it; the file outlives its dataset.
+struct hdf5_open_variable {
+  hdf5_id file, dataset;
 
-/// Shape, type and attributes of an open dataset. False: damaged.
-inline bool hdf5_describe(hid_t dataset, bool matlab_file, variable_info& v) {
-  const hdf5_id space(H5Dget_space(dataset), H5Sclose), type(H5Dget_type(dataset), H5Tclose);
-  if (!space || !type) return false;
-  std::tie(v.type, v.numeric) = hdf5_type_name(type);
-  v.attributes = attributes_of(dataset);
-  const int rank = H5Sget_simple_extent_ndims(space);
-  if (rank < 0) return false;
-  std::vector<hsize_t> dims(static_cast<std::size_t>(rank));
-  if (rank > 0 && H5Sget_simple_extent_dims(space, dims.data(), nullptr) < 0) return false;
-  for (const hsize_t n : dims) v.shape.push_back(n > hsize_t{1} << 62 ? index_t{1} << 62 : static_cast<index_t>(n));
-  if (H5Sget_simple_extent_type(space) == H5S_NULL) v.numeric = false;
-  const auto has = [&](const char* name) { return H5Aexists(dataset, name) > 0; };
-  v.column_major = matlab_file || has("MATLAB_class");
-  if (!v.column_major) return true;
-  std::reverse(v.shape.begin(), v.shape.end());
-  for (const auto& [name, text] : v.attributes)
-    if (name == "MATLAB_class") {
-      if (text == "char" || text == "cell" || text == "function_handle" || text == "struct") v.numeric = false;
-      if (!v.numeric || text == "logical") v.type = text == "logical" ? "bool" : text;
-    }
-  if (has("MATLAB_empty")) {  // the dataset then holds the dimensions instead of the values
-    v.numeric = false;
-    v.type = "empty " + v.type;
-    v.shape.clear();
+  static hdf5_open_variable open(const std::string& path, const variable_info& v) {
+    hdf5_open_variable o;
+    o.file = hdf5_open(path);
+    o.dataset = hdf5_dataset(o.file, hdf5_location(v));
+    return o;
   }
-  if (has("MATLAB_sparse")) v.type = "sparse";
-  return true;
-}
-
-/// Walks the groups by hand: the H5Ovisit family changes its types between HDF5 versions. `depth` ends hard-link
-/// cycles.
-inline bool hdf5_walk(hid_t group, const std::string& prefix, bool matlab_file, int depth, file_info& info) {
-  H5G_info_t g{};
-  if (H5Gget_info(group, &g) < 0) return false;
-  for (hsize_t i = 0; i < g.nlinks && info.variables.size() < 100000; ++i) {
-    const ssize_t length = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
-    if (length < 0 || length > 65536) return false;
-    std::string name(static_cast<std::size_t>(length) + 1, '\0');
-    H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(), H5P_DEFAULT);
-    name.resize(static_cast<std::size_t>(length));
-    H5L_info_t link{};
-    if (H5Lget_info(group, name.c_str(), &link, H5P_DEFAULT) < 0) return false;
-    if (link.type != H5L_TYPE_HARD || name.starts_with('#')) continue;  // "#refs#": MATLAB's cells
-    const hdf5_id object(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose);
-    if (!object) return false;
-    if (H5Iget_type(object) == H5I_GROUP && depth < 8) {
-      if (!hdf5_walk(object, prefix + name + "/", matlab_file, depth + 1, info)) return false;
-    } else if (H5Iget_type(object) == H5I_DATASET) {
-      variable_info v;
-      v.name = prefix + name;
-      if (!hdf5_describe(object, matlab_file, v)) return false;
-      info.variables.push_back(std::move(v));
-    }
-  }
-  return true;
-}
+  explicit operator bool() const { return static_cast<bool>(dataset); }
+};
 
 }  // namespace detail
 
-/// Every dataset of the file, in the order of their names.
-inline result<file_info> list_hdf5(const std::string& path, file_format format) {
+/// Attribute `scale` multiplies, `full_scale` divides; netCDF's `scale_factor` multiplies, `add_offset` is then added.
+/// Errors: both families at once, an attribute that is not one finite number, a factor of 0.
+inline result<linear_scale> hdf5_scale(const std::string& path, const variable_info& v) {
   const detail::hdf5_quiet quiet;
-  const auto file = detail::hdf5_open(path);
-  if (!file) return detail::hdf5_unreadable(path);
-  file_info info{path, format, {}, detail::attributes_of(file)};
-  const detail::hdf5_id root(H5Gopen2(file, "/", H5P_DEFAULT), H5Gclose);
-  if (!root || !detail::hdf5_walk(root, "", format == file_format::matlab73, 0, info))
-    return detail::hdf5_unreadable(path);
-  return info;
+  const auto data = detail::hdf5_open_variable::open(path, v);
+  if (!data) return detail::hdf5_unreadable(path);
+  linear_scale s;
+  const char* found = nullptr;
+  for (const char* name : {"scale", "full_scale", "scale_factor"}) {
+    const auto number = detail::attribute_number(data.dataset, name);
+    if (!number) continue;
+    if (found)
+      return detail::variable_error(errc::wrong_value, path, v,
+                                    std::string("has both attributes '") + found + "' and '" + name + "'");
+    found = name;
+    s.factor = name == std::string("full_scale") ? 1.0 / *number : *number;
+    if (!is_finite(s.factor) || s.factor == 0.0)
+      return detail::variable_error(
+          errc::wrong_value, path, v,
+          std::string("has an attribute '") + name + "' that is not one finite number other than 0");
+  }
+  if (const auto offset = detail::attribute_number(data.dataset, "add_offset")) {
+    if (!is_finite(*offset))
+      return detail::variable_error(errc::wrong_value, path, v,
+                                    "has an attribute 'add_offset' that is not one finite number");
+    s.offset = *offset;
+  }
+  s.missing = detail::attribute_number(data.dataset, "_FillValue");
+  if (s.missing && !is_finite(*s.missing)) s.missing.reset();  // NaN is refused by itself
+  return s;
 }
 
-/// The factor from stored to physical values: attribute `scale` multiplies, `full_scale` divides; 1 without either.
-inline result<double> hdf5_scale(const std::string& path, const variable_info& v) {
-  const detail::hdf5_quiet quiet;
-  const auto file = detail::hdf5_open(path);
-  const detail::hdf5_id dataset(file ? H5Dopen2(file, v.name.c_str(), H5P_DEFAULT) : -1, H5Dclose);
-  if (!dataset) return detail::hdf5_unreadable(path);
-  const auto scale = detail::attribute_number(dataset, "scale");
-  const auto full = detail::attribute_number(dataset, "full_scale");
-  if (scale && full)
-    return detail::variable_error(errc::wrong_value, path, v, "has both attributes 'scale' and 'full_scale'");
-  const double factor = scale ? *scale : full ? 1.0 / *full : 1.0;
-  if (!std::isfinite(factor) || factor == 0.0)
-    return detail::variable_error(errc::wrong_value, path, v,
-                                  std::string("has an attribute '") + (scale ? "scale" : "full_scale") +
-                                      "' that is not one finite number other than 0");
-  return factor;
-}
-
-/// Bytes in the file that a dataset must have behind it: refuses sizes that nothing was ever stored for.
+/// Refuses sizes that nothing was ever stored for, values that lie outside the file and filters that are not installed.
 inline result<> check_hdf5_size(const std::string& path, const variable_info& v) {
   const detail::hdf5_quiet quiet;
   const auto elements = detail::checked_elements(path, v);
   if (!elements) return elements.error();
-  const auto file = detail::hdf5_open(path);
-  const detail::hdf5_id dataset(file ? H5Dopen2(file, v.name.c_str(), H5P_DEFAULT) : -1, H5Dclose);
-  if (!dataset) return detail::hdf5_unreadable(path);
-  const std::uint64_t stored = H5Dget_storage_size(dataset);
+  auto bytes = input_file::open(path);
+  if (!bytes) return bytes.error();
+  const auto data = detail::hdf5_open_variable::open(path, v);
+  if (!data) return detail::hdf5_unreadable(path);
+  const detail::hdf5_id creation(H5Dget_create_plist(data.dataset), H5Pclose);
+  if (!creation) return detail::hdf5_unreadable(path, v);
+  for (const std::string& why : {detail::hdf5_stored_elsewhere(creation), detail::hdf5_missing_filter(creation)})
+    if (!why.empty()) return detail::variable_error(errc::unreadable, path, v, why);
+  const std::uint64_t stored = H5Dget_storage_size(data.dataset);
   // deflate packs at most 1032 to 1; small datasets of one fill value are let through.
   if (*elements > (std::int64_t{1} << 24) && static_cast<std::uint64_t>(*elements) / 1032 > stored)
     return detail::variable_error(
         errc::unreadable, path, v,
         "claims [" + detail::shape_text(v.shape) + "] elements in " + std::to_string(stored) + " bytes");
-  if (!detail::hdf5_layout_fits(dataset)) return detail::hdf5_unreadable(path, v);
+  if (!detail::hdf5_layout_fits(data.dataset, bytes->size())) return detail::hdf5_unreadable(path, v);
   return {};
 }
 
@@ -133,12 +97,33 @@ inline result<> check_hdf5_size(const std::string& path, const variable_info& v)
 template <class T>
 result<> read_hdf5(const std::string& path, const variable_info& v, T* to) {
   const detail::hdf5_quiet quiet;
-  const auto file = detail::hdf5_open(path);
-  const detail::hdf5_id dataset(file ? H5Dopen2(file, v.name.c_str(), H5P_DEFAULT) : -1, H5Dclose);
-  if (!dataset) return detail::hdf5_unreadable(path);
+  const auto data = detail::hdf5_open_variable::open(path, v);
+  if (!data) return detail::hdf5_unreadable(path);
   const hid_t type = sizeof(T) == sizeof(double) ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT;
-  if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) < 0) return detail::hdf5_unreadable(path, v);
+  if (H5Dread(data.dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) < 0)
+    return detail::hdf5_unreadable(path, v, data.dataset);
   return {};
 }
+
+namespace detail {
+
+/// Stored numbers to physical ones, in place. Errors: numbers that the file marks as missing.
+template <class T>
+result<> apply_scale(const std::string& path, const variable_info& v, const linear_scale& s, T* values,
+                     std::int64_t count) {
+  if (s.missing) {
+    const auto none = static_cast<T>(*s.missing);
+    const auto missing = std::count(values, values + count, none);
+    if (missing > 0)
+      return variable_error(errc::wrong_value, path, v,
+                            "has " + std::to_string(missing) + " of " + std::to_string(count) +
+                                " values that the file marks as missing (_FillValue " + number_text(*s.missing) + ")");
+  }
+  if (s.changes())
+    for (std::int64_t i = 0; i < count; ++i) values[i] = s(values[i]);
+  return {};
+}
+
+}  // namespace detail
 
 }  // namespace unmask::inline UNMASK_ABI::io

@@ -63,6 +63,18 @@ inline bool hdf5_plain_number(hid_t type) {
   return (size == 1 || size == 2 || size == 4 || size == 8) && H5Tget_precision(type) > 4 * size;
 }
 
+/// Two numbers under the names that MATLAB (real, imag) and Python (r, i) give the parts of a complex one.
+inline bool hdf5_complex(hid_t type) {
+  if (H5Tget_nmembers(type) != 2) return false;
+  for (const unsigned part : {0u, 1u}) {
+    char* name = H5Tget_member_name(type, part);
+    const std::string text = name ? name : "";
+    H5free_memory(name);
+    if (part == 0 ? text != "real" && text != "r" : text != "imag" && text != "i") return false;
+  }
+  return true;
+}
+
 /// Name of a stored type, and whether it converts to float.
 inline std::pair<std::string, bool> hdf5_type_name(hid_t type) {
   const std::string bits = std::to_string(H5Tget_size(type) * 8);
@@ -81,7 +93,7 @@ inline std::pair<std::string, bool> hdf5_type_name(hid_t type) {
     case H5T_STRING:
       return {"string", false};
     case H5T_COMPOUND:
-      return {"compound", false};
+      return {hdf5_complex(type) ? "complex" : "compound", false};
     case H5T_REFERENCE:
       return {"reference", false};
     case H5T_VLEN:

@@ -16,9 +16,11 @@
 #include <utility>
 #include <variant>
 
+#include "../core/finite.hpp"
 #include "../core/view.hpp"
 #include "atomic_file.hpp"
 #include "hdf5_handle.hpp"
+#include "output_checks.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -69,7 +71,8 @@ class hdf5_writer {
     H5Pset_fapl_core(access, std::size_t{1} << 20, false);
     // Under the path itself HDF5 would first read a file that is there into memory; below a file there is none.
     file_ = {H5Fcreate((path_ + "/image").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose};
-    if (!file_) fail("HDF5 cannot build the file");
+    if (!file_ || !detail::hdf5_write_attribute(file_, {writer_attribute, writer_name}))
+      fail("HDF5 cannot build the file");
   }
 
   hdf5_writer& put(const std::string& name, in<float, 3> cube, const attribute_list& attributes = {},
@@ -115,7 +118,7 @@ class hdf5_writer {
 
   template <class T>
   bool all_finite(const std::string& name, const T* values, std::size_t count) {
-    const auto bad = std::find_if_not(values, values + count, [](T x) { return std::isfinite(x); });
+    const auto bad = std::find_if_not(values, values + count, [](T x) { return is_finite(x); });
     if (bad == values + count) return true;
     error_ = unmask::error(errc::wrong_value, path_ + ": '" + name + "' has a value that is NaN or infinite (element " +
                                                   std::to_string(bad - values) + "), not written");

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -22,14 +24,17 @@
 
 namespace unmask::inline UNMASK_ABI::io {
 
-/// More elements than this (32 GiB of floats) are refused by name: a corrupt size, not a scene.
-inline constexpr std::int64_t max_elements = std::int64_t{1} << 33;
+/// More elements than this (32 GiB of floats) are refused by name: a corrupt size, not a scene. On 32-bit machines
+/// less: what their addresses can hold as doubles.
+inline constexpr std::int64_t max_elements =
+    (std::min)(std::int64_t{1} << 33, static_cast<std::int64_t>(PTRDIFF_MAX / sizeof(double)));
 
 namespace detail {
 
 /// An array, or nothing where memory is short: a size that a file dictates must not end the program.
 template <class T>
 std::optional<std::vector<T>> allocate(std::int64_t count) {
+  if (count < 0 || static_cast<std::uint64_t>(count) > PTRDIFF_MAX / sizeof(T)) return std::nullopt;
 #if UNMASK_HAS_EXCEPTIONS
   try {
     return std::vector<T>(static_cast<std::size_t>(count));
@@ -41,10 +46,18 @@ std::optional<std::vector<T>> allocate(std::int64_t count) {
 #endif
 }
 
-/// Quotes and control characters of a foreign name, made harmless for a one-line message.
+/// At most `limit` bytes of a text, without half a character of UTF-8 at its end.
+inline std::string_view cut_text(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  std::size_t end = limit;
+  while (end > 0 && limit - end < 3 && (static_cast<unsigned char>(text[end]) & 0xc0u) == 0x80u) --end;
+  return text.substr(0, end);
+}
+
+/// Control characters of a foreign name, made harmless for a one-line message.
 inline std::string printable(std::string_view name, std::size_t limit = 120) {
   std::string text;
-  for (const char c : name.substr(0, limit)) text += static_cast<unsigned char>(c) < 32 || c == 127 ? '?' : c;
+  for (const char c : cut_text(name, limit)) text += static_cast<unsigned char>(c) < 32 || c == 127 ? '?' : c;
   return name.size() > limit ? text + "..." : text;
 }
 
@@ -66,7 +79,11 @@ class input_file {
     if (::stat(path.c_str(), &there) != 0)
       return error(errno == ENOENT || errno == ENOTDIR ? errc::not_found : errc::unreadable,
                    name + ": " + (errno == ENOENT ? "no such file" : std::generic_category().message(errno)));
-    if (!S_ISREG(there.st_mode)) return error(errc::unreadable, name + ": not a regular file");
+    if (S_ISDIR(there.st_mode))
+      return error(errc::unreadable,
+                   name + ": not a regular file but a folder (pictures of bands go into one cube in an HDF5 file)");
+    if (!S_ISREG(there.st_mode))  // a pipe would wait for ever, and it cannot be read twice
+      return error(errc::unreadable, name + ": not a regular file (a pipe or a device; save it as a file first)");
     input_file f;
     f.name_ = name;
     f.size_ = static_cast<std::uint64_t>(there.st_size);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "matlab5_stream.hpp"
 #include "variables.hpp"
@@ -32,8 +33,8 @@ inline const char* matlab_class_name(std::uint32_t c) {
 struct matlab_tag {
   std::uint32_t type = 0, bytes = 0;
   std::uint32_t padding = 0;  ///< bytes after the data up to the next multiple of 8
-  std::uint32_t small = 0;    ///< data of up to 4 bytes may sit inside the tag
-  bool is_small = false;
+  std::uint32_t inside = 0;   ///< data of up to 4 bytes may sit inside the tag
+  bool is_inside = false;
 };
 
 inline std::optional<matlab_tag> read_tag(matlab_stream& s) {
@@ -43,8 +44,8 @@ inline std::optional<matlab_tag> read_tag(matlab_stream& s) {
   if ((*first >> 16) != 0) {
     t.type = *first & 0xffff;
     t.bytes = *first >> 16;
-    t.is_small = true;
-    if (t.bytes > 4 || !s.read(&t.small, 4)) return std::nullopt;
+    t.is_inside = true;
+    if (t.bytes > 4 || !s.read(&t.inside, 4)) return std::nullopt;
     return t;
   }
   const auto bytes = s.number();
@@ -60,8 +61,8 @@ inline std::optional<std::vector<unsigned char>> read_short(matlab_stream& s, st
   const auto t = read_tag(s);
   if (!t || t->type != type || t->bytes > limit) return std::nullopt;
   std::vector<unsigned char> data(t->bytes);
-  if (t->is_small) {
-    std::memcpy(data.data(), &t->small, t->bytes);
+  if (t->is_inside) {
+    std::memcpy(data.data(), &t->inside, t->bytes);
   } else if (!s.read(data.data(), data.size()) || !s.skip(t->padding)) {
     return std::nullopt;
   }
@@ -71,7 +72,7 @@ inline std::optional<std::vector<unsigned char>> read_short(matlab_stream& s, st
 /// Flags, dimensions and name of a matrix; the stream then stands before its numbers. False: damaged.
 inline bool read_matrix_header(matlab_stream& s, variable_info& v) {
   const auto tag = read_tag(s);
-  if (!tag || tag->type != 6 || tag->bytes != 8 || tag->is_small) return false;
+  if (!tag || tag->type != 6 || tag->bytes != 8 || tag->is_inside) return false;
   const auto flags = s.number();
   if (!flags || !s.number()) return false;
   const std::uint32_t kind = *flags & 0xff;
@@ -115,6 +116,7 @@ inline result<file_info> list_matlab5(const std::string& path) {
   };
   if (file->size() < 128) return truncated(0, 128);
   file_info info{path, file_format::matlab5, {}, {}};
+  std::set<std::string> names;
   std::uint64_t at = 128;
   while (at < file->size()) {
     if (at + 8 > file->size()) return truncated(at, at + 8);
@@ -126,6 +128,8 @@ inline result<file_info> list_matlab5(const std::string& path) {
     if (stream->is_matrix()) {
       if (!detail::read_matrix_header(*stream, v)) return detail::damaged(path, at);
       // MATLAB keeps private data of objects in a nameless variable at the end.
+      if (!v.name.empty() && !names.insert(v.name).second)
+        return detail::variable_error(errc::unreadable, path, v, "is there twice");
       if (!v.name.empty()) info.variables.push_back(std::move(v));
     }
     at = stream->end();
@@ -152,8 +156,8 @@ result<> read_matlab5(const std::string& path, const variable_info& v, T* to) {
   unsigned char block[8192];
   for (std::int64_t done = 0; done < *elements;) {
     const std::int64_t n = std::min<std::int64_t>(*elements - done, static_cast<std::int64_t>(sizeof block / size));
-    if (tag->is_small)
-      std::memcpy(block, &tag->small, tag->bytes);
+    if (tag->is_inside)
+      std::memcpy(block, &tag->inside, tag->bytes);
     else if (!stream->read(block, static_cast<std::size_t>(n) * size))
       return detail::damaged(path, v.position);
     for (std::int64_t i = 0; i < n; ++i)

@@ -108,10 +108,13 @@ class matlab_stream {
     }
   }
 
-  /// Runs a compressed element to its end, which is where zlib compares the checksum.
-  bool finish() { return !inflater_ || (skip(left_) && at_end()); }
+  /// Runs a compressed element to its end, which is where zlib compares the checksum. Behind the numbers of a real
+  /// array there is only padding: a tail that inflates to gigabytes is no part of it.
+  bool finish() { return !inflater_ || (left_ <= most_padding && skip(left_) && at_end()); }
 
  private:
+  static constexpr std::uint64_t most_padding = 64;
+
   struct inflater {
     z_stream z{};
     bool ready = false;

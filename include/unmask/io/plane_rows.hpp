@@ -29,8 +29,7 @@ class plane_rows {
     if (!scale) return scale.error();
     p.scale_ = *scale;
     const detail::hdf5_quiet quiet;
-    p.file_ = detail::hdf5_open(p.path_);
-    p.data_ = {p.file_ ? H5Dopen2(p.file_, p.info_.name.c_str(), H5P_DEFAULT) : -1, H5Dclose};
+    p.data_ = detail::hdf5_open_variable::open(p.path_, p.info_);
     if (!p.data_) return detail::hdf5_unreadable(p.path_);
     return p;
   }
@@ -56,8 +55,7 @@ class plane_rows {
     part.shape[0] = count;
     if (auto done = info_.column_major ? read_columns(first, part, rows) : select(first, count, rows.data()); !done)
       return done.error();
-    if (scale_ != 1)
-      for (float& v : rows) v = static_cast<float>(static_cast<double>(v) * scale_);
+    if (auto done = detail::apply_scale(path_, info_, scale_, rows.data(), rows.size()); !done) return done.error();
     if (auto fine = detail::check_finite(path_, part, rows.data(), first); !fine) return fine.error();
     return rows;
   }
@@ -79,18 +77,18 @@ class plane_rows {
     std::array<hsize_t, 2> start{static_cast<hsize_t>(first), 0},
         size{static_cast<hsize_t>(count), static_cast<hsize_t>(width())};
     if (info_.column_major) std::swap(start[0], start[1]), std::swap(size[0], size[1]);
-    const detail::hdf5_id stored(H5Dget_space(data_), H5Sclose),
+    const detail::hdf5_id stored(H5Dget_space(data_.dataset), H5Sclose),
         memory(H5Screate_simple(2, size.data(), nullptr), H5Sclose);
     if (H5Sselect_hyperslab(stored, H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr) < 0 ||
-        H5Dread(data_, H5T_NATIVE_FLOAT, memory, stored, H5P_DEFAULT, to) < 0)
-      return detail::hdf5_unreadable(path_, info_);
+        H5Dread(data_.dataset, H5T_NATIVE_FLOAT, memory, stored, H5P_DEFAULT, to) < 0)
+      return detail::hdf5_unreadable(path_, info_, data_.dataset);
     return {};
   }
 
   std::string path_;
   variable_info info_;
-  double scale_ = 1;
-  detail::hdf5_id file_, data_;  // the file outlives its dataset
+  linear_scale scale_;
+  detail::hdf5_open_variable data_;
   tensor<float, 2> whole_;
 };
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 
+#include "../core/finite.hpp"
 #include "../models/s2_network.hpp"
 #include "released_names.hpp"
 #include "safetensors.hpp"
@@ -147,7 +148,7 @@ inline result<released_import> import_released(std::span<const tensor_entry> ten
     const auto values = to_floats(*t);
     if (!values) return values.error();
     for (const float x : *values)
-      if (!std::isfinite(x)) return error(errc::wrong_value, "released weights: '" + name + "' has NaN or infinity");
+      if (!is_finite(x)) return error(errc::wrong_value, "released weights: '" + name + "' has NaN or infinity");
     import_parameter(p, import.parameters.data(), values->data());
     used.insert(name);
   }

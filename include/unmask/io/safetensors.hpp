@@ -28,32 +28,14 @@ inline result<safetensors> parse_safetensors(std::span<const std::byte> file, co
                " bytes, the file has " + std::to_string(file.size()) + ")");
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, static_cast<std::size_t>(header));
   const std::span<const std::byte> data = file.subspan(8 + static_cast<std::size_t>(header));
-  if (text.empty() || text[0] != '{' || detail::nests_deeper(text, 3))
-    return bad("the safetensors header is not a JSON object");
-  std::string twice;
-  const nlohmann::json json = detail::parse_unique(text, twice);
-  if (!twice.empty()) return bad("the safetensors header has '" + detail::printable(twice) + "' twice");
-  if (json.is_discarded() || !json.is_object()) return bad("the safetensors header is not a JSON object");
+  if (text.empty() || text[0] != '{') return bad("the safetensors header is not a JSON object");
+  detail::safetensors_header read(data.size());
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &read))
+    return bad(read.wrong().empty() ? "the safetensors header is not a JSON object" : read.wrong());
 
   safetensors found;
-  std::vector<std::pair<detail::tensor_extent, tensor_entry>> entries;
-  for (const auto& item : json.items()) {
-    if (item.key() == "__metadata__") {
-      if (!item.value().is_object()) return bad("the metadata is not a JSON object");
-      for (const auto& m : item.value().items()) {
-        const auto* value = m.value().get_ptr<const nlohmann::json::string_t*>();
-        if (!value) return bad("metadata '" + detail::printable(m.key()) + "' is not a string");
-        found.metadata[m.key()] = *value;
-      }
-      continue;
-    }
-    tensor_entry t;
-    t.name = item.key();
-    detail::tensor_extent at;
-    const std::string wrong = detail::parse_entry(item.value(), data.size(), t, at);
-    if (!wrong.empty()) return bad("tensor '" + detail::printable(t.name) + "' " + wrong);
-    entries.emplace_back(at, std::move(t));
-  }
+  found.metadata = std::move(read.metadata);
+  auto& entries = read.entries;
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::pair(a.first.begin, a.first.end) < std::pair(b.first.begin, b.first.end);
   });

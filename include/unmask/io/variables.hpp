@@ -2,12 +2,12 @@
 
 /// What a data file holds: names, shapes, types and attributes of its variables, whatever the format.
 
-#include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "source.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
@@ -20,6 +20,7 @@ struct variable_info {
   std::vector<std::pair<std::string, std::string>> attributes;
   bool column_major = false;   ///< first index fastest in the file (MATLAB)
   std::uint64_t position = 0;  ///< MATLAB v5: where its element starts
+  std::string location;        ///< HDF5: path of its values where that is not the name (Octave)
 };
 
 struct file_info {
@@ -29,9 +30,10 @@ struct file_info {
   std::vector<std::pair<std::string, std::string>> attributes;  ///< of the file itself (HDF5)
 };
 
-/// "cube [256 x 256 x 31]"
+/// "cube [256 x 256 x 31]"; with its type where that is what keeps it from being read: "mask [48 x 48] sparse".
 inline std::string describe(const variable_info& v) {
-  return detail::printable(v.name) + (v.shape.empty() ? " (" + v.type + ")" : " [" + detail::shape_text(v.shape) + "]");
+  if (v.shape.empty()) return detail::printable(v.name) + " (" + v.type + ")";
+  return detail::printable(v.name) + " [" + detail::shape_text(v.shape) + "]" + (v.numeric ? "" : " " + v.type);
 }
 
 /// "has: cube [256 x 256 x 31], wavelengths [31]", cut off after 12.
@@ -48,6 +50,24 @@ namespace detail {
 
 inline error variable_error(errc code, const std::string& path, const variable_info& v, const std::string& what) {
   return error(code, printable(path, 1000) + ": variable '" + printable(v.name) + "' " + what);
+}
+
+/// The refusal of a variable that holds no real numbers, with what makes them of it.
+inline error type_error(const std::string& path, const variable_info& v) {
+  const auto is = [&](const char* text) { return v.type.find(text) != std::string::npos; };
+  const std::string name = printable(v.name, 40);
+  std::string remedy;
+  if (is("sparse"))
+    remedy = " (in MATLAB: " + name + " = full(" + name + "))";
+  else if (is("complex"))
+    remedy = " (take real() or abs() of it first)";
+  else if (is("struct"))
+    remedy = " (store its field as a variable of its own)";
+  else if (is("cell"))
+    remedy = " (store its content as an array: cat(3, " + name + "{:}))";
+  else if (is("string") || is("char"))
+    remedy = " (text)";
+  return variable_error(errc::wrong_value, path, v, "is of type " + v.type + ", expected real numbers" + remedy);
 }
 
 /// Elements of a variable; refuses sizes that are empty or absurd before anything is allocated.
@@ -90,7 +110,7 @@ result<> check_finite(const std::string& path, const variable_info& v, const T* 
   index_t size = 1, count = 0, first = 0;
   for (const index_t e : v.shape) size *= e;
   for (index_t i = size; i-- > 0;)
-    if (!std::isfinite(values[i])) {
+    if (!is_finite(values[i])) {
       ++count;
       first = i;
     }

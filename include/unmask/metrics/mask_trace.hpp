@@ -15,6 +15,7 @@
 #include <cmath>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/tensor.hpp"
 #include "../parallel/parallel_for.hpp"
 
@@ -73,7 +74,7 @@ double mask_trace(const Backend& be, in<float, 3> x, in<float, 2> mask) {
         product += sums(strip, 2 * move, c);
         square += sums(strip, 2 * move + 1, c);
       }
-      const double b = square > 0 || std::isnan(square) ? std::abs(product / square) : 0;
+      const double b = square > 0 || is_nan(square) ? std::abs(product / square) : 0;
       if (!(b <= worst)) worst = b;
     }
     trace += worst / static_cast<double>(C);

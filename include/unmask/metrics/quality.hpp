@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 #include "definition.hpp"
@@ -115,7 +116,7 @@ inline result<> check_pair(in<float, 3> truth, in<float, 3> estimate) {
   }
   for (const auto& [name, cube] : {std::pair{"truth", truth}, std::pair{"estimate", estimate}})
     for (index_t i = 0; i < cube.size(); ++i)
-      if (!std::isfinite(cube.data()[i])) {
+      if (!is_finite(cube.data()[i])) {
         std::snprintf(text, sizeof text, "%s: value at [%td, %td, %td] is %g, expected a finite number", name,
                       i / (t[1] * t[2]), i / t[2] % t[1], i % t[2], static_cast<double>(cube.data()[i]));
         return error(errc::wrong_value, text);

@@ -1,0 +1,87 @@
+#pragma once
+
+/// Files that are neither HDF5 nor MATLAB, recognised by their first bytes so that the refusal can say what they are
+/// and how their numbers get into a file that can be read.
+
+#include <array>
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "input_file.hpp"
+
+namespace unmask::inline UNMASK_ABI::io::detail {
+
+struct foreign_format {
+  std::string_view start;   ///< the first bytes
+  std::string_view what;    ///< "a NumPy array"
+  std::string_view remedy;  ///< "numpy.load, then h5py"
+};
+
+inline constexpr std::string_view by_h5py = "in Python: h5py.File('cube.h5', 'w')['cube'] = array [H, W, C]";
+
+inline constexpr std::array<foreign_format, 31> foreign_formats{{
+    {"\x93NUMPY", "a NumPy array (.npy)", by_h5py},
+    {"PK\x03\x04", "a zip archive (.npz, .pt, ...)", by_h5py},
+    {std::string_view("II*\0", 4), "a TIFF picture", by_h5py},
+    {std::string_view("MM\0*", 4), "a TIFF picture", by_h5py},
+    {std::string_view("II+\0", 4), "a BigTIFF picture", by_h5py},
+    {std::string_view("MM\0+", 4), "a BigTIFF picture", by_h5py},
+    {"\x89PNG", "a PNG picture", by_h5py},
+    {"\xff\xd8\xff", "a JPEG picture", by_h5py},
+    {"GIF8", "a GIF picture", by_h5py},
+    {"BM", "a BMP picture", by_h5py},
+    {"ENVI", "an ENVI header", by_h5py},
+    {"SIMPLE  =", "a FITS file", by_h5py},
+    {"# Created by Octave", "an Octave text file", "in Octave: save -v7 file.mat variable"},
+    {"Octave-1-", "an Octave binary file", "in Octave: save -v7 file.mat variable"},
+    {"CDF\x01", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc"},
+    {"CDF\x02", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc"},
+    {"CDF\x05", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc"},
+    {"\x0e\x03\x13\x01", "an HDF4 file", "h4toh5 in.hdf out.h5"},
+    {"\x1f\x8b", "compressed by gzip", "gunzip it first"},
+    {"\xfd"
+     "7zXZ",
+     "compressed by xz", "unxz it first"},
+    {"BZh", "compressed by bzip2", "bunzip2 it first"},
+    {"\x28\xb5\x2f\xfd", "compressed by zstd", "unzstd it first"},
+    {"7z\xbc\xaf", "a 7z archive", "unpack it first"},
+    {"Rar!", "a RAR archive", "unpack it first"},
+    {"\x80\x02", "a Python pickle", by_h5py},
+    {"\x80\x03", "a Python pickle", by_h5py},
+    {"\x80\x04", "a Python pickle", by_h5py},
+    {"\x80\x05", "a Python pickle", by_h5py},
+    {"version https://git-lfs", "a pointer of Git LFS and not the data", "git lfs pull"},
+    {"<!DOCTYPE", "a web page", "was the download refused?"},
+    {"<html", "a web page", "was the download refused?"},
+}};
+
+/// Whether an ENVI header lies beside raw data: "cube.hdr" or "cube.img.hdr" for "cube.img".
+inline bool has_envi_header(const std::string& path) {
+  const std::size_t slash = path.rfind('/'), dot = path.rfind('.');
+  const bool ending = dot != std::string::npos && (slash == std::string::npos || dot > slash);
+  for (const std::string& header : {path + ".hdr", (ending ? path.substr(0, dot) : path) + ".hdr"}) {
+    auto file = input_file::open(header);
+    std::array<char, 4> start{};
+    if (file && file->read(start.data(), 4) && std::string_view(start.data(), 4) == "ENVI") return true;
+  }
+  return false;
+}
+
+/// What a file is that is neither HDF5 nor MATLAB, and what to do, for the end of a message; empty if nobody knows.
+inline std::string describe_foreign(const std::string& path) {
+  auto file = input_file::open(path);
+  if (!file) return "";
+  std::array<char, 32> head{};
+  const auto size = static_cast<std::size_t>((std::min)(file->size(), static_cast<std::uint64_t>(head.size())));
+  if (!file->read(head.data(), size)) return "";
+  const std::string_view start(head.data(), size);
+  for (const foreign_format& f : foreign_formats)
+    if (start.starts_with(f.start)) return std::string(f.what) + " (" + std::string(f.remedy) + ")";
+  if (start.size() > 8 && start[8] == '{' && start[7] == 0)
+    return "a safetensors file (weights: --weights, or `unmask info`)";
+  if (has_envi_header(path)) return "raw data beside an ENVI header (" + std::string(by_h5py) + ")";
+  return "";
+}
+
+}  // namespace unmask::inline UNMASK_ABI::io::detail

@@ -1,0 +1,103 @@
+#pragma once
+
+/// Before any work: an output may not be an input or another output, it must be possible to write it, and a file that
+/// is there already must be one that an earlier run wrote.
+
+#include <array>
+#include <fstream>
+#include <optional>
+#include <vector>
+
+#include "atomic_file.hpp"
+#include "hdf5_handle.hpp"
+
+namespace unmask::inline UNMASK_ABI::io {
+
+/// What a file that we write is, for telling it from a file that somebody else wrote under the same name.
+enum class output_kind { hdf5, html, weights };
+
+/// Every HDF5 file that is written here carries it as an attribute of the file.
+inline constexpr const char* writer_attribute = "written_by";
+inline constexpr const char* writer_name = "unmask";
+
+/// A file on this machine, however its name is spelled.
+struct file_identity {
+  ::dev_t device = 0;
+  ::ino_t inode = 0;
+  bool operator==(const file_identity&) const = default;
+};
+
+inline std::optional<file_identity> identity_of(const std::string& path) {
+  struct ::stat there {};
+  if (::stat(path.c_str(), &there) != 0) return std::nullopt;
+  return file_identity{there.st_dev, there.st_ino};
+}
+
+namespace detail {
+
+inline bool contains_text(const std::string& path, std::string_view text, std::size_t limit) {
+  std::ifstream file(path, std::ios::binary);
+  std::string held(std::size_t{1} << 16, '\0'), tail;
+  for (std::size_t read = 0; file && read < limit;) {
+    file.read(held.data(), static_cast<std::streamsize>(held.size()));
+    const auto n = static_cast<std::size_t>(file.gcount());
+    read += n;
+    tail.append(held, 0, n);
+    if (tail.find(text) != std::string::npos) return true;
+    if (tail.size() > text.size()) tail.erase(0, tail.size() - text.size());
+  }
+  return false;
+}
+
+inline bool hdf5_is_ours(const std::string& path) {
+  const hdf5_quiet quiet;
+  const auto file = hdf5_open(path);
+  if (!file || H5Aexists(file, writer_attribute) <= 0) return false;
+  const hdf5_id attribute(H5Aopen(file, writer_attribute, H5P_DEFAULT), H5Aclose);
+  const auto text = attribute ? attribute_string(attribute) : std::nullopt;
+  return text && text->starts_with(writer_name);
+}
+
+}  // namespace detail
+
+/// Whether a file was written by this library as a file of this kind.
+inline bool is_ours(const std::string& path, output_kind kind) {
+  constexpr std::size_t page = std::size_t{1} << 30, header = std::size_t{1} << 24;
+  if (kind == output_kind::hdf5) return detail::hdf5_is_ours(path);
+  if (kind == output_kind::html) return detail::contains_text(path, "<footer>Made by unmask", page);
+  return detail::contains_text(path, "\"format\":\"unmask weights", header);
+}
+
+/// A file that a command will write.
+struct output_file {
+  std::string path, option;  ///< the option that named it, "--out"
+  output_kind kind = output_kind::hdf5;
+};
+
+/// Errors: `bad_argument` (an output is an input or another output; a file that is not ours, without `force`),
+/// `not_writable` (no folder, no permission, a folder of that name). Devices and pipes are let through.
+inline result<> check_outputs(const std::vector<output_file>& outputs, const std::vector<std::string>& inputs,
+                              bool force) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const output_file& o = outputs[i];
+    const std::string name = detail::printable(o.path, 1000);
+    struct ::stat there {};
+    const bool exists = ::stat(o.path.c_str(), &there) == 0;
+    const bool regular = exists && S_ISREG(there.st_mode);
+    for (const std::string& input : inputs)
+      if (regular && identity_of(input) == identity_of(o.path))
+        return error(errc::bad_argument, name + ": " + o.option + " is the same file as the input " +
+                                             detail::printable(input, 1000) + ", which would be lost");
+    for (std::size_t k = 0; k < i; ++k)
+      if (outputs[k].path == o.path || (regular && identity_of(outputs[k].path) == identity_of(o.path)))
+        return error(errc::bad_argument, name + ": " + o.option + " is the same file as " + outputs[k].option);
+    if (exists && !regular && !S_ISDIR(there.st_mode)) continue;
+    if (regular && !force && there.st_size > 0 && !is_ours(o.path, o.kind))
+      return error(errc::bad_argument,
+                   name + ": " + o.option + " would overwrite a file that unmask did not write (--force does)");
+    if (auto file = atomic_file::create(o.path); !file) return file.error();
+  }
+  return {};
+}
+
+}  // namespace unmask::inline UNMASK_ABI::io
