@@ -57,7 +57,7 @@ result<> evaluate(const context& c, const evaluate_options& o) {
     if (!q) return fail(q.error());
     report = to_json(*q);
   } else {
-    const auto mask = read_checked_mask(o.mask);
+    const auto mask = read_checked_mask(o.mask, o.choice.untrusted);
     if (!mask) return mask.error();
     const auto q = unmask::metrics::evaluate_regions(truth->cube.view(), estimate->cube.view(), mask->view(), *d);
     if (!q) return fail(q.error());

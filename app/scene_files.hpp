@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <unmask/io/cube.hpp>
+#include <unmask/io/untrusted.hpp>
 #include <unmask/optics/spectral.hpp>
 
 #include "context.hpp"
@@ -23,6 +23,7 @@ struct scene_choice {
   std::string bands = "native";  ///< or "benchmark": interpolated to the field's 28 wavelengths (453.3..648.1 nm)
   std::string axes;              ///< order of the file's axes, "chw"; empty: [H, W, bands]
   double full_scale = 0;         ///< the stored value that means 1; 0: as the file says
+  bool untrusted = false;        ///< files are read in a child process with limits
 
   unmask::io::cube_options options() const { return {axes, full_scale}; }
 };
@@ -37,12 +38,16 @@ inline std::string named(const unmask::io::source& from, const std::string& vari
 inline result<scene> read_scene(const std::string& spec, const scene_choice& choice,
                                 float slack = unmask::io::cube_slack) {
   const auto from = unmask::io::parse_source(spec);
-  auto file = unmask::io::read_cube(from, choice.options());
+  auto file = choice.untrusted ? unmask::io::read_cube_untrusted(from, choice.options())
+                               : unmask::io::read_cube(from, choice.options());
   if (!file) return file.error();
   if (auto fine = unmask::io::check_cube_range(named(from, file->variable), file->range, slack); !fine)
     return fine.error();
   scene s{std::filesystem::path(from.path).stem().string(), std::move(file->cube), std::move(file->wavelengths), {}};
   for (const std::string& note : file->notes) s.notes.push_back(from.path + ": " + note);
+  if (!(file->range.lowest >= -.5f && file->range.largest <= 1.5f))
+    s.notes.push_back(named(from, file->variable) + " has " + unmask::io::detail::range_text(file->range) +
+                      ", metrics and pictures clip at 0 and 1");
   if (choice.bands == "native") return s;
   const auto target = unmask::optics::benchmark_wavelength_list();
   if (s.wavelengths.empty()) {
@@ -81,8 +86,9 @@ inline result<std::vector<scene>> read_scenes(const std::string& folder, const s
 }
 
 /// A coded mask of values in 0..1 that has a pattern.
-inline result<tensor<float, 2>> read_checked_mask(const std::string& spec) {
-  auto mask = unmask::io::read_mask(unmask::io::parse_source(spec));
+inline result<tensor<float, 2>> read_checked_mask(const std::string& spec, bool untrusted = false) {
+  const auto from = unmask::io::parse_source(spec);
+  auto mask = untrusted ? unmask::io::read_plane_untrusted(from, {"mask"}) : unmask::io::read_mask(from);
   if (!mask) return mask;
   if (auto fine = unmask::io::check_mask_range(spec + ": the mask", unmask::io::range_of(mask->data(), mask->size()));
       !fine)
@@ -108,6 +114,9 @@ inline void add_axes_and_scale(CLI::App* command, scene_choice& choice) {
                       "refused where that looks wrong)");
   command->add_option("--full-scale", choice.full_scale, "stored value that means 1 (default: as the file says)")
       ->check(CLI::PositiveNumber);
+  command->add_flag("--untrusted", choice.untrusted,
+                    "read the files in a child process with limits of time and memory: for files that may be built to "
+                    "harm");
 }
 
 inline void add_scene_options(CLI::App* command, scene_choice& choice) {

@@ -20,7 +20,7 @@ result<> simulate(const context& c, const simulate_options& o) {
   auto s = read_scene(o.cube, o.choice);
   if (!s) return s.error();
   say_notes(c, s->notes);
-  auto whole = read_checked_mask(o.mask);
+  auto whole = read_checked_mask(o.mask, o.choice.untrusted);
   if (!whole) return whole.error();
   auto mask = mask_for(*whole, s->cube.extent(0), s->cube.extent(1), o.mask);
   if (!mask) return mask.error();

@@ -85,7 +85,7 @@ struct snapshot_files {
   /// `top`: the largest value of the measurement.
   result<exposure> expose(const exposure_choice& choice, const std::string& name, float top) const {
     if (!(top > 0)) return error(errc::wrong_value, name + ": no value above 0");
-    const auto most = static_cast<float>(geometry.bands) * (1 + unmask::io::estimate_slack);
+    const auto most = static_cast<float>(geometry.bands) * (1 + unmask::io::measurement_slack);
     if (choice.mode == "auto" && known_unit() && !(top <= most))
       return error(errc::wrong_value, name + ": says that it is a sum of mask * cube, but has a value of " +
                                           unmask::io::detail::number_text(static_cast<double>(top)) + " for " +

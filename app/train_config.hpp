@@ -146,6 +146,7 @@ inline result<nlohmann::json> parse_settings(const std::vector<std::string>& set
     const std::size_t equals = s.find('=');
     if (equals == 0 || equals == std::string::npos)
       return error(errc::bad_argument, "--set: '" + s + "' is not key=value");
+    if (!unmask::io::is_utf8(s)) return error(errc::bad_argument, "--set: '" + s + "' is not UTF-8");
     const std::string key = s.substr(0, equals), text = s.substr(equals + 1), inside = "network.";
     std::string twice;
     auto value = unmask::io::detail::parse_unique(text, twice);

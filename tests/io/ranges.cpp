@@ -33,7 +33,7 @@ TEST_CASE("io: cubes are 0..1, with the scale that would make them so") {
   check_error(io::check_cube_range("x", {0, 98}), errc::wrong_value, {"--full-scale 100"});
   check_error(io::check_cube_range("x", {0, 2}), errc::wrong_value, {"0 to 2", "--full-scale N"});
   check_error(io::check_cube_range("x", {-3, 1}), errc::wrong_value, {"-3 to 1"});
-  check_error(io::check_cube_range("x", {-3, 2}, io::estimate_slack), errc::wrong_value, {"-3 to 2"});
+  check_error(io::check_cube_range("x", {0, 98}, io::estimate_slack), errc::wrong_value, {"0 to 98"});
   check_error(io::check_cube_range("x", {0, 0}), errc::wrong_value, {"no value above 0"});
 }
 
@@ -69,6 +69,15 @@ TEST_CASE("io: JSON of any bytes") {
   CHECK(io::detail::parse_unique(std::string(90000, '['), twice).is_discarded());
   CHECK(io::detail::parse_unique(std::string(33, '[') + std::string(33, ']'), twice).is_discarded());
   CHECK(io::detail::parse_unique("{\"\xff\":1}", twice).is_discarded());
+}
+
+TEST_CASE("io: UTF-8 is told from other bytes") {
+  for (const char* text :
+       {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"})
+    CHECK(io::is_utf8(text));
+  for (const char* text : {"\xff", "\x80", "\xc3", "\xc0\xaf", "\xe2\x82", "\xe0\x80\xaf", "\xed\xa0\x80",
+                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x80\x80\xaf", "a\xe9z"})
+    CHECK_FALSE(io::is_utf8(text));
 }
 
 TEST_CASE("io: sizes that no address can hold are refused before memory is asked for") {

@@ -2,8 +2,9 @@
 
 /// Every macro of the library.
 ///
-///   UNMASK_ABI             inline namespace: version and instruction set, so that two objects compiled for
-///                          different instruction sets can be linked into one program without sharing kernels
+///   UNMASK_ABI             inline namespace: version, instruction set and what an error does, so that two objects
+///                          compiled for different instruction sets, or with and without exceptions, can be linked into
+///                          one program without sharing what differs
 ///   UNMASK_NO_SIMD         define it first, and a pack is one number: for machines that xsimd does not know, and to
 ///   test
 ///                          that kernels do not depend on the width of a register
@@ -19,6 +20,10 @@
 #error "unmask needs C++20: compile with -std=c++20 (CMake: target_compile_features(your_target PRIVATE cxx_std_20))"
 #endif
 
+#if defined(min) || defined(max)
+#error "macros named min or max break the standard library: define NOMINMAX before <windows.h> is included"
+#endif
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -29,19 +34,19 @@
 #endif
 
 #if !UNMASK_HAS_SIMD
-#define UNMASK_ABI v0_1_scalar
+#define UNMASK_ISA scalar
 #elif defined(__AVX512F__)
-#define UNMASK_ABI v0_1_avx512
+#define UNMASK_ISA avx512
 #elif defined(__AVX2__) && defined(__FMA__)
-#define UNMASK_ABI v0_1_avx2_fma
+#define UNMASK_ISA avx2_fma
 #elif defined(__AVX2__)
-#define UNMASK_ABI v0_1_avx2
+#define UNMASK_ISA avx2
 #elif defined(__AVX__)
-#define UNMASK_ABI v0_1_avx
+#define UNMASK_ISA avx
 #elif defined(__SSE2__)
-#define UNMASK_ABI v0_1_sse2
+#define UNMASK_ISA sse2
 #else
-#define UNMASK_ABI v0_1_neon
+#define UNMASK_ISA neon
 #endif
 
 #if defined(__cpp_exceptions)
@@ -49,6 +54,16 @@
 #else
 #define UNMASK_HAS_EXCEPTIONS 0
 #endif
+
+// Without exceptions `result::value()` ends the program: an inline function that differs must have another name.
+#if UNMASK_HAS_EXCEPTIONS
+#define UNMASK_ERRORS throws
+#else
+#define UNMASK_ERRORS panics
+#endif
+#define UNMASK_JOIN_(version, isa, errors) version##_##isa##_##errors
+#define UNMASK_JOIN(version, isa, errors) UNMASK_JOIN_(version, isa, errors)
+#define UNMASK_ABI UNMASK_JOIN(v0_1, UNMASK_ISA, UNMASK_ERRORS)
 
 #define UNMASK_INLINE [[gnu::always_inline]] inline
 

@@ -18,6 +18,24 @@ inline std::string json_text(const nlohmann::json& value, int indent = -1) {
   return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+/// Whether a text is UTF-8 (RFC 3629), which JSON is made of.
+inline bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u; };
+    const unsigned first = byte(i);
+    const std::size_t more = first < 0x80 ? 0 : first >= 0xc2 && first < 0xe0 ? 1 : (first & 0xf0u) == 0xe0 ? 2 : 3;
+    if (first >= 0x80 && (first < 0xc2 || first > 0xf4)) return false;
+    for (std::size_t k = 1; k <= more; ++k)
+      if ((byte(i + k) & 0xc0u) != 0x80) return false;
+    const unsigned second = byte(i + 1);  // overlong forms, halves of pairs, beyond U+10FFFF
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+        (first == 0xf4 && second > 0x8f))
+      return false;
+    i += more + 1;
+  }
+  return true;
+}
+
 namespace detail {
 
 /// Walks over JSON text and builds nothing: the first key that an object has twice, and how deep it nests. Time and

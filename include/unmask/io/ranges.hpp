@@ -31,10 +31,11 @@ inline value_range range_of(const float* values, index_t count) {
   return r;
 }
 
-inline constexpr float cube_slack = .05f;     ///< of what is taken for the truth
-inline constexpr float estimate_slack = .5f;  ///< of an estimate, which may overshoot
-inline constexpr float mask_slack = .1f;      ///< of a measured mask, which is a quotient of two pictures
-inline constexpr float darkest_mask = .02f;   ///< a mask whose brightest cell lets less through is dark or mis-scaled
+inline constexpr float cube_slack = .05f;   ///< of what is taken for the truth
+inline constexpr float estimate_slack = 9;  ///< of an estimate: a poor one overshoots, percent or counts go further
+inline constexpr float measurement_slack = .5f;  ///< of a measurement that says its unit, in bands
+inline constexpr float mask_slack = .1f;         ///< of a measured mask, which is a quotient of two pictures
+inline constexpr float darkest_mask = .02f;  ///< a mask whose brightest cell lets less through is dark or mis-scaled
 
 namespace detail {
 

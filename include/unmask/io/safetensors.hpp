@@ -131,7 +131,7 @@ inline result<std::vector<std::byte>> format_safetensors(const safetensors& file
   std::vector<std::byte> out(8 + text.size());
   std::memcpy(out.data(), &length, 8);
   std::memcpy(out.data() + 8, text.data(), text.size());
-  out.reserve(out.size() + at);
+  out.reserve(out.size() + static_cast<std::size_t>(at));
   for (const tensor_entry& t : file.tensors) out.insert(out.end(), t.bytes.begin(), t.bytes.end());
   return out;
 }

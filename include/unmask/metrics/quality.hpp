@@ -23,6 +23,9 @@ namespace unmask::inline UNMASK_ABI::metrics {
 /// Equal images have no noise; every band's PSNR is cut at this, so that means stay finite and can be written to JSON.
 inline constexpr double psnr_limit = 100;
 
+/// How far the truth may lie outside 0..1: noise and highlights, but no other unit.
+inline constexpr float truth_slack = 1;
+
 /// Over one set of pixels. Every number is finite.
 struct quality {
   double psnr = 0;   ///< dB, by definition, at most `psnr_limit`
@@ -100,7 +103,8 @@ inline double ergas_of(const band_sums& sums) {
   return bands > 0 ? 100 * std::sqrt(sum / static_cast<double>(bands)) : 0;
 }
 
-/// Shapes agree, nothing is empty, every value is finite.
+/// Shapes agree, nothing is empty, every value is finite, and the truth is on the scale of 0..1: two cubes of 16-bit
+/// counts, clipped to 0..1, would be equal. An estimate may be anything.
 inline result<> check_pair(in<float, 3> truth, in<float, 3> estimate) {
   char text[200];
   const auto& t = truth.extents();
@@ -121,7 +125,11 @@ inline result<> check_pair(in<float, 3> truth, in<float, 3> estimate) {
                       i / (t[1] * t[2]), i / t[2] % t[1], i % t[2], static_cast<double>(cube.data()[i]));
         return error(errc::wrong_value, text);
       }
-  return {};
+  const auto [low, high] = std::minmax_element(truth.begin(), truth.end());
+  if (*low >= -truth_slack && *high <= 1 + truth_slack) return {};
+  std::snprintf(text, sizeof text, "truth: found values of %g to %g, expected 0..1 (divide both cubes by full scale)",
+                static_cast<double>(*low), static_cast<double>(*high));
+  return error(errc::wrong_value, text);
 }
 
 }  // namespace detail
@@ -161,7 +169,8 @@ inline double ergas(in<float, 3> truth, in<float, 3> estimate, definition d = de
   return detail::ergas_of(detail::sum_bands(truth, estimate, d, where));
 }
 
-/// All four. Errors: `wrong_shape` (cubes differ or are empty), `wrong_value` (a value that is not finite, and where).
+/// All four. Errors: `wrong_shape` (cubes differ or are empty), `wrong_value` (a value that is not finite, and where; a
+/// truth in another unit than 0..1).
 inline result<quality> evaluate(in<float, 3> truth, in<float, 3> estimate, definition d = definition::official_8bit,
                                 const region& where = {}) {
   if (auto ok = detail::check_pair(truth, estimate); !ok) return ok.error();

@@ -72,16 +72,16 @@ inline tensor<float, 2> band_plane(in<float, 3> cube, index_t c) {
 inline tensor<float, 2> shrink(const tensor<float, 2>& plane, index_t k) {
   if (k <= 1) return plane;
   const index_t height = plane.extent(0), width = plane.extent(1);
-  tensor<float, 2> small({(height + k - 1) / k, (width + k - 1) / k});
-  for (index_t h = 0; h < small.extent(0); ++h)
-    for (index_t w = 0; w < small.extent(1); ++w) {
+  tensor<float, 2> reduced({(height + k - 1) / k, (width + k - 1) / k});
+  for (index_t h = 0; h < reduced.extent(0); ++h)
+    for (index_t w = 0; w < reduced.extent(1); ++w) {
       const index_t h1 = std::min(height, (h + 1) * k), w1 = std::min(width, (w + 1) * k);
       double sum = 0;
       for (index_t y = h * k; y < h1; ++y)
         for (index_t x = w * k; x < w1; ++x) sum += static_cast<double>(plane(y, x));
-      small(h, w) = static_cast<float>(sum / static_cast<double>((h1 - h * k) * (w1 - w * k)));
+      reduced(h, w) = static_cast<float>(sum / static_cast<double>((h1 - h * k) * (w1 - w * k)));
     }
-  return small;
+  return reduced;
 }
 
 /// Turned by 180 degrees.

@@ -56,9 +56,9 @@ inline std::vector<marked_point> choose_points(in<float, 3> cube, std::size_t mo
       double change = 0;
       const index_t dh = std::max<index_t>(1, cube.extent(0) / 50), dw = std::max<index_t>(1, cube.extent(1) / 50);
       for (auto [h, w] : {std::pair{-dh, index_t{0}}, {dh, index_t{0}}, {index_t{0}, -dw}, {index_t{0}, dw}}) {
-        const marked_point near{std::clamp<index_t>(c.at.row + h, 0, cube.extent(0) - 1),
+        const marked_point neighbour{std::clamp<index_t>(c.at.row + h, 0, cube.extent(0) - 1),
                                 std::clamp<index_t>(c.at.column + w, 0, cube.extent(1) - 1)};
-        std::vector<double> other = spectrum_at(cube, near);
+        std::vector<double> other = spectrum_at(cube, neighbour);
         for (std::size_t k = 0; k < other.size(); ++k) other[k] -= c.spectrum[k];
         if (const double d = length(other); std::isfinite(d)) change = std::max(change, d);
       }
