@@ -5,23 +5,17 @@
 
 #include "camera_file.hpp"
 #include "device.hpp"
-#include "memory.hpp"
 #include "methods.hpp"
 #include "models.hpp"
 #include "reconstruct_options.hpp"
+#include "reconstruct_summary.hpp"
 #include "reports.hpp"
+#include "scene_files.hpp"
 #include "tiles.hpp"
 
 namespace program {
 
 namespace {
-
-/// The measurement's own wavelengths; none where its file has no list of them, one a band.
-std::vector<double> own_wavelengths(const std::string& path, index_t bands) {
-  if (const auto list = unmask::io::read_tensor<double, 1>({path, "wavelengths"}); list && list->size() == bands)
-    return {list->begin(), list->end()};
-  return {};
-}
 
 class reconstruction {
  public:
@@ -35,6 +29,7 @@ class reconstruction {
     if (!files_)
       if (auto ok = open_files(model_ ? model_->config.bands : o_.bands); !ok) return ok;
     if (auto ok = choose_method(); !ok) return ok;
+    if (auto ok = read_truth(); !ok) return ok;
     auto s = read_snapshot();
     if (!s) return s.error();
     give_back_freed_memory();
@@ -93,7 +88,7 @@ class reconstruction {
   }
 
   result<> fits_measurement() const {
-    return fits_snapshot(*model_, files_->geometry, model_name_, own_wavelengths(path(), files_->geometry.bands));
+    return fits_snapshot(*model_, files_->geometry, model_name_, files_->wavelengths.nm);
   }
 
   /// Model and options of the method; the model that comes back always says what to start from.
@@ -104,6 +99,8 @@ class reconstruction {
                                            std::to_string(model_->config.bands) + " bands");
     if (model_)
       if (auto ok = fits_measurement(); !ok) return ok;
+    if (model_) model_wavelengths_ = model_->wavelengths;
+    if (!files_->wavelengths.note.empty()) c_.say("note: %s\n", files_->wavelengths.note.c_str());
     auto settings = read_camera(o_.mask, g);
     if (!settings) return settings.error();
     camera_settings_ = std::move(*settings);
@@ -116,6 +113,20 @@ class reconstruction {
     } else if (!model_) {
       model_ = without_network({initial_kind::gap_tv, {}}, g.bands);
     }
+    return {};
+  }
+
+  /// Before anything is computed: a truth that cannot be read, or of another size.
+  result<> read_truth() {
+    if (o_.truth.empty()) return {};
+    auto truth = read_scene(o_.truth, {});
+    if (!truth) return truth.error();
+    const auto expected = files_->geometry.cube_extents();
+    if (truth->cube.extents() != expected)
+      return error(errc::wrong_shape, o_.truth + ": the truth is [" +
+                                          unmask::io::detail::shape_text(truth->cube.extents()) + "], expected [" +
+                                          unmask::io::detail::shape_text(expected) + "]");
+    truth_ = std::move(truth->cube);
     return {};
   }
 
@@ -139,12 +150,12 @@ class reconstruction {
   }
 
   result<> at_once(snapshot s, double planned) {
-    announce(planned, "");
-    const auto wavelengths = shown_wavelengths();
+    summary_.announce(c_, o_.measurement, files_->geometry, exposure_.text);
+    summary_.plan(c_, planned);
     const initial_spec start = model_->initial;
     auto e = run_method(c_, s, std::move(*model_), options_);
     if (!e) return e.error();
-    if (auto saved = unmask::io::write_cube(o_.out, e->cube.view(), wavelengths,
+    if (auto saved = unmask::io::write_cube(o_.out, e->cube.view(), wavelengths(),
                                             {{"method", e->name},
                                              {"exposure", exposure_.text},
                                              {"reprojection_error", e->reprojection},
@@ -154,12 +165,12 @@ class reconstruction {
     if (e->trace > 0)  // else too small or too dark to tell
       c_.say("%.1f %% of the brightness follows the mask's pattern, %.1f %% a mask that it has never seen\n",
              100 * e->trace, 100 * e->chance);
-    summary_["mask_trace"] = e->trace;
-    summary_["chance_trace"] = e->chance;
-    conclude(e->name, e->seconds, e->reprojection);
+    summary_.json["mask_trace"] = e->trace;
+    summary_.json["chance_trace"] = e->chance;
+    summary_.conclude(c_, o_.out, files_->geometry, {e->name, e->seconds, e->reprojection});
     if (!o_.report.empty())
       if (auto ok = report(s, start, std::move(*e)); !ok) return ok;
-    c_.print(summary_);
+    c_.print(summary_.json);
     return {};
   }
 
@@ -169,45 +180,22 @@ class reconstruction {
     options_.tile = o_.tile, options_.halo = o_.halo;
     auto tiles = tile_run::create(c_, std::move(s), *model_, options_, std::max(0., o_.memory_limit - used));
     if (!tiles) return tiles.error();
-    announce(used + tiles->bytes(), tiles->text().c_str());
+    summary_.announce(c_, o_.measurement, files_->geometry, exposure_.text);
+    summary_.plan(c_, used + tiles->bytes(), tiles->text());
     const bool exact = tiles->describe_exactness(c_, *model_, o_.halo);
-    auto e = tiles->run(c_, o_.out, shown_wavelengths(), exposure_.text);
+    auto e = tiles->run(c_, o_.out, wavelengths(), exposure_.text);
     if (!e) return e.error();
-    conclude("S2-Transformer", e->seconds, e->reprojection);
-    summary_["tiles"] = tiles->summary();
-    summary_["tiles"]["halo"] = model_->config.padded(o_.halo);
-    summary_["tiles"]["exact"] = exact;
-    c_.print(summary_);
+    summary_.conclude(c_, o_.out, files_->geometry, {method_name(initial_kind::hm, true), e->seconds, e->reprojection});
+    summary_.json["tiles"] = tiles->summary();
+    summary_.json["tiles"]["halo"] = model_->config.padded(o_.halo);
+    summary_.json["tiles"]["exact"] = exact;
+    c_.print(summary_.json);
     return {};
-  }
-
-  void announce(double planned, const char* tiles) {
-    const auto& g = files_->geometry;
-    c_.say("%s: %td x %td, %td bands, step %td; %s\n", o_.measurement.c_str(), g.height, g.measurement_width(), g.bands,
-           g.step, exposure_.text.c_str());
-    c_.say("memory: %.1f MB planned%s\n", planned / 1e6, tiles);
-    summary_["memory"]["planned_bytes"] = std::llround(planned);
-  }
-
-  void conclude(const std::string& method, double seconds, double reprojection) {
-    const auto& g = files_->geometry;
-    const double peak = memory_in_use().peak;
-    c_.say("%s: %td x %td x %td by %s in %.2f s; re-projection error |A x - y| / |y| = %.4f; %.1f MB at most\n",
-           o_.out.c_str(), g.height, g.width, g.bands, method.c_str(), seconds, reprojection, peak / 1e6);
-    summary_["memory"]["peak_bytes"] = std::llround(peak);
-    summary_.update({{"out", o_.out},
-                     {"method", method},
-                     {"seconds", seconds},
-                     {"reprojection_error", reprojection},
-                     {"height", g.height},
-                     {"width", g.width},
-                     {"bands", g.bands}});
   }
 
   /// The result and, beside a network's, each step that leads to it.
   result<> report(const snapshot& s, const initial_spec& start, estimate e) {
-    report_builder page("Reconstruction of " + std::filesystem::path(path()).filename().string(), shown_wavelengths(),
-                        s);
+    report_builder page("Reconstruction of " + std::filesystem::path(path()).filename().string(), wavelengths(), s);
     page.input.rotate180 = o_.rotate;
     page.fact("Exposure", exposure_.text);
     if (e.name != method_name(start.kind, false)) {
@@ -217,21 +205,17 @@ class reconstruction {
     }
     page.add(std::move(e));
     if (!o_.truth.empty()) {
-      auto truth = unmask::io::read_cube(unmask::io::parse_source(o_.truth));
-      if (!truth) return truth.error();
-      if (auto ok = page.compare(std::move(truth->cube)); !ok) return ok;
+      if (auto ok = page.compare(std::move(*truth_)); !ok) return ok;
     }
     if (auto ok = page.write(o_.report); !ok) return ok;
     c_.say("%s written\n", o_.report.c_str());
-    summary_["report"] = o_.report;
+    summary_.json["report"] = o_.report;
     return {};
   }
 
-  /// The measurement's own, or the benchmark's for 28 bands.
-  std::vector<double> shown_wavelengths() const {
-    const index_t bands = files_->geometry.bands;
-    if (auto own = own_wavelengths(path(), bands); !own.empty()) return own;
-    return bands == 28 ? unmask::optics::benchmark_wavelength_list() : std::vector<double>();
+  /// The measurement's own, else the model's; none where neither knows.
+  const std::vector<double>& wavelengths() const {
+    return files_->wavelengths.nm.empty() ? model_wavelengths_ : files_->wavelengths.nm;
   }
   std::string path() const { return unmask::io::parse_source(o_.measurement).path; }
 
@@ -240,10 +224,12 @@ class reconstruction {
   std::optional<snapshot_files> files_;
   std::optional<unmask::model> model_;
   std::string model_name_;
+  std::vector<double> model_wavelengths_;
   unmask::reconstruct_options options_;
   camera_settings camera_settings_;
   exposure exposure_;
-  nlohmann::json summary_;
+  std::optional<tensor<float, 3>> truth_;
+  reconstruct_summary summary_;
 };
 
 }  // namespace

@@ -20,6 +20,8 @@
 #include <unmask/optics/spectral.hpp>
 #include <unmask/scenes/generate.hpp>
 
+#include "instances.hpp"
+
 namespace docs {
 
 using unmask::index_t;

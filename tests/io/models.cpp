@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "helpers.hpp"
+#include "instances.hpp"
 #include "unmask/io/weights.hpp"
 
 using namespace unmask;

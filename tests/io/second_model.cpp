@@ -5,6 +5,7 @@
 #include "../model/cascade.hpp"
 #include "../train/tiny_training.hpp"
 #include "helpers.hpp"
+#include "instances.hpp"
 #include "unmask/io/weights.hpp"
 
 using namespace unmask;

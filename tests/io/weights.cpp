@@ -3,6 +3,7 @@
 #include <unmask/unmask.hpp>
 
 #include "helpers.hpp"
+#include "instances.hpp"
 
 using namespace unmask;
 using namespace io_test;

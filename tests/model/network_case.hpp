@@ -10,6 +10,8 @@
 #include <unmask/nn/cpu/all.hpp>
 #include <vector>
 
+#include "instances.hpp"
+
 namespace unmask_test {
 
 using namespace unmask;

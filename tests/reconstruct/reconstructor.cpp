@@ -58,10 +58,10 @@ TEST_CASE("spectral TV, the network, a correction and passes with similar patche
   for (int i = 0; i < 3; ++i) solver->refine(ref{}, *patches, x.view(), y.view());
   CHECK(equal_bits(with(3, y), x));
 
-  // a camera's noise is nothing to explain
+  // noise is nothing to explain
   auto noisy = y;
-  auto noise = optics::camera_noise();
-  noise.full_scale *= bands / 2.;
+  optics::noise_model noise{.shot = optics::shot_noise::poisson, .photons = 50};
+  noise.full_scale = bands / 2.;
   optics::add_noise(ref{}, noisy.view(), noise, 1);
   CHECK(equal_bits(with(0, noisy), with(6, noisy)));
 }
@@ -165,7 +165,7 @@ TEST_CASE("what does not fit is refused by name") {
   m.dispersion_step = 1;
   CHECK(has(message(m, camera), "dispersion step 1, found 2"));
   m.dispersion_step = 2, m.direction = dispersion_direction::up;
-  CHECK(has(message(m, camera), "dispersion to the up, found right"));
+  CHECK(has(message(m, camera), "dispersion direction up, found right"));
   m.direction = dispersion_direction::right;
 
   auto other = m;

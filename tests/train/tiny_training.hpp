@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "instances.hpp"
 #include "unmask/train/trainer.hpp"
 
 namespace tiny_training {

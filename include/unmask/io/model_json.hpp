@@ -11,6 +11,7 @@
 #include <string>
 #include <system_error>
 
+#include "../core/finite.hpp"
 #include "../models/model.hpp"
 #include "config_json.hpp"
 
@@ -90,7 +91,7 @@ inline result<tensor<float, 2>> basis_from_text(const std::string& text, index_t
                                         std::to_string(bands));
   tensor<float, 2> basis({rank, columns});
   for (float& v : basis)
-    if (!number(v) || !std::isfinite(v))
+    if (!number(v) || !is_finite(v))
       return error(errc::wrong_value, "initial: spread has a value that is missing or no finite number");
   if (!number.finished())
     return error(errc::wrong_value, "initial: spread has more values than " + std::to_string(rank * bands));

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "checksum.hpp"
 #include "model_json.hpp"
 #include "safetensors.hpp"
@@ -31,7 +32,7 @@ inline std::vector<index_t> selftest_shape(index_t bands) { return {selftest_sid
 
 inline bool all_finite(std::span<const float> values) {
   for (const float x : values)
-    if (!std::isfinite(x)) return false;
+    if (!is_finite(x)) return false;
   return true;
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../core/dispersion.hpp"
+#include "../core/finite.hpp"
 #include "../core/result.hpp"
 #include "../core/tensor.hpp"
 #include "s2_config.hpp"
@@ -74,7 +75,7 @@ result<> check(const basic_model<Config>& m) {
                                       (spectral ? "1 to " + std::to_string(bands) + " rows of " + std::to_string(bands)
                                                 : "none for " + std::string(initial_name(m.initial.kind))));
   for (const float v : m.initial.spectral_basis)
-    if (!std::isfinite(v)) return bad(errc::wrong_value, "spectral_basis has a value that is NaN or infinite");
+    if (!is_finite(v)) return bad(errc::wrong_value, "spectral_basis has a value that is NaN or infinite");
   if (m.dispersion_step < 0 || m.dispersion_step > 65536)
     return bad(errc::wrong_value, "dispersion_step is " + std::to_string(m.dispersion_step) + ", expected 0..65536");
   if (!m.wavelengths.empty() && static_cast<index_t>(m.wavelengths.size()) != bands)
@@ -83,7 +84,7 @@ result<> check(const basic_model<Config>& m) {
   for (std::size_t i = 0; i < m.wavelengths.size(); ++i)
     if (!(m.wavelengths[i] > (i == 0 ? 0 : m.wavelengths[i - 1])) || !(m.wavelengths[i] < 1e6))
       return bad(errc::wrong_value, "wavelengths are not ascending numbers of nm");
-  if (!(m.range[0] < m.range[1]) || !std::isfinite(m.range[0]) || !std::isfinite(m.range[1]))
+  if (!(m.range[0] < m.range[1]) || !is_finite(m.range[0]) || !is_finite(m.range[1]))
     return bad(errc::wrong_value, "range is not two ascending numbers");
   return {};
 }

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/memory.hpp"
 #include "../core/recording.hpp"
 #include "../nn/padding.hpp"
@@ -133,7 +134,7 @@ result<> session<N>::fits(std::span<const T> parameters, const in<T, 2>& mask) c
     return wrong("got " + std::to_string(parameters.size()) + " parameters, this configuration has " +
                  std::to_string(count_));
   for (const T value : mask)
-    if (!std::isfinite(value)) return error(errc::wrong_value, "session: mask holds a value that is not finite");
+    if (!is_finite(value)) return error(errc::wrong_value, "session: mask holds a value that is not finite");
   return {};
 }
 

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/tensor.hpp"
 #include "camera_lines.hpp"
 
@@ -44,7 +45,7 @@ class basic_camera {
     camera.geometry_ = {mask.extent(0), mask.extent(1), bands, step, direction};
     if (auto ok = detail::check_geometry(camera.geometry_); !ok) return ok.error();
     if (auto ok = detail::check_positions(camera.geometry_, positions); !ok) return ok.error();
-    if (!std::all_of(mask.begin(), mask.end(), [](T m) { return std::isfinite(m); }))
+    if (!std::all_of(mask.begin(), mask.end(), [](T m) { return is_finite(m); }))
       return error(errc::wrong_value, "mask: found a value that is not finite, expected 0..1");
     if (!(noise.floor > 0 && noise.floor <= 1e6f))
       return error(errc::bad_argument,

@@ -15,10 +15,10 @@
 #include <cassert>
 #include <cmath>
 #include <cstdio>
-#include <type_traits>
 #include <utility>
 
 #include "camera.hpp"
+#include "iteration_call.hpp"
 #include "row_sums.hpp"
 #include "spectral_smoother.hpp"
 #include "total_variation.hpp"
@@ -110,13 +110,8 @@ class gap_tv {
   /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x).
   /// Every iteration calls `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false stops.
   /// Returns the last residual. An all-dark measurement gives zeros; a NaN in it spreads.
-  template <class Backend, class Progress>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
-
   template <class Backend>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
-    return run(be, x, y, [](index_t, float) {});
-  }
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
 
  private:
   gap_tv(const cassi_geometry& g, const gap_tv_options& options) : geometry_(g), options_(options), sums_(g.height) {}
@@ -201,8 +196,8 @@ void gap_tv::smooth(const Backend& be, float* x, float lambda) {
   });
 }
 
-template <class Backend, class Progress>
-float gap_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+template <class Backend>
+float gap_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress) noexcept {
   const index_t H = geometry_.height, V = geometry_.measurement_width(), voxels = geometry_.cube_size();
   assert(x.extents() == geometry_.cube_extents() && y.extents() == geometry_.measurement_extents());
   std::fill_n(x.data(), voxels, 0.f);
@@ -232,11 +227,7 @@ float gap_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&&
       return sum;
     });
     residual = static_cast<float>(std::sqrt(missing / energy));
-    if constexpr (std::is_same_v<std::invoke_result_t<Progress&, index_t, float>, bool>) {
-      if (!progress(k, residual)) break;
-    } else {
-      progress(k, residual);
-    }
+    if (!progress(k, residual)) break;
   }
   return residual;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/result.hpp"
 #include "../core/tensor.hpp"
 
@@ -35,7 +36,7 @@ inline result<tensor<float, 2>> learn_spectral_basis(const std::vector<tensor<fl
                            "], expected at least 2 x 2 pixels of " + std::to_string(C) + " bands");
     double level = 0;
     for (const float v : x) level += static_cast<double>(v) / static_cast<double>(x.size());
-    if (!(level > 0 && std::isfinite(level))) return refuse(i, "has mean " + std::to_string(level) + ", expected > 0");
+    if (!(level > 0 && is_finite(level))) return refuse(i, "has mean " + std::to_string(level) + ", expected > 0");
     Eigen::MatrixXd part = Eigen::MatrixXd::Zero(C, C);
     Eigen::VectorXd difference(C);
     const auto add = [&](const float* a, const float* b) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/result.hpp"
 #include "../core/tensor.hpp"
 
@@ -39,7 +40,7 @@ result<tensor<T, 3>> resample_bands(const tensor<T, 3>& cube, const std::vector<
                   C);
   if (N < 1) return refuse(errc::wrong_shape, "target wavelengths: found %d, expected at least 1", 0);
   for (std::size_t c = 0; c < from.size(); ++c)
-    if (!std::isfinite(from[c]) || (c > 0 && !(from[c] > from[c - 1])))
+    if (!is_finite(from[c]) || (c > 0 && !(from[c] > from[c - 1])))
       return refuse(errc::wrong_value, "wavelengths: number %zu is %g, expected finite, ascending values", c, from[c]);
 
   std::vector<index_t> left(to.size());

@@ -26,9 +26,10 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <type_traits>
 
+#include "../core/finite.hpp"
 #include "conjugate_gradient.hpp"
+#include "iteration_call.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
@@ -89,13 +90,8 @@ class spectral_tv {
   /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x).
   /// Every outer iteration ends with `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false
   /// stops. Returns the residual of the result. An all-dark measurement gives zeros; a NaN in it spreads.
-  template <class Backend, class Progress>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
-
   template <class Backend>
-  float run(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
-    return run(be, x, y, [](index_t, float) {});
-  }
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
 
   /// After `run` for the same y: moves x, what a network made of that estimate, towards what was measured
   /// (spectral_tv_refine.hpp).
@@ -153,7 +149,7 @@ inline result<> spectral_tv::check(const camera& c, in<float, 2> spectral_basis,
     return error(errc::wrong_shape, "spectral-tv: spectral basis is " +
                                         detail::shape_text(K, spectral_basis.extent(1)) + ", expected 1 to " +
                                         std::to_string(C) + " rows of " + std::to_string(C));
-  if (!std::all_of(spectral_basis.begin(), spectral_basis.end(), [](float v) { return std::isfinite(v); }))
+  if (!std::all_of(spectral_basis.begin(), spectral_basis.end(), [](float v) { return is_finite(v); }))
     return error(errc::wrong_value, "spectral-tv: spectral basis has a value that is not finite");
   return check_spectral_tv(options);
 }
@@ -188,8 +184,8 @@ void spectral_tv::weigh_measurement(const Backend& be, in<float, 2> y) {
   });
 }
 
-template <class Backend, class Progress>
-float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+template <class Backend>
+float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress) noexcept {
   const camera& c = measurement_.seen_by();
   assert(x.extents() == c.geometry().cube_extents() && y.extents() == c.geometry().measurement_extents());
   double light = 0, energy = 0;
@@ -223,11 +219,7 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, Progr
     edges_.update(be, z, options_, epsilon, solver_.spare_edges());
     solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.iterations);
     residual = missing();
-    if constexpr (std::is_same_v<std::invoke_result_t<Progress&, index_t, float>, bool>) {
-      if (!progress(i + 1, relative())) break;
-    } else {
-      progress(i + 1, relative());
-    }
+    if (!progress(i + 1, relative())) break;
   }
   add_spectra(be, x);
   return relative();

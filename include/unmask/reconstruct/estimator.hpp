@@ -59,19 +59,14 @@ class estimator {
   }
 
   /// x [H, W, C] from y [H, V]; `progress(iteration from 1, |A x - y| / |y|)`.
-  template <class Backend, class Progress>
-  void run(const Backend& be, out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+  template <class Backend>
+  void run(const Backend& be, out<float, 3> x, in<float, 2> y, optics::iteration_call progress = {}) noexcept {
     if (auto* tv = std::get_if<optics::gap_tv>(&solver_))
       tv->run(be, x, y, progress);
     else if (auto* smooth = spectral())
       smooth->run(be, x, y, progress);
     else
       camera_->input(be, x, y);
-  }
-
-  template <class Backend>
-  void run(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
-    run(be, x, y, [](index_t, float) {});
   }
 
  private:

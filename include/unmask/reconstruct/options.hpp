@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "../core/call_ref.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 #include "../optics/spectral_tv_options.hpp"
@@ -51,5 +52,7 @@ struct reconstruct_progress {
   index_t done = 0, of = 0;
   float residual = std::numeric_limits<float>::quiet_NaN();
 };
+
+using progress_call = call_ref<const reconstruct_progress&>;
 
 }  // namespace unmask::inline UNMASK_ABI

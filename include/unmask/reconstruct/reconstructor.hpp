@@ -45,19 +45,13 @@ class reconstructor {
 
   /// cube [H, W, C] from a measurement, [H, W + step (C - 1)] for dispersion to the right, in the cube's units: y is
   /// the sum over bands of mask times cube. `progress(reconstruct_progress)` after each part.
-  template <class Progress>
-  void run(out<float, 3> cube, in<float, 2> measurement, Progress&& progress) noexcept;
-  void run(out<float, 3> cube, in<float, 2> measurement) noexcept;
+  void run(out<float, 3> cube, in<float, 2> measurement, progress_call progress = {}) noexcept;
 
   /// The same tile by tile: `write(row, column, part [h, w, C])` gets the cube's parts, each row of tiles from the
   /// left, rows from the top, and returns result<>; the first error ends the run. For a reconstructor with tiles, whose
   /// memory does not grow with the image: a cube that is written as it comes is never there as a whole.
-  template <class Write, class Progress>
-  result<> run_tiles(in<float, 2> measurement, Write&& write, Progress&& progress);
   template <class Write>
-  result<> run_tiles(in<float, 2> measurement, Write&& write) {
-    return run_tiles(measurement, write, [](const reconstruct_progress&) {});
-  }
+  result<> run_tiles(in<float, 2> measurement, Write&& write, progress_call progress = {});
 
   /// One tile, where the whole image is reconstructed at once.
   const tiling& tiles() const { return parts_->tiles; }
@@ -88,10 +82,8 @@ class reconstructor {
   result<> plan_tiles(const model_type&);
   void measure();
   void carve(arena&);
-  template <class Progress>
-  void run_canonical(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
-  template <class Progress>
-  void refine(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept;
+  void run_canonical(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
+  void refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
 
   Backend backend_;
   reconstruct_options options_;
@@ -102,8 +94,8 @@ class reconstructor {
 };
 
 template <class Backend, Model Network>
-template <class Progress>
-void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement, Progress&& progress) noexcept {
+void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement,
+                                          progress_call progress) noexcept {
   const parts& p = *parts_;
   const auto& g = p.camera.geometry();
   if (p.tiled) {
@@ -126,13 +118,8 @@ void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measu
 }
 
 template <class Backend, Model Network>
-void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement) noexcept {
-  run(cube, measurement, [](const reconstruct_progress&) {});
-}
-
-template <class Backend, Model Network>
-template <class Write, class Progress>
-result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Write&& write, Progress&& progress) {
+template <class Write>
+result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Write&& write, progress_call progress) {
   parts& p = *parts_;
   if (!p.tiled) return error(errc::bad_argument, "reconstruct: run_tiles needs options with tiles or a memory limit");
   const auto of = static_cast<index_t>(p.tiles.count());
@@ -152,8 +139,7 @@ result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Wr
 }
 
 template <class Backend, Model Network>
-template <class Progress>
-void reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+void reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
   parts& p = *parts_;
   assert(x.extents() == p.camera.geometry().cube_extents());
   assert(y.extents() == p.camera.geometry().measurement_extents());
@@ -169,8 +155,7 @@ void reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<float, 2
 
 /// The noisier the measurement, the fewer passes: each explains more of the noise too.
 template <class Backend, Model Network>
-template <class Progress>
-void reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, Progress&& progress) noexcept {
+void reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
   const auto& host = host_of(backend_);
   optics::spectral_tv& tv = *parts_->start->spectral();
   const auto passes = static_cast<index_t>(std::lround(static_cast<float>(options_.refinements) * tv.certainty()));

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../optics/camera.hpp"
 #include "sample_choice.hpp"
 
@@ -166,7 +167,7 @@ class sample_source {
       if (x.extent(0) < o.height || x.extent(1) < o.width)
         return error(errc::wrong_shape, name + " is " + size(x.extent(0), x.extent(1)) +
                                             ", expected at least the crop " + size(o.height, o.width));
-      if (!std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }))
+      if (!std::all_of(x.begin(), x.end(), [](float v) { return is_finite(v); }))
         return error(errc::wrong_value, name + " has a value that is not finite");
     }
     for (std::size_t i = 0; i < masks.size(); ++i) {
@@ -174,7 +175,7 @@ class sample_source {
       if (masks[i].extent(0) < o.height || masks[i].extent(1) < o.width)
         return error(errc::wrong_shape, name + " is " + size(masks[i].extent(0), masks[i].extent(1)) +
                                             ", expected at least the crop " + size(o.height, o.width));
-      if (!std::all_of(masks[i].begin(), masks[i].end(), [](float v) { return std::isfinite(v); }))
+      if (!std::all_of(masks[i].begin(), masks[i].end(), [](float v) { return is_finite(v); }))
         return error(errc::wrong_value, name + " has a value that is not finite");
     }
     return {};

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "../core/finite.hpp"
 #include "penalty.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
@@ -33,8 +34,8 @@ inline result<> check(const mask_aware_options& o) {
     return error(errc::bad_argument,
                  "mask_aware: " + std::string(name) + " is " + std::to_string(found) + ", expected " + expected);
   };
-  if (!(o.lambda >= 0) || !std::isfinite(o.lambda)) return bad("lambda", o.lambda, ">= 0");
-  if (!(o.epsilon > 0) || !std::isfinite(o.epsilon)) return bad("epsilon", o.epsilon, "> 0");
+  if (!(o.lambda >= 0) || !is_finite(o.lambda)) return bad("lambda", o.lambda, ">= 0");
+  if (!(o.epsilon > 0) || !is_finite(o.epsilon)) return bad("epsilon", o.epsilon, "> 0");
   if (!(o.cap > 0)) return bad("cap", o.cap, "> 0");
   return {};
 }

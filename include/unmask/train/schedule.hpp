@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string>
 
+#include "../core/finite.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 
@@ -30,7 +31,7 @@ struct cosine_schedule {
 
 inline result<> check(const cosine_schedule& s) {
   const auto bad = [](const std::string& what) { return error(errc::bad_argument, "schedule: " + what); };
-  if (!(s.peak > 0) || !std::isfinite(s.peak)) return bad("peak is " + std::to_string(s.peak) + ", expected > 0");
+  if (!(s.peak > 0) || !is_finite(s.peak)) return bad("peak is " + std::to_string(s.peak) + ", expected > 0");
   if (!(s.floor >= 0 && s.floor <= s.peak)) return bad("floor is " + std::to_string(s.floor) + ", expected 0..peak");
   if (s.steps < 1) return bad("steps is " + std::to_string(s.steps) + ", expected >= 1");
   if (s.warm_up < 0 || s.warm_up > s.steps)

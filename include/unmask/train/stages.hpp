@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "mask_aware_loss.hpp"
 #include "mask_encoding_loss.hpp"
 
@@ -31,7 +32,7 @@ inline result<> check(const loss_spec& spec) {
   if (auto ok = check(spec.rho); !ok) return ok;
   if (auto ok = check(spec.aware); !ok) return ok;
   for (double factor : {spec.encoding, spec.encoding_in_aware})
-    if (!(factor >= 0) || !std::isfinite(factor))
+    if (!(factor >= 0) || !is_finite(factor))
       return error(errc::bad_argument,
                    "loss: factor of the encoding term is " + std::to_string(factor) + ", expected >= 0");
   return {};

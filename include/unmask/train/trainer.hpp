@@ -17,6 +17,7 @@
 #include <string>
 #include <utility>
 
+#include "../core/finite.hpp"
 #include "../core/recording.hpp"
 #include "../models/s2_network.hpp"
 #include "drop_path.hpp"
@@ -192,7 +193,7 @@ step_report trainer<N>::apply_update(const batch_loss& loss) noexcept {
                      .encoding = loss.encoding,
                      .gradient_norm = std::sqrt(sums_[2]),
                      .learning_rate = options_.schedule(state_.step)};
-  if (std::isfinite(report.loss) && std::isfinite(report.gradient_norm)) {
+  if (is_finite(report.loss) && is_finite(report.gradient_norm)) {
     auto& b = pass_.blocks;
     adamw_step<T>(backend_, options_.optimiser,
                   {report.learning_rate, ++state_.updates, clip_factor(report.gradient_norm, options_.optimiser.clip)},

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/tensor.hpp"
 #include "../metrics/quality.hpp"
 #include "../models/session.hpp"
@@ -113,7 +114,7 @@ result<validation_report> validate(const typename N::backend_type& backend, cons
     network->run(cube.view(), input.view());
     tensor<float, 3> estimate(size);
     std::transform(cube.begin(), cube.end(), estimate.begin(), [](T v) { return static_cast<float>(v); });
-    if (!std::all_of(estimate.begin(), estimate.end(), [](float v) { return std::isfinite(v); }))
+    if (!std::all_of(estimate.begin(), estimate.end(), [](float v) { return is_finite(v); }))
       return error(errc::wrong_value,
                    "validation: reconstruction of scene " + std::to_string(report.scenes.size()) + " is not finite");
     const auto psnr = [&](const metrics::region& where) {

@@ -1,0 +1,3 @@
+#include "instances.hpp"
+
+UNMASK_SOLVER_INSTANCES();
