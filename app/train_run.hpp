@@ -51,22 +51,32 @@ struct run_observer : training_observer {
   }
 };
 
+/// Every file that a run may have left, which a new one replaces.
+inline constexpr const char* run_files[] = {
+    "config.json", "last.ckpt", "last.ckpt.previous", "best.safetensors", "weights.safetensors",
+    "log.jsonl",   "loss.svg",  "psnr.svg",           "psnr_time.svg",    "report.html"};
+
+/// A folder without a training's configuration may hold files of these names that are somebody's own.
+inline result<> check_run_folder(const run_folder& run) {
+  const auto config = read_json_object(run / "config.json");
+  if (config && config->contains("network") && config->contains("stages")) return {};
+  for (const char* name : run_files)
+    if (fs::exists(run / name))
+      return error(errc::bad_argument,
+                   run / name + std::string(": is there, in a folder without a training; it would be "
+                                            "lost (--force starts all the same)"));
+  return {};
+}
+
 /// The folder, the stored configuration and a checkpoint of step 0: a disk that cannot hold the run is found before the
 /// first step, and a training that is killed at any later moment can be resumed.
 template <class Trainer>
-result<> begin_run(const run_folder& run, const train_config& config, Trainer& net, bool force) {
+result<> begin_run(const run_folder& run, const train_config& config, Trainer& net) {
   std::error_code failure;
   fs::create_directories(run.path, failure);
   if (failure) return error(errc::not_writable, run.path + ": cannot make the folder (" + failure.message() + ")");
-  if (!force && !fs::exists(run / "config.json"))
-    for (const char* name : {"log.jsonl", "weights.safetensors", "report.html"})
-      if (fs::exists(run / name))
-        return error(errc::bad_argument,
-                     run / name + std::string(": is there, in a folder without a training; it would "
-                                              "be lost (--force starts all the same)"));
-  for (const char* name : {"last.ckpt", "last.ckpt.previous", "best.safetensors", "weights.safetensors", "log.jsonl",
-                           "loss.svg", "psnr.svg", "psnr_time.svg", "report.html"})
-    fs::remove(run / name, failure);
+  for (const char* name : run_files)
+    if (std::string_view(name) != "config.json") fs::remove(run / name, failure);
   if (auto ok = unmask::io::write_file(run / "config.json", unmask::io::json_text(to_json(config), 2) + "\n"); !ok)
     return ok;
   return unmask::train::save_checkpoint(run.checkpoint(), net.state());
@@ -161,6 +171,8 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   if (!o.resume && !o.force && fs::exists(run.checkpoint()))
     return error(errc::bad_argument,
                  o.out + ": holds a training already (--resume continues it, --force starts afresh)");
+  if (!o.resume && !o.force)
+    if (auto ok = check_run_folder(run); !ok) return ok;
   auto setup = configure(c, o, run);
   if (!setup) return setup.error();
   train_config& config = setup->config;
@@ -193,7 +205,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   if (!net) return net.error();
   if (from)
     if (auto ok = net->start_from(from->parameters); !ok) return ok;
-  if (auto ok = o.resume ? continue_run(c, run, *net) : begin_run(run, config, *net, o.force); !ok) return ok;
+  if (auto ok = o.resume ? continue_run(c, run, *net) : begin_run(run, config, *net); !ok) return ok;
   c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", data->training.size(),
         data->validation.size(), net->parameters().size(), static_cast<double>(net->bytes()) / 1e6, plan->steps(),
         config.stages.c_str());

@@ -150,8 +150,12 @@ TEST_CASE("no command writes over its input, over its other output or over what 
   CHECK(run_program(folder, rebuild + " --out " + folder / "thesis.h5").code == 0);  // ours now
   fs::create_directories(folder / "notes");
   write_text(folder / "notes/log.jsonl", "mine");
+  fs::create_directories(folder / "project");
+  write_text(folder / "project/config.json", "{\"name\": \"mine\"}");
   fs::create_directories(folder / "cubes");
   fs::copy_file(files.scene, folder / "cubes/scene.h5");
+  kept(folder / "project/config.json",
+       "train --data " + folder / "cubes" + " --mask " + files.mask_file + " --out " + folder / "project", "--force");
   kept(folder / "notes/log.jsonl",
        "train --data " + folder / "cubes" + " --mask " + files.mask_file + " --set bands=native --set crop=16 --out " +
            folder / "notes",
@@ -212,7 +216,7 @@ TEST_CASE("settings that contradict themselves are refused and nothing aborts") 
   refused(folder, train + " --set network=3 --set network.bands=4", {"--set", "network.bands=4"});
   refused(folder, train + " --set batch=18446744073709551615", {"'batch'", "wrong type"});
   refused(folder, train + " --set 'loss=\xff\xfe'", {"loss"});
-  refused(folder, train + " --set 'crop=\"\xff\"'", {"'crop'"});
+  refused(folder, train + " --set 'crop=\"\xff\"'", {"crop", "UTF-8"});
   write_text(folder / "twice.json", R"({"batch": 2, "crop": 16, "batch": 4})");
   refused(folder, train + " --config " + folder / "twice.json", {"twice.json", "'batch' twice"});
   write_text(folder / "deep.json", R"({"batch":)" + std::string(90000, '[') + std::string(90000, ']') + "}");

@@ -30,10 +30,10 @@ TEST_CASE("io: wavelengths become nm whatever their unit") {
   const temporary_folder folder;
   const std::vector<double> nm{450, 550, 650}, um{.45, .55, .65}, m{450e-9, 550e-9, 650e-9}, a{4500, 5500, 6500};
   using row = std::pair<std::vector<double>, std::string>;
-  for (const auto& [list, unit] : {row{nm, ""}, row{nm, "nm"}, row{nm, "Nanometers"}, row{um, "micrometers"},
-                                   row{um, "\xc2\xb5m"}, row{um, "um"}, row{m, "m"}, row{a, "Angstrom"}}) {
-    CAPTURE(unit);
-    const auto cube = io::read_cube({file_with(folder, list, unit), ""});
+  for (const row& r : {row{nm, ""}, row{nm, "nm"}, row{nm, "Nanometers"}, row{um, "micrometers"}, row{um, "\xc2\xb5m"},
+                       row{um, "um"}, row{m, "m"}, row{a, "Angstrom"}}) {
+    CAPTURE(r.second);
+    const auto cube = io::read_cube({file_with(folder, r.first, r.second), ""});
     REQUIRE_MESSAGE(cube, cube.error().message());
     CHECK(close_to(cube->wavelengths, nm));
     CHECK(cube->notes.empty());

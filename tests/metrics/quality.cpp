@@ -154,3 +154,20 @@ TEST_CASE("metrics: equal, dark and bad cubes") {
         "estimate: found [12 x 12 x 2], expected [13 x 12 x 3] as the truth");
   CHECK(!metrics::evaluate(tensor<float, 3>({0, 4, 2}).view(), tensor<float, 3>({0, 4, 2}).view()));
 }
+
+TEST_CASE("metrics: cubes of counts are refused, not clipped to equality") {
+  tensor<float, 3> a({12, 12, 3}), b({12, 12, 3});
+  for (index_t i = 0; i < a.size(); ++i) {
+    a.data()[i] = static_cast<float>(100 + i % 7);
+    b.data()[i] = static_cast<float>(900 - i % 5);
+  }
+  const auto counts = metrics::evaluate(a.view(), b.view());
+  REQUIRE(!counts);
+  CHECK(counts.error().code() == errc::wrong_value);
+  CHECK(counts.error().message() ==
+        "truth: found values of 100 to 106, expected 0..1 (divide both cubes by full scale)");
+  for (float& x : a) x /= 128;
+  CHECK(metrics::evaluate(a.view(), b.view()).value().psnr < 40);  // an estimate may be as wrong as it likes
+  a(1, 1, 1) = -2;
+  CHECK(!metrics::evaluate(a.view(), b.view()));
+}
