@@ -41,7 +41,9 @@ const std::map<std::string, layer> table = {
     {"scenes", {{"core"}, {}}},
     {"reconstruct", {{"core", "parallel", "nn", "models", "optics"}, {}}},
     {"train", {{"core", "parallel", "nn", "models", "optics", "reconstruct", "metrics"}, {"unistd.h"}}},
-    {"io", {{"core", "nn", "models"}, {"hdf5.h", "matio.h", "zlib.h", "nlohmann", "sys", "fcntl.h", "unistd.h"}}},
+    {"io",
+     {{"core", "nn", "models"},
+      {"hdf5.h", "matio.h", "zlib.h", "nlohmann", "sys", "linux", "fcntl.h", "poll.h", "unistd.h"}}},
     {"render", {{"core", "io"}, {"png.h"}}},
 };
 

@@ -17,6 +17,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 #else
 #define UNMASK_HAS_FILTER 0
