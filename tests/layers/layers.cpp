@@ -37,6 +37,7 @@ const std::map<std::string, layer> table = {
     {"train/cuda", {{"core", "nn", "train", "cuda", "nn/cuda"}, {}}},
     {"models", {{"core", "parallel", "nn"}, {}}},
     {"optics", {{"core", "parallel", "simd"}, {"Eigen"}}},
+    {"clouds", {{"core", "parallel"}, {}}},
     {"metrics", {{"core", "parallel"}, {}}},
     {"scenes", {{"core"}, {}}},
     {"reconstruct", {{"core", "parallel", "nn", "models", "optics"}, {}}},

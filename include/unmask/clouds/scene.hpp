@@ -1,0 +1,81 @@
+#pragma once
+
+/// A cloudy date, the other dates of the same place, and what is asked for. Values are reflectance (digits x scale +
+/// offset); visibility is in 0..1, 1 = trust. A pixel that is NaN in any band has no data, whatever its visibility
+/// says.
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "../core/view.hpp"
+
+namespace unmask::inline UNMASK_ABI::clouds {
+
+struct scene_size {
+  index_t height = 0, width = 0, bands = 0, references = 0;
+};
+
+struct scene {
+  array_view<const float, 3> image;          ///< [H, W, C] the date to reconstruct
+  array_view<const float, 2> visibility;     ///< [H, W]
+  array_view<const std::uint8_t, 2> hidden;  ///< [H, W] not 0 where to reconstruct; none: where visibility is low
+  double day = 0;                            ///< any origin
+  array_view<const float, 4> references;     ///< [K, H, W, C] other dates, in any order
+  array_view<const float, 3> reference_visibility;  ///< [K, H, W]
+  const double* days = nullptr;                     ///< [K]
+};
+
+enum class method {
+  stack,   ///< candidates weighted by how well they do on open pixels that were hidden on purpose
+  ridge,   ///< regression on all bands of all dates
+  local,   ///< local regression on the nearest date
+  linear,  ///< in time, per pixel, between the nearest visible dates
+  nearest  ///< a copy of the nearest date
+};
+inline constexpr std::array<std::string_view, 5> method_names{"stack", "ridge", "local", "linear", "nearest"};
+
+/// What the visible part of a hidden pixel is used for.
+enum class detail_use {
+  off,      ///< nothing: the estimate comes from other dates only
+  visible,  ///< its fine detail, times visibility, is added: for thin cloud whose visibility is to be believed
+};
+
+struct options {
+  method how = method::stack;
+  double hidden_below = .5;  ///< visibility below which a pixel is reconstructed
+  double open_from = .5;     ///< visibility of other dates from which on they are used
+  double ridge = .3;         ///< lambda; flat from .03 to .3 on Sentinel-2
+  detail_use detail = detail_use::off;
+  double detail_sigma = 3;    ///< pixels: what varies faster is detail
+  bool find_shadows = false;  ///< reconstruct shadows that no mask marks too
+  bool fill_no_data = false;  ///< reconstruct pixels without data too
+};
+
+/// Where a pixel of the result comes from.
+enum class provenance : std::uint8_t {
+  no_data = 0,
+  observed = 1,
+  reconstructed = 2,
+  unseen = 3  ///< reconstructed where no other date saw the ground: from the surroundings
+};
+
+inline constexpr std::size_t candidates = 5;
+inline constexpr std::array<std::string_view, candidates> candidate_names{"ridge", "quadratic", "similar pixels",
+                                                                          "harmonic", "local"};
+
+/// What a run found; for messages and reports.
+struct outcome {
+  index_t open = 0, hidden = 0, no_data = 0, unseen = 0;  ///< pixels
+  index_t shadows = 0;                                    ///< of the hidden ones, those that no mask marked
+  index_t fitted = 0;                                     ///< pixels the regressions saw
+  index_t held_out = 0;                                   ///< open pixels that were hidden on purpose; 0: equal weights
+  bool few_open = false;                                  ///< fitted on the most visible pixels, for want of open ones
+  bool unfitted = false;                                  ///< nothing open at all: values in time, not adapted
+  bool one_image = false;                                 ///< no other date: filled from the surroundings
+  std::array<double, candidates> weight{};                ///< mean over bands
+  std::array<double, candidates> rmse{};                  ///< of each candidate on the held-out pixels
+  double held_out_rmse = 0;                               ///< of the stack
+};
+
+}  // namespace unmask::inline UNMASK_ABI::clouds

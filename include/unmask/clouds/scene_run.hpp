@@ -1,0 +1,205 @@
+#pragma once
+
+/// One date from start to end: prepare, learn the weights on pixels hidden on purpose, estimate, add what is visible,
+/// write. `declouder` owns the memory and checks what a caller passes.
+
+#include <limits>
+
+#include "candidates.hpp"
+#include "held_out.hpp"
+#include "unmarked_shadow.hpp"
+#include "visible_detail.hpp"
+
+namespace unmask::inline UNMASK_ABI::clouds {
+
+/// What a run writes; deviation and origin may be without data.
+struct estimate {
+  array_view<float, 3> image;          ///< [H, W, C]
+  array_view<float, 3> deviation;      ///< [H, W, C] standard deviation; 0 where observed, NaN where it is not known
+  array_view<std::uint8_t, 2> origin;  ///< [H, W] `provenance`
+};
+
+class scene_run {
+ public:
+  void carve(arena& a, scene_size size, int slots) {
+    scene_.carve(a, size, slots);
+    const index_t all = scene_.n * scene_.C;
+    held_ = a.take<std::uint8_t>(scene_.n);
+    used_ = a.take<std::uint8_t>(scene_.n);
+    at_ = a.take<std::int32_t>(scene_.n);
+    value_ = a.take<float>(all);
+    deviation_ = a.take<float>(all);
+    mixtures_ = a.take<mixture>(scene_.C);
+    squares_ = a.take<std::array<double, candidates + 1>>(scene_.C);
+    if (size.references > 0) {
+      candidates_.carve(a, scene_, slots);
+      shadow_.carve(a, scene_.size);
+    }
+    detail_.carve(a, scene_.size, slots);
+  }
+
+  template <class Backend>
+  outcome reconstruct(const Backend& be, const scene& s, const options& o, const estimate& to) noexcept {
+    outcome found;
+    scene_.load(be, s, o, found);
+    const bool fitted = !found.one_image && !found.unfitted;
+    for (index_t c = 0; c < scene_.C; ++c) mixtures_[c] = equal_mixture();
+    if (fitted && found.hidden > 0 && o.find_shadows && !found.few_open) mark_shadows(be, o, found);
+    if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, o, found);
+    if (found.hidden > 0) {
+      const float* everywhere = scene_.nearest;
+      if (found.one_image)
+        surroundings(be, found);
+      else if (fitted && o.how != method::nearest && o.how != method::linear)
+        everywhere = from_candidates(be, o);
+      else
+        copy_hidden(scene_.nearest);
+      if (o.detail == detail_use::visible && !found.one_image) add_detail(be, s, o, everywhere);
+      keep_positive();
+    }
+    write(be, s, to);
+    for (index_t c = 0; c < scene_.C; ++c)
+      for (std::size_t m = 0; m < candidates; ++m)
+        found.weight[m] += mixtures_[c].weight[m] / static_cast<double>(scene_.C);
+    return found;
+  }
+
+ private:
+  index_t list(const std::uint8_t* chosen) noexcept {
+    index_t count = 0;
+    for (index_t i = 0; i < scene_.n; ++i)
+      if (chosen[i] != 0) at_[count++] = static_cast<std::int32_t>(i);
+    return count;
+  }
+
+  /// Shadow spoils the fit that it is found by: a second look, without what the first one found, finds the rest.
+  template <class Backend>
+  void mark_shadows(const Backend& be, const options& o, outcome& found) noexcept {
+    for (int pass = 0; pass < 3; ++pass) {
+      const float* prediction = candidates_.regress(be, scene_, o);
+      const index_t count =
+          shadow_.find(scene_.y, prediction, scene_.C, scene_.open, pass == 0 ? scene_.asked : used_, held_);
+      if (count == 0 || 2 * count > found.open) return;
+      if (pass == 0) std::copy_n(scene_.asked, scene_.n, used_);  // the clouds; what is found is not cloud
+      for (index_t i = 0; i < scene_.n; ++i)
+        if (held_[i] != 0) scene_.open[i] = 0, scene_.asked[i] = 1;
+      found.shadows += count, found.open -= count, found.fitted -= count, found.hidden += count;
+    }
+  }
+
+  /// Weights and deviations by band. With fewer than 100 pixels to learn from they stay equal.
+  template <class Backend>
+  void learn(const Backend& be, const options& o, outcome& found) noexcept {
+    const index_t n = scene_.n, C = scene_.C, held = hold_out(scene_.size, scene_.open, held_);
+    if (held < 100) return;
+    found.held_out = held;
+    for (index_t i = 0; i < n; ++i) used_[i] = scene_.open[i] != 0 && held_[i] == 0;
+    list(held_);
+    const candidate_values& values = candidates_.compute(be, scene_, o, used_, at_, held);
+    parallel_for(be, C, [&](index_t c, int) {
+      squares_[c] = {};
+      const auto truth = [&](index_t i) { return static_cast<double>(scene_.y[at_[i] * C + c]); };
+      mixtures_[c] = fit_mixture(values, c, truth, candidates_.scratch() + c * n, squares_[c]);
+    });
+    const double count = static_cast<double>(held * C);
+    std::array<double, candidates + 1> total{};
+    for (index_t c = 0; c < C; ++c)
+      for (std::size_t m = 0; m <= candidates; ++m) total[m] += squares_[c][m];
+    for (std::size_t m = 0; m < candidates; ++m) found.rmse[m] = std::sqrt(total[m] / count);
+    found.held_out_rmse = std::sqrt(total[candidates] / count);
+  }
+
+  /// The chosen method's estimate at all asked pixels. Returns a prediction for every pixel.
+  template <class Backend>
+  const float* from_candidates(const Backend& be, const options& o) noexcept {
+    const index_t C = scene_.C, count = list(scene_.asked);
+    const candidate_values& values = candidates_.compute(be, scene_, o, scene_.open, at_, count);
+    parallel_chunks(be, count, [&](index_t, index_t begin, index_t end, int) {
+      for (index_t i = begin; i < end; ++i)
+        for (index_t c = 0; c < C; ++c) {
+          const index_t to = at_[i] * C + c;
+          if (o.how == method::stack) {
+            double mean, variance;
+            mixtures_[c].combine(values.at(i, c), mean, variance);
+            value_[to] = static_cast<float>(mean);
+            deviation_[to] = static_cast<float>(mixtures_[c].deviation(variance));
+          } else {
+            value_[to] = values.E[o.how == method::ridge ? 0 : 4][i * C + c];
+            deviation_[to] = std::numeric_limits<float>::quiet_NaN();
+          }
+        }
+    });
+    return o.how == method::local ? candidates_.scratch() : candidates_.regression_everywhere();
+  }
+
+  void copy_hidden(const float* from) noexcept {
+    std::copy_n(from, scene_.n * scene_.C, value_);
+    std::fill_n(deviation_, scene_.n * scene_.C, std::numeric_limits<float>::quiet_NaN());
+  }
+
+  /// No other date: harmonic fill of the image itself; where nothing is open either, no value.
+  template <class Backend>
+  void surroundings(const Backend& be, const outcome& found) noexcept {
+    if (found.unfitted) {
+      std::fill_n(scene_.y, scene_.n * scene_.C, std::numeric_limits<float>::quiet_NaN());
+    } else {
+      for (index_t i = 0; i < scene_.n; ++i) held_[i] = scene_.open[i] == 0;
+      scene_.harmonic.build(held_);
+      scene_.harmonic.solve(be, scene_.y, scene_.C);
+    }
+    copy_hidden(scene_.y);
+  }
+
+  template <class Backend>
+  void add_detail(const Backend& be, const scene& s, const options& o, const float* everywhere) noexcept {
+    for (index_t i = 0; i < scene_.n; ++i)
+      if (scene_.asked[i] == 0) std::copy_n(everywhere + i * scene_.C, scene_.C, value_ + i * scene_.C);
+    detail_.add(be, value_, scene_.y, s.visibility.data(), scene_.asked, scene_.C, o.detail_sigma);
+  }
+
+  /// Estimates do not fall below zero, unless open pixels do.
+  void keep_positive() noexcept {
+    const index_t C = scene_.C;
+    for (index_t c = 0; c < C; ++c) {
+      float least = 0;
+      for (index_t i = 0; i < scene_.n; ++i)
+        if (scene_.open[i] != 0) least = std::min(least, scene_.y[i * C + c]);
+      for (index_t i = 0; i < scene_.n; ++i)
+        if (scene_.asked[i] != 0 && value_[i * C + c] < least) value_[i * C + c] = least;
+    }
+  }
+
+  template <class Backend>
+  void write(const Backend& be, const scene& s, const estimate& to) noexcept {
+    const index_t C = scene_.C;
+    parallel_chunks(be, scene_.n, [&](index_t, index_t begin, index_t end, int) {
+      for (index_t i = begin; i < end; ++i) {
+        const bool asked = scene_.asked[i] != 0;
+        bool data = true;
+        for (index_t c = 0; c < C; ++c) {
+          const float given = s.image.data()[i * C + c];
+          data = data && std::isfinite(given);
+          to.image.data()[i * C + c] = asked ? value_[i * C + c] : given;
+          if (to.deviation.data()) to.deviation.data()[i * C + c] = asked ? deviation_[i * C + c] : 0.f;
+        }
+        if (!to.origin.data()) continue;
+        const provenance p =
+            asked ? (scene_.K == 0 || scene_.unseen[i] != 0 ? provenance::unseen : provenance::reconstructed)
+                  : (data ? provenance::observed : provenance::no_data);
+        to.origin.data()[i] = static_cast<std::uint8_t>(p);
+      }
+    });
+  }
+
+  prepared_scene scene_;
+  candidate_set candidates_;
+  visible_detail detail_;
+  unmarked_shadow shadow_;
+  std::uint8_t *held_ = nullptr, *used_ = nullptr;
+  std::int32_t* at_ = nullptr;
+  float *value_ = nullptr, *deviation_ = nullptr;
+  mixture* mixtures_ = nullptr;
+  std::array<double, candidates + 1>* squares_ = nullptr;
+};
+
+}  // namespace unmask::inline UNMASK_ABI::clouds
