@@ -64,5 +64,8 @@ void add_reconstruct(CLI::App&, context&);
 void add_evaluate(CLI::App&, context&);
 void add_info(CLI::App&, context&);
 void add_view(CLI::App&, context&);
+void add_mask(CLI::App&, context&);
+void add_declouds(CLI::App&, context&);
+void add_simulate_clouds(CLI::App&, context&);
 
 }  // namespace program

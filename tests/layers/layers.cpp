@@ -44,7 +44,7 @@ const std::map<std::string, layer> table = {
     {"train", {{"core", "parallel", "nn", "models", "optics", "reconstruct", "metrics"}, {"unistd.h"}}},
     {"io",
      {{"core", "nn", "models"},
-      {"hdf5.h", "matio.h", "zlib.h", "nlohmann", "sys", "linux", "fcntl.h", "poll.h", "unistd.h"}}},
+      {"hdf5.h", "matio.h", "zlib.h", "tiffio.h", "nlohmann", "sys", "linux", "fcntl.h", "poll.h", "unistd.h"}}},
     {"render", {{"core", "io"}, {"png.h"}}},
 };
 

@@ -1,10 +1,12 @@
 #pragma once
 
-/// A cloudy date, the other dates of the same place, and what is asked for. Values are reflectance (digits x scale +
+/// A cloudy date, the other dates of the same place, and what is asked for. Values are reflectance (digit x scale +
 /// offset); visibility is in 0..1, 1 = trust. A pixel that is NaN in any band has no data, whatever its visibility
 /// says.
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 
@@ -48,7 +50,7 @@ struct options {
   double ridge = .3;         ///< lambda; flat from .03 to .3 on Sentinel-2
   detail_use detail = detail_use::off;
   double detail_sigma = 3;    ///< pixels: what varies faster is detail
-  bool find_shadows = false;  ///< reconstruct shadows that no mask marks too
+  bool find_shadows = false;  ///< reconstruct shadows that no mask marks too; needs 3 bands
   bool fill_no_data = false;  ///< reconstruct pixels without data too
 };
 
@@ -76,6 +78,18 @@ struct outcome {
   std::array<double, candidates> weight{};                ///< mean over bands
   std::array<double, candidates> rmse{};                  ///< of each candidate on the held-out pixels
   double held_out_rmse = 0;                               ///< of the stack
+
+  /// A tile's findings to those of tiles before it: counts add up, errors and weights are means by held-out pixels.
+  void add(const outcome& o) {
+    const double n = static_cast<double>(held_out), m = static_cast<double>(o.held_out), all = std::max(n + m, 1.);
+    const auto mean = [&](double& x, double y) { x = (n * x + m * y) / all; };
+    const auto root = [&](double& x, double y) { x = std::sqrt((n * x * x + m * y * y) / all); };
+    for (std::size_t i = 0; i < candidates; ++i) mean(weight[i], o.weight[i]), root(rmse[i], o.rmse[i]);
+    root(held_out_rmse, o.held_out_rmse);
+    open += o.open, hidden += o.hidden, no_data += o.no_data, unseen += o.unseen, shadows += o.shadows;
+    fitted += o.fitted, held_out += o.held_out;
+    few_open = few_open || o.few_open, unfitted = unfitted || o.unfitted, one_image = one_image || o.one_image;
+  }
 };
 
 }  // namespace unmask::inline UNMASK_ABI::clouds

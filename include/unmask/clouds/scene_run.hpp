@@ -44,7 +44,7 @@ class scene_run {
     scene_.load(be, s, o, found);
     const bool fitted = !found.one_image && !found.unfitted;
     for (index_t c = 0; c < scene_.C; ++c) mixtures_[c] = equal_mixture();
-    if (fitted && found.hidden > 0 && o.find_shadows && !found.few_open) mark_shadows(be, o, found);
+    if (fitted && found.hidden > 0 && o.find_shadows && scene_.C >= 3 && !found.few_open) mark_shadows(be, o, found);
     if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, o, found);
     if (found.hidden > 0) {
       const float* everywhere = scene_.nearest;
