@@ -43,7 +43,7 @@ inline std::string& tiff_complaint() {
 inline void keep_complaint(const char*, const char* format, std::va_list arguments) {
   char text[256];
   std::vsnprintf(text, sizeof text, format, arguments);
-  // it warns of every tag that it does not know, which is no fault; of tags that it cannot read it warns too
+  // it warns of tags that it does not know too, which is no fault
   const std::string_view said = text;
   if (said.find("IO error") != said.npos || said.find("ignored") != said.npos || said.find("beyond") != said.npos)
     tiff_complaint() = printable(said);
@@ -168,7 +168,8 @@ inline result<geotiff> read_geotiff(const std::string& path) {
   if (const auto there = input_file::open(path); !there) return there.error();
   const auto t = detail::open_tiff(path, "r");
   if (!t)
-    return error(errc::unreadable, path + ": not a TIFF file, or truncated or damaged " + detail::tiff_complaint());
+    return error(errc::unreadable, path + ": not a TIFF file, or truncated or damaged" +
+                                       (detail::tiff_complaint().empty() ? "" : ": ") + detail::tiff_complaint());
   const auto l = detail::layout_of(t.get(), path);
   if (!l) return l.error();
   geotiff g;

@@ -10,11 +10,13 @@
 namespace unmask::inline UNMASK_ABI::optics::detail {
 
 /// to = (I + mu D'D)^-1 [C, C], D the second difference; the identity for C < 3. Symmetric, rows sum to 1.
-inline void spectral_smoother(index_t C, double mu, float* to) {
-  Eigen::MatrixXd system = Eigen::MatrixXd::Identity(C, C);
-  const Eigen::Vector3d difference(1, -2, 1);
-  for (index_t i = 0; i + 2 < C; ++i) system.block<3, 3>(i, i) += mu * difference * difference.transpose();
-  const Eigen::MatrixXd inverse = system.llt().solve(Eigen::MatrixXd::Identity(C, C));
+/// A template so that only who solves compiles the decomposition: 0.4 s of every file that includes the umbrella.
+template <class Matrix = Eigen::MatrixXd>
+void spectral_smoother(index_t C, double mu, float* to) {
+  Matrix system = Matrix::Identity(C, C);
+  const Eigen::Matrix<typename Matrix::Scalar, 3, 1> difference(1, -2, 1);
+  for (index_t i = 0; i + 2 < C; ++i) system.template block<3, 3>(i, i) += mu * difference * difference.transpose();
+  const Matrix inverse = system.llt().solve(Matrix::Identity(C, C));
   std::transform(inverse.data(), inverse.data() + C * C, to, [](double v) { return static_cast<float>(v); });
 }
 

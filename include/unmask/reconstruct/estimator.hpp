@@ -84,11 +84,13 @@ class estimator {
   std::variant<std::monostate, optics::gap_tv, optics::spectral_tv> solver_;  ///< none: HM
 };
 
-/// An estimator with memory of its own. The camera outlives it.
-inline result<optics::planned<estimator>> planned_estimate(const initial_spec& spec, const optics::camera& camera) {
-  auto e = estimator::create(spec, camera);
+/// An estimator with memory of its own. The camera outlives it. (A template so that only who calls it compiles
+/// solvers.)
+template <class Estimator = estimator>
+result<optics::planned<Estimator>> planned_estimate(const initial_spec& spec, const optics::camera& camera) {
+  auto e = Estimator::create(spec, camera);
   if (!e) return e.error();
-  return optics::planned<estimator>(std::move(*e));
+  return optics::planned<Estimator>(std::move(*e));
 }
 
 }  // namespace unmask::inline UNMASK_ABI
