@@ -53,7 +53,9 @@ TEST_CASE("io: a truncated MATLAB or HDF5 file is refused at every length") {
       write_mat(whole, {{"cube", {9, 7, 5}, column_major(cube)}}, kind % 2 == 1, kind < 2 ? MAT_FT_MAT5 : MAT_FT_MAT73);
     else
       REQUIRE(io::write_cube(whole, cube.view()));
-    const std::string bytes = slurp(whole);
+    // What stands behind HDF5's own end is no part of the data.
+    const std::string bytes =
+        slurp(whole).substr(0, std::filesystem::file_size(whole) - (kind == 4 ? io::output_mark.size() : 0));
     REQUIRE(io::read_cube({whole, ""}));
     for (std::size_t i = 0; i < 48; ++i) {
       // 40 lengths all over the file, then its last 8 bytes one by one.

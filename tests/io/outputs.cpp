@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "helpers.hpp"
+#include "unmask/io/cube_stream.hpp"
 #include "unmask/io/hdf5_writer.hpp"
 #include "unmask/io/output_checks.hpp"
 
@@ -54,6 +55,18 @@ TEST_CASE("io: only files of our own are overwritten") {
   REQUIRE(io::write_plane(path, "mask", plane.view()));
   CHECK(check(io::output_kind::hdf5));
   check_error(check(io::output_kind::html), errc::bad_argument, {"--force"});
+  {  // once another program has changed it, it is no longer ours
+    const io::detail::hdf5_id file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+    const io::detail::hdf5_id group(H5Gcreate2(file, "theirs", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+    REQUIRE(group);
+  }
+  check_error(check(io::output_kind::hdf5), errc::bad_argument, {"--force"});
+  std::filesystem::remove(path);
+  auto stream = io::cube_stream::create(path, {2, 2, 1}, {2, 2});
+  REQUIRE(stream);
+  REQUIRE(stream->write(0, 0, tensor<float, 3>({2, 2, 1}, .5f).view()));
+  REQUIRE(stream->commit({}, {}));
+  CHECK(check(io::output_kind::hdf5));
   spit(path, "<html>" + std::string(100000, 'x') + "<footer>Made by unmask. ...");
   CHECK(check(io::output_kind::html));
   spit(path, "");

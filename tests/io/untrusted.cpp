@@ -6,6 +6,12 @@
 #include "unmask/io/hdf5_writer.hpp"
 #include "unmask/io/untrusted.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNMASK_TEST_ASAN 1
+#endif
+#endif
+
 using namespace unmask;
 using namespace io_test;
 using bytes = result<std::vector<std::byte>>;
@@ -38,16 +44,20 @@ TEST_CASE("io: crashes, endless work, too much memory and silence of a child are
   check_error(io::run_in_child("x.h5", little, []() -> bytes { std::abort(); }), errc::unreadable, {"x.h5", "crashed"});
   check_error(io::run_in_child("x.h5", little,
                                []() -> bytes {
-                                 for (volatile int i = 0;; i = i + 1) {
+                                 volatile bool on = true;
+                                 while (on) {
                                  }
+                                 return std::vector<std::byte>();
                                }),
               errc::unreadable, {"x.h5", "took longer"});
+#if !defined(__SANITIZE_ADDRESS__) && !defined(UNMASK_TEST_ASAN)  // there no memory ends the process
   check_error(io::run_in_child("x.h5", little,
                                []() -> bytes {
                                  const auto room = io::detail::allocate<double>(std::int64_t{1} << 26);
                                  return room ? bytes(std::vector<std::byte>(1)) : error(errc::wrong_shape, "no memory");
                                }),
               errc::wrong_shape, {"no memory"});
+#endif
   check_error(io::run_in_child("x.h5", little, []() -> bytes { return std::vector<std::byte>(2000); }),
               errc::unreadable, {"x.h5", "gave more"});
   check_error(io::run_in_child("x.h5", little, []() -> bytes { ::_exit(0); }), errc::unreadable, {"ended with code 0"});

@@ -105,6 +105,12 @@ class atomic_file {
     return {};
   }
 
+  /// The same behind what a library has written to `path()` by itself.
+  result<> append(std::span<const std::byte> bytes) {
+    if (::lseek(descriptor_, 0, SEEK_END) < 0) return failed(detail::system_message(errno));
+    return write(bytes);
+  }
+
   /// Syncs and renames; before it nothing is visible under the target's name.
   result<> commit() {
     if (!direct_ && ::fsync(descriptor_) != 0) return failed(detail::system_message(errno));

@@ -39,7 +39,8 @@ inline bool filter_system_calls() {
         __NR_mmap, __NR_munmap, __NR_mremap, __NR_mprotect, __NR_madvise, __NR_brk, __NR_futex, __NR_exit,
         __NR_exit_group, __NR_clock_gettime, __NR_getpid, __NR_gettid, __NR_gettimeofday, __NR_getrandom,
         __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_tgkill, __NR_rt_sigreturn, __NR_newfstatat, __NR_readlinkat,
-        __NR_faccessat, __NR_geteuid, __NR_getuid, __NR_sysinfo, __NR_getcwd, __NR_statx,
+        __NR_faccessat, __NR_geteuid, __NR_getuid, __NR_sysinfo, __NR_getcwd, __NR_statx, __NR_sigaltstack,
+        __NR_sched_yield,
 #if defined(__x86_64__)
         __NR_stat, __NR_lstat, __NR_readlink, __NR_access
 #endif

@@ -120,7 +120,10 @@ result<std::vector<std::byte>> run_in_child(const std::string& name, const child
     return failed(errc::unreadable, "no child process to read it in");
   }
   if (child == 0) {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
+    // The host's handlers are not for a child, and a limit of files is an error of write.
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})
+      std::signal(signal, SIG_DFL);
+    std::signal(SIGXFSZ, SIG_IGN);
     ::close(ends[0]);
     detail::confine(limits);
     const result<std::vector<std::byte>> done = work();

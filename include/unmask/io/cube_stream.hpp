@@ -33,8 +33,7 @@ class cube_stream {
     const detail::hdf5_id space(H5Screate_simple(3, dims.data(), nullptr), H5Sclose),
         creation = detail::hdf5_creation(3, chunk.data());
     s.data_ = {H5Dcreate2(s.file_, "cube", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT), H5Dclose};
-    if (!s.file_ || !s.data_ || !detail::hdf5_write_attribute(s.file_, {writer_attribute, writer_name}))
-      return s.failed();
+    if (!s.file_ || !s.data_) return s.failed();
     return s;
   }
 
@@ -79,6 +78,7 @@ class cube_stream {
     if (!fine || H5Fflush(file_, H5F_SCOPE_GLOBAL) < 0) return failed();
     data_ = {};
     file_ = {};
+    if (auto done = target_.append(std::as_bytes(std::span(output_mark))); !done) return done;
     return target_.commit();
   }
 

@@ -71,8 +71,7 @@ class hdf5_writer {
     H5Pset_fapl_core(access, std::size_t{1} << 20, false);
     // Under the path itself HDF5 would first read a file that is there into memory; below a file there is none.
     file_ = {H5Fcreate((path_ + "/image").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose};
-    if (!file_ || !detail::hdf5_write_attribute(file_, {writer_attribute, writer_name}))
-      fail("HDF5 cannot build the file");
+    if (!file_) fail("HDF5 cannot build the file");
   }
 
   hdf5_writer& put(const std::string& name, in<float, 3> cube, const attribute_list& attributes = {},
@@ -108,7 +107,11 @@ class hdf5_writer {
     auto image = detail::allocate<std::byte>(size);
     if (!image || H5Fget_file_image(file_, image->data(), image->size()) != size) fail("HDF5 cannot build the file");
     if (error_) return *error_;
-    return write_file(path_, std::span<const std::byte>(*image));
+    auto file = atomic_file::create(path_);
+    if (!file) return file.error();
+    if (auto done = file->write(std::span<const std::byte>(*image)); !done) return done;
+    if (auto done = file->write(std::as_bytes(std::span(output_mark))); !done) return done;
+    return file->commit();
   }
 
  private:

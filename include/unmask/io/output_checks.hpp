@@ -6,19 +6,21 @@
 #include <array>
 #include <fstream>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "atomic_file.hpp"
-#include "hdf5_handle.hpp"
+#include "input_file.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
 /// What a file that we write is, for telling it from a file that somebody else wrote under the same name.
 enum class output_kind { hdf5, html, weights };
 
-/// Every HDF5 file that is written here carries it as an attribute of the file.
-inline constexpr const char* writer_attribute = "written_by";
-inline constexpr const char* writer_name = "unmask";
+/// Every HDF5 file that is written here ends with it. HDF5 ignores what stands behind its own end, and writes over it
+/// when another program changes the file, which is then no longer ours. (Not an attribute: HDF5 1.10 reads beyond its
+/// buffers where a damaged file has one.)
+inline constexpr std::string_view output_mark = "\nwritten by unmask\n";
 
 /// A file on this machine, however its name is spelled.
 struct file_identity {
@@ -49,13 +51,12 @@ inline bool contains_text(const std::string& path, std::string_view text, std::s
   return false;
 }
 
-inline bool hdf5_is_ours(const std::string& path) {
-  const hdf5_quiet quiet;
-  const auto file = hdf5_open(path);
-  if (!file || H5Aexists(file, writer_attribute) <= 0) return false;
-  const hdf5_id attribute(H5Aopen(file, writer_attribute, H5P_DEFAULT), H5Aclose);
-  const auto text = attribute ? attribute_string(attribute) : std::nullopt;
-  return text && text->starts_with(writer_name);
+inline bool ends_with_mark(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string end(output_mark.size(), '\0');
+  file.seekg(-static_cast<std::streamoff>(end.size()), std::ios::end);
+  file.read(end.data(), static_cast<std::streamsize>(end.size()));
+  return file && end == output_mark;
 }
 
 }  // namespace detail
@@ -63,7 +64,7 @@ inline bool hdf5_is_ours(const std::string& path) {
 /// Whether a file was written by this library as a file of this kind.
 inline bool is_ours(const std::string& path, output_kind kind) {
   constexpr std::size_t page = std::size_t{1} << 30, header = std::size_t{1} << 24;
-  if (kind == output_kind::hdf5) return detail::hdf5_is_ours(path);
+  if (kind == output_kind::hdf5) return detail::ends_with_mark(path);
   if (kind == output_kind::html) return detail::contains_text(path, "<footer>Made by unmask", page);
   return detail::contains_text(path, "\"format\":\"unmask weights", header);
 }
