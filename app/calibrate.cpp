@@ -6,6 +6,7 @@
 #include "methods.hpp"
 #include "models.hpp"
 #include "snapshot_files.hpp"
+#include "step_option.hpp"
 
 namespace program {
 
@@ -108,7 +109,7 @@ void add_calibrate(CLI::App& app, context& c) {
   command->add_option("--measurement", o->measurements, "snapshots of one camera; more than one is better")->required();
   command->add_option("--mask", o->mask, "its coded mask [H, W] as measured or designed")->required();
   command->add_option("--out", o->out, "HDF5 file, a --mask of `unmask reconstruct`")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(1, 64))->capture_default_str();
+  command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(1))->capture_default_str();
   command->add_option("--weights", o->weights, "weights whose spectra are taken (default: those with the program)");
   command->add_option("--rows", o->search.rows, "rows of each snapshot that the first search looks at")
       ->check(CLI::Range(8, 4096))

@@ -70,7 +70,8 @@ inline result<std::optional<double>> number(const json& j, const std::string& wh
   if (v.is_string() && (v == "nan" || v == "NaN"))
     return std::optional<double>(std::numeric_limits<double>::quiet_NaN());
   if (!v.is_number())
-    return wrong(where, std::string("'") + key + "' is " + v.dump().substr(0, 40) + ", expected a number");
+    return wrong(where,
+                 std::string("'") + key + "' is " + unmask::io::json_text(v).substr(0, 40) + ", expected a number");
   return std::optional<double>(v.get<double>());
 }
 

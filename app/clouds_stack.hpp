@@ -99,7 +99,7 @@ inline result<dated_stack> read_stack(const std::string& path) {
   }
   if (j.contains("target")) {
     if (!j["target"].is_number_unsigned() || j["target"].get<std::size_t>() >= s.images.size())
-      return wrong(path, "'target' is " + j["target"].dump().substr(0, 40) + ", expected 0 to " +
+      return wrong(path, "'target' is " + unmask::io::json_text(j["target"]).substr(0, 40) + ", expected 0 to " +
                              std::to_string(s.images.size() - 1));
     s.target = j["target"].get<index_t>();
   }

@@ -163,7 +163,7 @@ result<> demo(const context& c, const demo_options& o) {
   const snapshot s = photograph(c, truth, mask, t.noise);
   const std::vector<float> parameters(net->inference_parameters().begin(), net->inference_parameters().end());
   learned->parameters = parameters;
-  learned->card = {{"recipe", to_json(t).dump()}, {"data", "generated scenes"}};
+  learned->card = {{"recipe", unmask::io::json_text(to_json(t))}, {"data", "generated scenes"}};
   const auto aux = view_auxiliary(c, *learned, s, truth, loss->aware);
   if (!aux) return aux.error();
   report_builder report("unmask demo", wavelengths, s);

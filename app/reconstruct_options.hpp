@@ -5,6 +5,7 @@
 #include <unmask/reconstruct/options.hpp>
 
 #include "snapshot_files.hpp"
+#include "step_option.hpp"
 
 namespace program {
 
@@ -22,7 +23,7 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; or what `unmask calibrate` wrote")
       ->required();
   command->add_option("--out", o->out, "HDF5 file with cube and wavelengths")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(CLI::Range(0, 64))->capture_default_str();
+  command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(0))->capture_default_str();
   command
       ->add_option("--method", o->method,
                    "s2 (a network), spectral-tv (what it starts from) or gap-tv (needs no training)")

@@ -57,7 +57,7 @@ class run_log {
     nlohmann::json j{{"validation", step}, {"psnr", r.psnr}, {"best", best}, {"scenes", r.scenes}, {"seconds", now}};
     if (r.hidden) j["hidden"] = *r.hidden;
     if (r.open) j["open"] = *r.open;
-    put(std::fprintf(file_.get(), "%s\n", j.dump().c_str()));
+    put(std::fprintf(file_.get(), "%s\n", unmask::io::json_text(j).c_str()));
   }
 
   const std::vector<validation_point>& validations() const { return validations_; }

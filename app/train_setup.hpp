@@ -231,9 +231,8 @@ inline std::map<std::string, std::string> card_of(const train_config& config, in
   for (const char* key : {"data", "spectral_basis"}) recipe.erase(key);
   recipe["mask"] = masks;
   recipe["from"] = fs::path(config.from).filename().string();
-  std::map<std::string, std::string> card{{"recipe", unmask::io::json_text(recipe)},
-                                          {"training steps", std::to_string(steps)},
-                                          {"mask", masks}};
+  std::map<std::string, std::string> card{
+      {"recipe", unmask::io::json_text(recipe)}, {"training steps", std::to_string(steps)}, {"mask", masks}};
   if (std::isfinite(psnr)) card["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
   return card;
 }

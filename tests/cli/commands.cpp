@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <unmask/io/weights.hpp>
 
+#include "instances.hpp"
 #include "program.hpp"
 
 namespace {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <unmask/io/weights.hpp>
 
+#include "instances.hpp"
 #include "program.hpp"
 
 namespace {

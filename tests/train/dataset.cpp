@@ -97,7 +97,7 @@ TEST_CASE_TEMPLATE("dataset: a crop has the bits of the whole measured field", T
       const auto f = whole_field<T>(s, c, 8);
       tensor<T, 3> input({c.field_height, c.field_width, 5});
       tensor<T, 2> y({c.field_height, c.field_width + 4 * step});
-      const auto camera = optics::camera::create(f.mask.view(), f.cube.extent(2), step).value();
+      const auto camera = optics::basic_camera<T>::create(f.mask.view(), f.cube.extent(2), step).value();
       camera.forward(ref{}, y.view(), f.cube.view());
       camera.input(ref{}, input.view(), y.view());
       index_t wrong = 0;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "../core/arena.hpp"
 #include "../parallel/parallel_for.hpp"
 #include "dense.hpp"
 

@@ -15,6 +15,7 @@
 #include "../models/fields.hpp"
 #include "../models/s2_config.hpp"
 #include "input_file.hpp"
+#include "json_text.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -22,7 +23,7 @@ namespace detail {
 
 /// "is 60.5, expected an integer"
 inline std::string is_not(const nlohmann::json& j, const std::string& expected) {
-  return "is " + j.dump().substr(0, 60) + ", expected " + expected;
+  return "is " + json_text(j).substr(0, 60) + ", expected " + expected;
 }
 
 /// Empty, or what is wrong.

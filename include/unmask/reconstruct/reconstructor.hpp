@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "../models/session.hpp"
+#include "../nn/cpu/all.hpp"
 #include "../optics/similar_patches.hpp"
 #include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/view.hpp"
 #include "../models/fields.hpp"
 #include "checkpoint_file.hpp"
 
@@ -124,7 +125,8 @@ result<> save_checkpoint(const std::string& path, const training_state<T, Config
 /// Errors: `not_found`, `unreadable` (truncated, damaged, other version), `wrong_shape` (another training).
 template <class T, class Config>
 result<> load_checkpoint(const std::string& path, training_state<T, Config>& s) {
-  const auto bytes = detail::read_checkpoint_file(path);
+  const std::size_t blocks = (s.parameters.size() + s.first.size() + s.second.size() + s.average.size()) * sizeof(T);
+  const auto bytes = detail::read_checkpoint_file(path, blocks + detail::most_beside_blocks);
   if (!bytes) return bytes.error();
   detail::checkpoint_reader from(*bytes);
   const auto identity = detail::identity(s);
@@ -148,10 +150,12 @@ result<> load_checkpoint(const std::string& path, training_state<T, Config>& s) 
   const auto best_psnr = from.number<double>();
   const auto best_step = from.number<std::int64_t>();
   const auto losses = from.number<std::uint64_t>();
-  const std::size_t blocks = (s.parameters.size() + s.first.size() + s.second.size() + s.average.size()) * sizeof(T);
   if (!from.good() || from.left() < blocks || (from.left() - blocks) / sizeof(float) != losses ||
-      (from.left() - blocks) % sizeof(float) != 0 || step < 0 || updates < 0 || updates > step)
+      (from.left() - blocks) % sizeof(float) != 0 || step < 0 || updates < 0 || updates > step ||
+      losses != static_cast<std::uint64_t>(step) || best_step < -1 || best_step > step)
     return damaged();
+  if (!from.template all_finite<T>(blocks / sizeof(T)))
+    return error(errc::unreadable, path + ": holds a parameter or a moment that is NaN or infinite");
   s.step = static_cast<index_t>(step);
   s.updates = static_cast<index_t>(updates);
   s.best_psnr = best_psnr;

@@ -4,12 +4,14 @@
 /// Numbers are in the byte order of the machine that wrote them; the mark refuses the other one. The checksum (FNV-1a,
 /// 64 bits, over all bytes before it) finds truncation and damage before anything is used.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "../core/finite.hpp"
 #include "../core/result.hpp"
 
 namespace unmask::inline UNMASK_ABI::train::detail {
@@ -124,6 +127,16 @@ class checkpoint_reader {
     std::memcpy(to.data(), bytes_.data(), to.size_bytes());
     bytes_ = bytes_.subspan(to.size_bytes());
   }
+  /// Whether the next `count` numbers, which are there, are; they stay to be taken.
+  template <class T>
+  bool all_finite(std::size_t count) const {
+    for (std::size_t i = 0; i < count; ++i) {
+      T number;
+      std::memcpy(&number, bytes_.data() + i * sizeof(T), sizeof(T));
+      if (!is_finite(number)) return false;
+    }
+    return true;
+  }
   std::size_t left() const { return bytes_.size(); }
   bool good() const { return good_; }
 
@@ -132,9 +145,16 @@ class checkpoint_reader {
   bool good_ = true;
 };
 
-/// The payload of a file whose magic, version, size and checksum are right.
-inline result<std::vector<std::byte>> read_checkpoint_file(const std::string& path) {
+/// What a checkpoint holds beside its blocks of numbers, at most: a loss for each of 2^28 steps.
+inline constexpr std::uint64_t most_beside_blocks = std::uint64_t{1} << 30;
+
+/// The payload of a file whose magic, version, size and checksum are right; `most` bytes of it.
+inline result<std::vector<std::byte>> read_checkpoint_file(
+    const std::string& path, std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
   const auto bad = [&](errc code, const std::string& what) { return error(code, path + ": " + what); };
+  struct ::stat about {};
+  if (::stat(path.c_str(), &about) == 0 && !S_ISREG(about.st_mode))
+    return bad(errc::unreadable, "is no regular file, expected a checkpoint");
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) return bad(errc::not_found, "cannot be opened (" + std::generic_category().message(errno) + ")");
   std::byte header[checkpoint_header];
@@ -157,6 +177,9 @@ inline result<std::vector<std::byte>> read_checkpoint_file(const std::string& pa
   if (size < around || size - around != payload)
     return bad(errc::unreadable, "found " + std::to_string(size) + " bytes, its header promises " +
                                      std::to_string(payload) + " and " + std::to_string(around) + " around them");
+  if (payload > most)
+    return bad(errc::unreadable, "found " + std::to_string(payload) +
+                                     " bytes, this training's checkpoints have at most " + std::to_string(most));
   std::vector<std::byte> bytes(static_cast<std::size_t>(payload + checkpoint_trailer));
   std::rewind(file.get());
   if (std::fread(header, 1, sizeof header, file.get()) != sizeof header ||

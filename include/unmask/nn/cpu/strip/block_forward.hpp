@@ -51,14 +51,14 @@ template <class T>
 void fill_shift_masks(T* masks, const window_grid& grid) {
   const index_t n = grid.tokens();
   // a 2 x 2 image of windows has all kinds
-  const window_grid small{2 * grid.side, 2 * grid.side, grid.side, grid.shift};
+  const window_grid part{2 * grid.side, 2 * grid.side, grid.side, grid.shift};
   for (index_t kind = 1; kind < 4; ++kind) {
     const index_t window = (kind & 1 ? 2 : 0) + (kind & 2 ? 1 : 0);
     T* to = masks + kind * n * n;
     for (index_t q = 0; q < n; ++q)
       for (index_t k = 0; k < n; ++k)
         to[q / width<T> * n * width<T> + k * width<T> + q % width<T>] =
-            small.region(window, q) == small.region(window, k) ? T(0) : static_cast<T>(-100 * log2e);
+            part.region(window, q) == part.region(window, k) ? T(0) : static_cast<T>(-100 * log2e);
   }
 }
 

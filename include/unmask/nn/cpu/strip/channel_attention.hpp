@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "../../../core/arena.hpp"
 #include "../../../simd/math.hpp"
 #include "../../spectral_attention.hpp"
 #include "product.hpp"
