@@ -169,7 +169,7 @@ inline result<> write_clouds_report(const std::string& path, const dated_stack& 
     if (!picture) return picture.error();
     figure(*picture, render::escape_html(image.date) + (&image == &y ? " (this one)" : ""));
   }
-  page += "</div>";
+  page += "</div><footer>Made by unmask.</footer>";
   return unmask::io::write_file(path, page);
 }
 

@@ -10,8 +10,9 @@
 
 namespace program {
 
-/// The check of `io::check_outputs` for a command whose options were parsed. `--out` is a file or, for `train` and
-/// `demo`, a folder; `--report` is a page. Every other option that names a file counts as an input.
+/// The check of `io::check_outputs` for a command whose options were parsed. `--out` is a file or, for some commands, a
+/// folder, whose files they check themselves; `--report` is a page. Every other option that names a file counts as an
+/// input.
 inline result<> check_command_files(const CLI::App& command, bool force) {
   using unmask::io::output_kind;
   const std::string& verb = command.get_name();
@@ -26,8 +27,13 @@ inline result<> check_command_files(const CLI::App& command, bool force) {
         outputs.push_back({value + "/report.html", "--out", output_kind::html});
         outputs.push_back({value + "/weights.safetensors", "--out", output_kind::weights});
       } else if (name == "out") {
-        if (verb != "train")
-          outputs.push_back({value, "--out", verb == "view" ? output_kind::html : output_kind::hdf5});
+        const bool folder = verb == "train" || verb == "declouds" || verb == "simulate-clouds";
+        const output_kind kind = verb == "view"   ? output_kind::html
+                                 : verb == "mask" ? output_kind::npy
+                                                  : output_kind::hdf5;
+        if (!folder) outputs.push_back({value, "--out", kind});
+      } else if (name == "picture") {
+        outputs.push_back({value, "--picture", output_kind::png});
       } else if (name == "report") {
         outputs.push_back({value, "--report", output_kind::html});
       } else {

@@ -50,12 +50,12 @@ TEST_CASE("spectral TV, the network, a correction and passes with similar patche
   const auto basis = m.initial.spectral_basis.view();
   optics::planned<optics::spectral_tv> solver(camera, basis);
   tensor<float, 3> x({height, width, bands});
-  solver->run(ref{}, x.view(), y.view());
+  solver->run(cpu{}, x.view(), y.view());
   apply_network(m, camera, x);
   CHECK(equal_bits(with(0, y), x));
-  solver->correct(ref{}, x.view(), y.view());
+  solver->correct(cpu{}, x.view(), y.view());
   optics::planned<optics::similar_patches> patches(height, basis.extent(0), width);
-  for (int i = 0; i < 3; ++i) solver->refine(ref{}, *patches, x.view(), y.view());
+  for (int i = 0; i < 3; ++i) solver->refine(cpu{}, *patches, x.view(), y.view());
   CHECK(equal_bits(with(3, y), x));
 
   // noise is nothing to explain

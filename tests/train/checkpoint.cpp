@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -37,8 +38,9 @@ struct training {
     state.config = small_config(4);
     state.batch = 2, state.height = 8, state.width = 8, state.seed = ~std::uint64_t{0};
     state.parameters = p, state.first = m, state.second = v, state.average = a;
-    state.step = static_cast<index_t>(value), state.updates = state.step, state.losses.assign(3, value);
-    state.best_psnr = value, state.best_step = 1;
+    state.step = static_cast<index_t>(value), state.updates = state.step,
+    state.losses.assign(static_cast<std::size_t>(state.step), value);
+    state.best_psnr = value, state.best_step = std::min<index_t>(1, state.step);
   }
 };
 

@@ -69,7 +69,7 @@ TEST_CASE("estimated samples: the input is a crop of the whole field's estimate"
     tensor<float, 3> whole(x.extents());
     const auto camera = optics::camera::create(m.view(), bands).value();
     camera.forward(ref{}, y.view(), x.view());
-    planned_estimate(initial, camera).value()->run(ref{}, whole.view(), y.view());
+    planned_estimate(initial, camera).value()->run(cpu{}, whole.view(), y.view());
     auto batch = s.make_batch<double>();
     s.fill(cpu{}, batch, 1, 0);
     for (index_t b = 0; b < 4; ++b) {

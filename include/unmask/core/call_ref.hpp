@@ -19,6 +19,7 @@ class call_ref {
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, call_ref> && std::is_invocable_v<F&, Arguments...>)
       call_ref(F&& callable)
+  noexcept
       : callable_(const_cast<void*>(static_cast<const void*>(&callable))), call_([](void* to, Arguments... arguments) {
           auto& f = *static_cast<std::remove_reference_t<F>*>(to);
           if constexpr (std::is_same_v<std::invoke_result_t<F&, Arguments...>, bool>) {

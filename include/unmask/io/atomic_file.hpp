@@ -42,6 +42,11 @@ inline std::string follow_links(std::string path) {
 }
 }  // namespace detail
 
+/// Every HDF5, NPY and PNG file that is written here ends with it, which tells it from a file that somebody else wrote
+/// under the same name. All three formats ignore what stands behind their own end, and a program that changes the file
+/// writes over it. (In HDF5 no attribute: version 1.10 reads beyond its buffers where a damaged file has one.)
+inline constexpr std::string_view output_mark = "\nwritten by unmask\n";
+
 class atomic_file {
  public:
   /// Opens the temporary file. Devices and pipes (/dev/stdout) have nothing to rename and are written directly.
@@ -64,15 +69,19 @@ class atomic_file {
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 100; ++attempt) {
       f.temporary_ = f.target_ + ".part-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+      f.slot_ = detail::remember_temporary(f.temporary_);  // before it is there: a signal may come at any moment
       f.descriptor_ = ::open(f.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-      if (f.descriptor_ >= 0 || errno != EEXIST) break;
+      if (f.descriptor_ >= 0) break;
+      const int code = errno;
+      detail::forget_temporary(std::exchange(f.slot_, -1));
+      errno = code;
+      if (code != EEXIST) break;
     }
     if (f.descriptor_ < 0) {
       const int code = errno;
       f.temporary_.clear();
       return f.failed(detail::system_message(code));
     }
-    f.slot_ = detail::remember_temporary(f.temporary_);
     // A replaced file keeps its permissions; where that is refused the new file has the default ones.
     if (exists && ::fchmod(f.descriptor_, there.st_mode & 07777) != 0) errno = 0;
     return result<atomic_file>(std::move(f));  // nvcc 13 does not move it by itself

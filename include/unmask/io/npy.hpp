@@ -114,6 +114,7 @@ inline result<> write_npy(const std::string& path, const raster& r, bool plane =
   for (const std::string& text : {start, header})
     if (auto ok = file->write(std::as_bytes(std::span(text.data(), text.size()))); !ok) return ok;
   if (auto ok = file->write(r.bytes); !ok) return ok;
+  if (auto ok = file->write(std::as_bytes(std::span(output_mark))); !ok) return ok;
   return file->commit();
 }
 

@@ -15,12 +15,7 @@
 namespace unmask::inline UNMASK_ABI::io {
 
 /// What a file that we write is, for telling it from a file that somebody else wrote under the same name.
-enum class output_kind { hdf5, html, weights };
-
-/// Every HDF5 file that is written here ends with it. HDF5 ignores what stands behind its own end, and writes over it
-/// when another program changes the file, which is then no longer ours. (Not an attribute: HDF5 1.10 reads beyond its
-/// buffers where a damaged file has one.)
-inline constexpr std::string_view output_mark = "\nwritten by unmask\n";
+enum class output_kind { hdf5, npy, png, html, weights };
 
 /// A file on this machine, however its name is spelled.
 struct file_identity {
@@ -64,9 +59,9 @@ inline bool ends_with_mark(const std::string& path) {
 /// Whether a file was written by this library as a file of this kind.
 inline bool is_ours(const std::string& path, output_kind kind) {
   constexpr std::size_t page = std::size_t{1} << 30, header = std::size_t{1} << 24;
-  if (kind == output_kind::hdf5) return detail::ends_with_mark(path);
   if (kind == output_kind::html) return detail::contains_text(path, "<footer>Made by unmask", page);
-  return detail::contains_text(path, "\"format\":\"unmask weights", header);
+  if (kind == output_kind::weights) return detail::contains_text(path, "\"format\":\"unmask weights", header);
+  return detail::ends_with_mark(path);
 }
 
 /// A file that a command will write.

@@ -48,7 +48,7 @@ inline result<std::string> encode_png(const image8& picture) {
 inline result<void> write_png(const std::string& path, const image8& picture) {
   result<std::string> file = encode_png(picture);
   if (!file) return file.error();
-  return io::write_file(path, *file);
+  return io::write_file(path, *file + std::string(io::output_mark));
 }
 
 }  // namespace unmask::inline UNMASK_ABI::render
