@@ -10,7 +10,9 @@
 #include <unmask/nn/cpu/all.hpp>
 #include <vector>
 
+#ifndef __CUDACC__  // what nvcc compiles, it compiles with kernels of its own
 #include "instances.hpp"
+#endif
 
 namespace unmask_test {
 

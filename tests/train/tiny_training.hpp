@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
+#ifndef __CUDACC__
 #include "instances.hpp"
+#endif
 #include "unmask/train/trainer.hpp"
 
 namespace tiny_training {
