@@ -130,9 +130,9 @@ class basic_camera {
         const auto [first, part] = landing(c);
         for (index_t j = 0; j < geometry_.line_length(); ++j) {
           const T m = mask_.data()[scene.first + j * scene.stride];
-          const T near = (1 - part) * m, far = part * m;
-          to[(j + first) * sensor.stride] += near * near;
-          if (part > 0) to[(j + first + 1) * sensor.stride] += far * far;
+          const T first_share = (1 - part) * m, next_share = part * m;
+          to[(j + first) * sensor.stride] += first_share * first_share;
+          if (part > 0) to[(j + first + 1) * sensor.stride] += next_share * next_share;
         }
       }
     });
