@@ -1,5 +1,6 @@
 /// Checkpoints. The checksum is put right first, or nothing behind it would ever be reached.
 
+#include <unmask/models/s2_config.hpp>
 #include <unmask/train/checkpoint.hpp>
 
 #include <cstring>
@@ -19,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const fuzz::bytes_as_file file(bytes.data(), bytes.size());
   std::vector<float> blocks(32);
   const std::span<float> all(blocks);
-  train::training_state<float> s{.batch = 2, .height = 8, .width = 8, .seed = 1};
+  train::training_state<float, s2_config> s{.batch = 2, .height = 8, .width = 8, .seed = 1};
   s.parameters = all.subspan(0, 8), s.first = all.subspan(8, 8), s.second = all.subspan(16, 8);
   s.average = all.subspan(24, 8);
   const auto done = train::load_checkpoint(file.path(), s);

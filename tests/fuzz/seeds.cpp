@@ -47,16 +47,19 @@ void weights(const fs::path& folder) {
   s2_config c = small_config();
   c.bands = 4, c.channels = 8, c.hidden = 8, c.spectral_head_width = 4, c.window = 4, c.pad_multiple = 4, c.stages = 1;
   c.depths = {1}, c.heads = {2};
-  const manifest m = make_manifest(c);
-  std::vector<float> parameters(static_cast<std::size_t>(m.size));
-  initialise(parameters.data(), m, 1);
-  io::write_weights(folder / "tiny.safetensors", c, parameters, {{"data", "seed"}}).value();
+  const manifest list = make_manifest(c);
+  model m;
+  m.config = c;
+  m.parameters.resize(static_cast<std::size_t>(list.size));
+  initialise(m.parameters.data(), list, 1);
+  m.card = {{"data", "seed"}};
+  io::write_weights(folder / "tiny.safetensors", m).value();
 }
 
 void checkpoint(const fs::path& folder) {
   std::vector<float> blocks(32, .5f);
   const std::span<float> all(blocks);
-  train::training_state<float> s{.batch = 2, .height = 8, .width = 8, .seed = 1, .step = 3, .updates = 2};
+  train::training_state<float, s2_config> s{.batch = 2, .height = 8, .width = 8, .seed = 1, .step = 3, .updates = 2};
   s.losses = {1, 2, 3};
   s.parameters = all.subspan(0, 8), s.first = all.subspan(8, 8), s.second = all.subspan(16, 8);
   s.average = all.subspan(24, 8);

@@ -7,25 +7,18 @@
 #include "bytes_as_file.hpp"
 
 namespace fuzz {
-struct no_network {};
-}  // namespace fuzz
-
-namespace unmask::inline UNMASK_ABI {
-template <>
-class session<float, fuzz::no_network> {
- public:
-  static result<session> create(fuzz::no_network, const s2_config&, std::span<const float>, index_t, index_t,
-                                in<float, 2>) {
-    return session();
-  }
-  template <class Output, class Input>
-  void run(Output&&, Input&&) noexcept {}
+/// The published network's configuration and parameters, and nothing that computes or takes memory.
+struct no_network : unmask::s2_network<float, unmask::cpu> {
+  using unmask::s2_network<float, unmask::cpu>::s2_network;
+  void carve(unmask::arena&) {}
+  void prepare(unmask::in<float, 3>, const float*) {}
+  void run(unmask::out<float, 4>, unmask::in<float, 4>, unmask::in<float, 3>, const float*, const float* = nullptr) {}
 };
-}  // namespace unmask::inline UNMASK_ABI
+}  // namespace fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
-  const auto w = io::read_weights(std::as_bytes(std::span(data, size)), "fuzz", fuzz::no_network{});
+  const auto w = io::read_weights<fuzz::no_network>(std::as_bytes(std::span(data, size)), "fuzz");
   fuzz::expect_message(w);
   if (w)
     for (const float x : w->parameters) fuzz::expect(is_finite(x), "parameters are finite");
