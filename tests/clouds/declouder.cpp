@@ -182,7 +182,6 @@ TEST_CASE("odd sizes") {
 
 TEST_CASE("visible detail is kept under thin cloud") {
   place p = make_place(80, 80, 3, 2);
-  unmask::random r(3);
   for (index_t h = 0; h < 80; ++h)
     for (index_t w = 0; w < 80; ++w) {
       const bool under = p.visibility(h, w) == 0;
