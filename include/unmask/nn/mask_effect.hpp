@@ -49,7 +49,7 @@ struct kernel<op::mask_factors, ref> : no_scratch {
       const T factor = m.factor(part);
       for (index_t i = 0; i < m.rows; ++i) {
         const index_t at = (3 * i + part) * m.channels;
-        const T* const own = e + i * m.channels;
+        const T* const own = masked ? e + i * m.channels : nullptr;
         if (masked)
           for (index_t k = 0; k < m.channels; ++k) y[at + k] = x[at + k] * (own[k] * factor);
         else
