@@ -36,9 +36,8 @@ class reconstruction_progress {
   std::optional<unmask::progress_line> bar_;
 };
 
-inline double reprojection_error(const context& c, const tensor<float, 3>& cube, const snapshot& s) {
-  tensor<float, 2> reprojected(s.measurement.extents());
-  s.camera.forward(c.backend(), reprojected.view(), cube.view());
+/// |A x - y| / |y| where `reprojected` is A x; 0 for an all-dark measurement.
+inline double reprojection_error(const tensor<float, 2>& reprojected, const snapshot& s) {
   double difference = 0, energy = 0;
   for (index_t i = 0; i < reprojected.size(); ++i) {
     const double y = s.measurement.data()[i], d = reprojected.data()[i] - y;
@@ -66,7 +65,9 @@ result<estimate> run_method_on(const Backend& be, const context& c, const snapsh
   for (const float v : e.cube)
     if (!std::isfinite(v))
       return error(errc::wrong_value, e.name + ": the reconstruction holds a value that is not finite");
-  e.reprojection = reprojection_error(c, e.cube, s);
+  tensor<float, 2> reprojected(s.measurement.extents());
+  s.camera.forward(c.backend(), reprojected.view(), e.cube.view());
+  e.reprojection = reprojection_error(reprojected, s);
   const unmask::in<float, 3> x = e.cube.view();
   e.trace = unmask::metrics::mask_trace(c.backend(), x, s.camera.mask());
   e.chance = unmask::metrics::chance_trace(c.backend(), x, s.camera.mask());

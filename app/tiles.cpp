@@ -26,15 +26,7 @@ class reprojection {
         camera.add_light(&sum_(row + h, 0), column + w, camera.mask()(row + h, column + w), &part(h, w, 0));
   }
 
-  double error() const {
-    double difference = 0, energy = 0;
-    for (index_t i = 0; i < sum_.size(); ++i) {
-      const double y = snapshot_.measurement.data()[i], d = sum_.data()[i] - y;
-      difference += d * d;
-      energy += y * y;
-    }
-    return energy > 0 ? std::sqrt(difference / energy) : 0;
-  }
+  double error() const { return reprojection_error(sum_, snapshot_); }
 
  private:
   const snapshot& snapshot_;
