@@ -5,6 +5,7 @@
 
 #include <unmask/io/cube.hpp>
 #include <unmask/io/hdf5_writer.hpp>
+#include <unmask/optics/calibrate.hpp>
 
 #include "context.hpp"
 

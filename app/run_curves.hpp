@@ -4,6 +4,7 @@
 
 #include <unmask/io/atomic_file.hpp>
 #include <unmask/render/chart.hpp>
+#include <unmask/train/fit.hpp>
 
 #include "run_log.hpp"
 

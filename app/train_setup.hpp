@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <unmask/io/weights.hpp>
 #include <unmask/optics/learn_spectra.hpp>
+#include <unmask/train/estimated_source.hpp>
 #include <variant>
 
 #include "halved.hpp"

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include <unmask/io/temporary_files.hpp>
+#include <unmask/train/fit.hpp>
 
 #include "reports.hpp"
 #include "run_curves.hpp"

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <unmask/simd/loop.hpp>
+#include <unmask/train/gradient_check.hpp>
 #include <unmask/unmask.hpp>
 
 namespace unmask::inline UNMASK_ABI {

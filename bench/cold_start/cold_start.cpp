@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <unmask/io/hdf5_writer.hpp>
 #include <unmask/io/weights.hpp>
+#include <unmask/scenes/generate.hpp>
 #include <unmask/unmask.hpp>
 
 using namespace unmask;

@@ -16,6 +16,7 @@
 #include <iostream>
 #include <sstream>
 #include <unmask/io/weights.hpp>
+#include <unmask/train/all.hpp>
 #include <unmask/unmask.hpp>
 #include <vector>
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <unmask/models/tiled.hpp>
+#include <unmask/scenes/generate.hpp>
 #include <unmask/unmask.hpp>
 
 using namespace unmask;

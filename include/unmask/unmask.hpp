@@ -1,7 +1,8 @@
 #pragma once
 
-/// Everything a CPU product needs to run and to train. Files and pictures are opt-in: <unmask/io/...>,
-/// <unmask/render/...>.
+/// Everything that a CPU product needs to run a network: cameras, kernels, sessions, tiles, metrics. What costs more to
+/// compile is opt-in: classical solvers and whole reconstructions <unmask/reconstruct/reconstructor.hpp> (Eigen's
+/// decompositions), training <unmask/train/all.hpp>, files <unmask/io/...>, pictures <unmask/render/...>.
 
 #include "core/arena.hpp"
 #include "core/backend.hpp"
@@ -18,15 +19,9 @@
 #include "models/session.hpp"
 #include "models/tiled.hpp"
 #include "nn/cpu/all.hpp"
-#include "optics/calibrate.hpp"
 #include "optics/camera.hpp"
 #include "optics/cassi.hpp"
-#include "optics/gap_tv.hpp"
 #include "optics/noise.hpp"
 #include "optics/spectral.hpp"
 #include "parallel/parallel_for.hpp"
-#include "scenes/generate.hpp"
-#include "train/estimated_source.hpp"
-#include "train/fit.hpp"
-#include "train/gradient_check.hpp"
 #include "version.hpp"

@@ -15,6 +15,7 @@
 #include <string>
 #include <unmask/io/cube.hpp>
 #include <unmask/io/hdf5_writer.hpp>
+#include <unmask/scenes/generate.hpp>
 #include <unmask/unmask.hpp>
 
 namespace fs = std::filesystem;

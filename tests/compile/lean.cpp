@@ -1,3 +1,5 @@
+#include <unmask/reconstruct/reconstructor.hpp>
+#include <unmask/train/all.hpp>
 #include <unmask/unmask.hpp>
 
 int lean(unmask::result<int> r);

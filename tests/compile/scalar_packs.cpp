@@ -1,5 +1,6 @@
 #include <unmask/optics/camera.hpp>
 #include <unmask/optics/learn_spectra.hpp>
+#include <unmask/optics/spectral_tv.hpp>
 #include <unmask/unmask.hpp>
 
 static_assert(!UNMASK_HAS_SIMD);

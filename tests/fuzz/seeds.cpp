@@ -7,6 +7,7 @@
 #include <fstream>
 #include <unmask/io/hdf5_writer.hpp>
 #include <unmask/io/weights.hpp>
+#include <unmask/train/all.hpp>
 
 namespace fs = std::filesystem;
 using namespace unmask;

@@ -1,5 +1,6 @@
 /// Another network class than s2_network through the same trainer, checkpoints, session, tiles and files.
 
+#include <unmask/train/all.hpp>
 #include <unmask/unmask.hpp>
 
 #include "../model/cascade.hpp"

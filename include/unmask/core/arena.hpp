@@ -28,12 +28,7 @@ class arena {
 
   template <class T>
   T* take(index_t count) {
-    const std::size_t at = used_;
-    used_ += detail::round_up(static_cast<std::size_t>(count) * sizeof(T), alignment);
-    if (used_ > peak_) peak_ = used_;
-    if (!memory_) return nullptr;
-    assert(used_ <= capacity_);
-    return reinterpret_cast<T*>(memory_ + at);
+    return reinterpret_cast<T*>(take_bytes(static_cast<std::size_t>(count) * sizeof(T)));
   }
 
   /// Scratch is a stack: remember the level, take, and go back to the level when the scratch is dead.
@@ -45,6 +40,16 @@ class arena {
   bool measuring() const { return memory_ == nullptr; }
 
  private:
+  /// Cold, and with it every `carve`: planning runs twice, so it is compiled for size.
+  [[gnu::cold, gnu::noinline]] std::byte* take_bytes(std::size_t bytes) {
+    const std::size_t at = used_;
+    used_ += detail::round_up(bytes, alignment);
+    if (used_ > peak_) peak_ = used_;
+    if (!memory_) return nullptr;
+    assert(used_ <= capacity_);
+    return memory_ + at;
+  }
+
   std::byte* memory_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;

@@ -50,7 +50,7 @@ std::string_view name_of(Enum value, const named_value<Enum> (&names)[N]) {
 
 /// "none, q, k"
 template <class Enum, std::size_t N>
-std::string list_names(const named_value<Enum> (&names)[N]) {
+[[gnu::cold]] std::string list_names(const named_value<Enum> (&names)[N]) {
   std::string list;
   for (const auto& n : names) list += (list.empty() ? "" : ", ") + std::string(n.name);
   return list;
@@ -79,7 +79,7 @@ class field_checker {
   const result<>& first() const { return first_; }
 
  private:
-  void note(const char* name, int value, const std::string& expected) {
+  [[gnu::cold]] void note(const char* name, int value, const std::string& expected) {
     if (first_)
       first_ =
           error(errc::bad_argument, what_ + ": " + name + " is " + std::to_string(value) + ", expected " + expected);
@@ -92,7 +92,7 @@ class field_checker {
 
 /// Whether every field is in its range. Errors: `bad_argument`, the first that is not.
 template <class Config>
-result<> check_fields(const Config& config, const char* what) {
+[[gnu::cold]] result<> check_fields(const Config& config, const char* what) {
   detail::field_checker check(what);
   visit_fields(check, config);
   return check.first();

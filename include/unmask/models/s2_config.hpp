@@ -85,7 +85,7 @@ constexpr s2_config small_config(int bands = 28) {
 }
 
 /// Whether a configuration can be built; the message names the first contradiction.
-inline result<> check(const s2_config& c) {
+[[gnu::cold]] inline result<> check(const s2_config& c) {
   if (auto ok = check_fields(c, "s2_config"); !ok) return ok;
   const auto bad = [](const char* name, int found, const std::string& expected) {
     return error(errc::bad_argument,

@@ -72,7 +72,7 @@ void visit_network(Visitor& v, const s2_config& c, s2_params<T>& p) {
 }
 
 /// Names, shapes and places of all parameters of a configuration.
-inline manifest make_manifest(const s2_config& c) {
+[[gnu::cold]] inline manifest make_manifest(const s2_config& c) {
   s2_params<float> p(c);
   manifest_builder v;
   visit_network(v, c, p);
@@ -80,7 +80,7 @@ inline manifest make_manifest(const s2_config& c) {
 }
 
 /// Multiply-adds of one run, about: every weight meets every pixel once, and attention.
-inline double s2_work(const s2_config& c, const network_sizes& s) {
+[[gnu::cold]] inline double s2_work(const s2_config& c, const network_sizes& s) {
   const double pixels = static_cast<double>(s.batch * c.padded(s.height) * c.padded(s.width));
   double blocks = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i) blocks += c.depths[i];

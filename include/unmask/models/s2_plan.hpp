@@ -36,7 +36,7 @@ struct s2_plan {
   T *dlast, *dinput;       ///< [B, H', W', bands]
   T* work;                 ///< scratch of the outer operation at work
 
-  s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
+  [[gnu::cold]] s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
       : scratch(static_cast<std::size_t>(config.stages)),
         pins(static_cast<std::size_t>(config.stages), nullptr),
         c_(config),

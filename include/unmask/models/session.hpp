@@ -36,18 +36,19 @@ class session {
   /// `parameters` are copied; `mask` is [height, width], 1 where light passes, belongs to every image of the batch and
   /// is padded here as they are.
   /// Errors: a configuration, parameter count, size or mask that contradict each other or are not finite.
-  static result<session> create(Backend, const config_type&, std::span<const T> parameters, index_t height,
-                                index_t width, in<T, 2> mask, index_t batch = 1);
+  [[gnu::cold]] static result<session> create(Backend, const config_type&, std::span<const T> parameters,
+                                              index_t height, index_t width, in<T, 2> mask, index_t batch = 1);
 
   /// Bytes that `create` will take; `config` has passed `check`.
-  static std::size_t bytes(const config_type&, index_t height, index_t width, int threads, index_t batch = 1);
+  [[gnu::cold]] static std::size_t bytes(const config_type&, index_t height, index_t width, int threads,
+                                         index_t batch = 1);
 
   /// A plan without memory. `config` must have passed `check`, sizes be at least 1.
-  session(Backend, const config_type&, network_sizes);
+  [[gnu::cold]] session(Backend, const config_type&, network_sizes);
   /// Twice: measuring, then in memory that outlives the session. What only a run needs is released again, to be shared.
-  void carve(arena&);
+  [[gnu::cold]] void carve(arena&);
   /// Once or again, after `carve`, for parameters and mask as in `create`; errors are those of `create`.
-  result<> prepare(std::span<const T> parameters, in<T, 2> mask);
+  [[gnu::cold]] result<> prepare(std::span<const T> parameters, in<T, 2> mask);
 
   /// cube [B, H, W, bands] from the network's input [B, H, W, bands]. The cube may lie where the input does.
   void run(out<T, 4> cube, in<T, 4> input) noexcept;
@@ -66,9 +67,9 @@ class session {
   array_view<const T, 3> padded_mask() const {
     return array_view<const T, 3>(mask_, sizes_.batch, network_.padded_height(), network_.padded_width());
   }
-  result<> fits(std::span<const T> parameters, const in<T, 2>& mask) const;
-  static error wrong(const std::string& what) { return error(errc::wrong_shape, "session: " + what); }
-  static std::string pair(index_t h, index_t w) { return std::to_string(h) + " x " + std::to_string(w); }
+  [[gnu::cold]] result<> fits(std::span<const T> parameters, const in<T, 2>& mask) const;
+  [[gnu::cold]] static error wrong(const std::string& what) { return error(errc::wrong_shape, "session: " + what); }
+  [[gnu::cold]] static std::string pair(index_t h, index_t w) { return std::to_string(h) + " x " + std::to_string(w); }
 
   Backend backend_;
   N network_;

@@ -36,7 +36,8 @@ struct manifest {
   std::vector<parameter> entries;
   index_t size = 0;  ///< elements of the flat block
 
-  void add(std::string name, std::vector<index_t> shape, memory_order order, initial init, index_t fan_in = 1) {
+  [[gnu::cold]] void add(std::string name, std::vector<index_t> shape, memory_order order, initial init,
+                         index_t fan_in = 1) {
     index_t n = 1;
     for (index_t e : shape) n *= e;
     entries.push_back({std::move(name), std::move(shape), order, init, fan_in, size, n});

@@ -36,12 +36,12 @@ class parameter_binder {
 /// Collects names and shapes.
 class manifest_builder {
  public:
-  void enter(const char* name, index_t number = -1) {
+  [[gnu::cold]] void enter(const char* name, index_t number = -1) {
     levels_.push_back(prefix_.size());
     prefix_ += name;
     if (number >= 0) prefix_ += std::to_string(number) + ".";
   }
-  void leave() {
+  [[gnu::cold]] void leave() {
     prefix_.resize(levels_.back());
     levels_.pop_back();
   }
