@@ -1,0 +1,69 @@
+/// Measurement in, cube out.
+
+#include <nanobind/stl/string.h>
+
+#include "core.hpp"
+
+namespace bindings {
+
+namespace {
+
+using reconstructor = unmask::reconstructor<unmask::cpu>;
+
+const char* stage_name(unmask::reconstruct_stage s) {
+  switch (s) {
+    case unmask::reconstruct_stage::estimate:
+      return "estimate";
+    case unmask::reconstruct_stage::network:
+      return "network";
+    case unmask::reconstruct_stage::refinement:
+      return "refinement";
+    default:
+      return "tiles";
+  }
+}
+
+reconstructor make(const unmask::model& model, const unmask::optics::camera& camera, int threads,
+                   const unmask::reconstruct_options& options) {
+  const nb::gil_scoped_release run;
+  return unwrap(reconstructor::create({.threads = threads}, model, camera, options));
+}
+
+}  // namespace
+
+void add_reconstructor(nb::module_& m) {
+  nb::class_<unmask::reconstruct_options>(m, "ReconstructOptions")
+      .def(nb::init<>())
+      .def_rw("network", &unmask::reconstruct_options::network)
+      .def_rw("refinements", &unmask::reconstruct_options::refinements)
+      .def_rw("noise_weight", &unmask::reconstruct_options::noise_weight)
+      .def_rw("memory_limit", &unmask::reconstruct_options::memory_limit)
+      .def_rw("tile", &unmask::reconstruct_options::tile)
+      .def_rw("halo", &unmask::reconstruct_options::halo);
+  nb::class_<reconstructor>(m, "Reconstructor")
+      .def("__init__",
+           [](reconstructor* self, const unmask::model& model, const unmask::optics::camera& camera, int threads,
+              const unmask::reconstruct_options& options) {
+             new (self) reconstructor(make(model, camera, threads, options));
+           })
+      .def_prop_ro("bytes", [](const reconstructor& r) { return r.bytes(); })
+      .def(
+          "run",
+          [](reconstructor& r, cube_out x, image y, const unmask::optics::camera& camera, nb::object progress) {
+            const auto to = view_of(x);
+            const auto from = view_of(y);
+            unwrap(camera.check(to.extents()));
+            unwrap(camera.check(from.extents()));
+            progress_bridge tell(std::move(progress));
+            {
+              const nb::gil_scoped_release run;
+              r.run(to, from, [&](const unmask::reconstruct_progress& p) {
+                return tell(stage_name(p.stage), p.done, p.of, p.residual);
+              });
+            }
+            tell.rethrow();
+          },
+          nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+}
+
+}  // namespace bindings

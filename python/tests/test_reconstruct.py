@@ -1,0 +1,170 @@
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import unmask
+
+
+def psnr(truth, estimate):
+    return unmask.metrics.evaluate(truth, estimate)["psnr"]
+
+
+def test_steps_get_better(scene, camera, snapshot):
+    classical = psnr(scene, unmask.gap_tv(snapshot, camera))
+    spectral = psnr(scene, unmask.spectral_tv(snapshot, camera))
+    whole = psnr(scene, unmask.Reconstructor("general", camera, refinements=0)(snapshot))
+    assert classical > 20 and spectral > classical + 2 and whole > spectral
+
+
+def test_threads_and_out_change_no_bit(camera, snapshot):
+    one = unmask.Reconstructor("general", camera, threads=1)
+    cube = one(snapshot)
+    out = np.empty(camera.cube_shape, np.float32)
+    assert unmask.Reconstructor("general", camera, threads=2)(snapshot, out=out) is out
+    np.testing.assert_array_equal(out, cube)
+    np.testing.assert_array_equal(one(snapshot.astype(np.float64)), cube)
+    assert one.bytes > cube.nbytes
+
+
+def test_equals_the_program(program, scene, mask, tmp_path):
+    """Simulated and reconstructed by the program; its snapshot, through Python, gives the same bits."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "scene.h5", "w") as f:
+        f["cube"], f["mask"] = scene, mask
+        f["cube"].attrs["wavelengths"] = unmask.benchmark_wavelengths()
+
+    def run(*arguments):
+        subprocess.run([program, *arguments], check=True, capture_output=True)
+
+    scene_file, taken, made = (str(tmp_path / name) for name in ("scene.h5", "taken.h5", "made.h5"))
+    run("simulate", "--cube", scene_file + ":cube", "--mask", scene_file + ":mask", "--out", taken)
+    run("reconstruct", "--measurement", taken + ":measurement", "--mask", taken + ":mask", "--out", made)
+    with h5py.File(taken) as f, h5py.File(made) as m:
+        camera = unmask.Camera(f["mask"][()])
+        np.testing.assert_array_equal(camera.forward(scene), f["measurement"][()])
+        np.testing.assert_array_equal(m["cube"][()], unmask.Reconstructor("general", camera)(f["measurement"][()]))
+
+
+def test_matlab_file_to_cube(scene, camera, tmp_path):
+    io = pytest.importorskip("scipy.io")
+    io.savemat(tmp_path / "s.mat", {"measurement": camera.forward(scene), "mask": camera.mask})
+    read = io.loadmat(tmp_path / "s.mat")
+    cube = unmask.Reconstructor("general", unmask.Camera(read["mask"]), refinements=0)(read["measurement"])
+    assert cube.shape == (64, 64, 28)
+
+
+def test_left_is_right_mirrored(scene, mask):
+    right = unmask.Camera(mask)
+    left = unmask.Camera(mask[:, ::-1], direction="left")
+    a = unmask.gap_tv(right.forward(scene), right)
+    np.testing.assert_array_equal(unmask.gap_tv(left.forward(scene[:, ::-1]), left), a[:, ::-1])
+    with pytest.raises(unmask.Error, match="direction"):
+        unmask.Reconstructor("general", left)
+
+
+def test_progress_and_its_errors(camera, snapshot):
+    seen = []
+    reconstructor = unmask.Reconstructor("general", camera)
+    reconstructor(snapshot, progress=lambda stage, done, of, residual: seen.append((stage, done, of)))
+    assert {"estimate", "refinement"} <= {s for s, _, _ in seen}
+    assert all(1 <= done <= of for _, done, of in seen)
+
+    def stop(*_):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        reconstructor(snapshot, progress=stop)
+    with pytest.raises(RuntimeError, match="enough"):
+        unmask.gap_tv(snapshot, camera, progress=stop)
+
+
+def test_bar(camera, snapshot, capsys):
+    pytest.importorskip("tqdm")
+    unmask.gap_tv(snapshot, camera, iterations=5, progress=True)
+    assert "gap-tv" in capsys.readouterr().err
+
+
+def test_interrupt(tmp_path):
+    """Ctrl-C ends a reconstruction that would go on for long."""
+    script = tmp_path / "long.py"
+    script.write_text(
+        "import numpy as np, unmask\n"
+        "c = unmask.Camera((np.random.default_rng(1).random((256, 256)) < .5) * 1.)\n"
+        "y = c.forward(np.random.default_rng(2).random(c.cube_shape))\n"
+        "print('running', flush=True)\n"
+        "unmask.gap_tv(y, c, iterations=100000)\n"
+    )
+    child = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout.readline().strip() == b"running"
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode != 0 and b"KeyboardInterrupt" in errors
+
+
+def test_other_threads_run_meanwhile(camera, snapshot):
+    """The interpreter is free while a solver works."""
+    counted = 0
+    done = threading.Event()
+
+    def count():
+        nonlocal counted
+        while not done.is_set():
+            counted += 1
+            time.sleep(0.001)
+
+    worker = threading.Thread(target=count)
+    worker.start()
+    start = time.perf_counter()
+    unmask.gap_tv(snapshot, camera)
+    seconds = time.perf_counter() - start
+    done.set()
+    worker.join()
+    assert counted > 50 * seconds
+
+
+def test_xarray(scene, camera, snapshot):
+    xarray = pytest.importorskip("xarray")
+    nm = unmask.benchmark_wavelengths()
+    known = unmask.Camera(camera.mask, wavelengths=nm)
+    y = xarray.DataArray(snapshot, dims=("y", "x"))
+    cube = unmask.Reconstructor("general", known, refinements=0)(y)
+    assert cube.dims == ("y", "x", "band")
+    np.testing.assert_allclose(cube.coords["band"], nm)
+    scene_of = xarray.DataArray(scene, dims=("y", "x", "band"), coords={"band": [v + 5 for v in nm]})
+    with pytest.raises(unmask.Error, match="wavelengths"):
+        unmask.simulate(scene_of, known)
+
+
+def test_what_does_not_fit(mask, camera, snapshot):
+    with pytest.raises(unmask.Error, match="step"):
+        unmask.Reconstructor("general", unmask.Camera(mask, step=1))
+    with pytest.raises(unmask.Error, match="bands"):
+        unmask.Reconstructor("general", unmask.Camera(mask, bands=31))
+    with pytest.raises(unmask.Error, match="nm"):
+        unmask.Reconstructor("general", unmask.Camera(mask, wavelengths=range(500, 528)))
+    with pytest.raises(unmask.Error, match="refinements"):
+        unmask.Reconstructor("general", camera, refinements=-1)
+    reconstructor = unmask.Reconstructor("general", camera, refinements=0)
+    with pytest.raises(unmask.Error, match="shape"):
+        reconstructor(snapshot.T)
+    with pytest.raises(unmask.Error, match="finite"):
+        reconstructor(np.where(snapshot > snapshot.mean(), np.nan, snapshot))
+    with pytest.raises(unmask.Error, match="out"):
+        reconstructor(snapshot, out=np.empty(camera.cube_shape))
+    with pytest.raises(unmask.Error, match="positions"):
+        unmask.gap_tv(snapshot, unmask.Camera(mask, positions=[2.0 * c for c in range(28)]))
+
+
+def test_calibration_finds_a_shift(scene, mask):
+    moved = unmask.Camera(np.roll(mask, 1, axis=1))
+    found = unmask.calibrate(moved.forward(scene), unmask.Camera(mask), model="general", trials=40)
+    assert found.after < found.before and abs(found.alignment["right"] - 1) < 0.5
+    assert found.camera.mask.shape == mask.shape and len(found.camera.positions) == 28
+    with pytest.raises(unmask.Error, match="snapshot"):
+        unmask.calibrate([], unmask.Camera(mask))

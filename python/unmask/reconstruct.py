@@ -1,0 +1,130 @@
+"""Measurement in, cube out."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from . import _core
+from ._arrays import as_float32, band_coordinate, labelled, measurement_of, threads_or_all
+from ._core import Error
+from ._progress import Progress, shown
+from .camera import Camera
+from .model import Model
+
+
+def _model(model: Union[str, Model]) -> Model:
+    return model if isinstance(model, Model) else Model.load(model)
+
+
+class Reconstructor:
+    """A plan for one camera and one model: everything that depends on them alone is done here, once.
+
+    model: a Model, the name of one in the box, or a path. network=False: what the network starts from is the result.
+    refinements: passes after the network, fewer the noisier a measurement is; 0 for none. noise_weight: what
+    `calibrate` found; None for the usual. memory_limit: bytes; beyond it the image is worked on in tiles.
+    Raises Error where the model was trained for other bands, another step, direction or other wavelengths.
+    """
+
+    def __init__(
+        self,
+        model: Union[str, Model],
+        camera: Camera,
+        *,
+        threads: Optional[int] = None,
+        network: bool = True,
+        refinements: Optional[int] = None,
+        noise_weight: Optional[float] = None,
+        memory_limit: int = 0,
+        tile: int = 0,
+        halo: int = 32,
+    ) -> None:
+        self.model, self.camera = _model(model), camera
+        self.model._core.fits(camera._core, camera.wavelengths)
+        options = _core.ReconstructOptions()
+        options.network, options.memory_limit, options.tile, options.halo = bool(network), memory_limit, tile, halo
+        if refinements is not None:
+            options.refinements = refinements
+        if noise_weight is not None:
+            options.noise_weight = noise_weight
+        self._core = _core.Reconstructor(self.model._core, camera._core, threads_or_all(threads), options)
+
+    @property
+    def bytes(self) -> int:
+        """Memory that the plan holds."""
+        return self._core.bytes
+
+    @property
+    def wavelengths(self) -> list:
+        """nm of the cubes: the camera's, else the model's, else []."""
+        return self.camera.wavelengths or self.model.wavelengths
+
+    def __call__(self, measurement: Any, *, out: Optional[np.ndarray] = None, progress: Progress = None) -> np.ndarray:
+        """The cube [H, W, bands], float32; the same bits for any number of threads.
+
+        out: a C-ordered float32 array to write to. progress: True for a tqdm bar, or a callable. An
+        xarray.DataArray comes back as one. Ctrl-C ends it after the iteration at work.
+        """
+        y = measurement_of(measurement, self.camera.measurement_shape)
+        cube = np.empty(self.camera.cube_shape, np.float32) if out is None else out
+        if cube.dtype != np.float32 or not cube.flags.c_contiguous or cube.shape != self.camera.cube_shape:
+            raise Error(f"out: expected a C-ordered float32 array of shape {list(self.camera.cube_shape)}")
+        with shown(progress) as tell:
+            self._core.run(cube, y, self.camera._core, tell)
+        if not np.isfinite(cube.sum(dtype=np.float64)):
+            raise Error("the reconstruction holds a value that is not finite")
+        return labelled(cube, measurement, self.wavelengths)
+
+
+def gap_tv(
+    measurement: Any,
+    camera: Camera,
+    *,
+    real: bool = False,
+    iterations: Optional[int] = None,
+    tv_weight: Optional[float] = None,
+    threads: Optional[int] = None,
+    progress: Progress = None,
+) -> np.ndarray:
+    """GAP-TV, the field's classical baseline: [H, W, bands]. real: the settings for a real camera's noise."""
+    y, cube = measurement_of(measurement, camera.measurement_shape), np.empty(camera.cube_shape, np.float32)
+    options = _core.GapTvOptions.camera() if real else _core.GapTvOptions()
+    if iterations is not None:
+        options.iterations = iterations
+    if tv_weight is not None:
+        options.tv_weight = tv_weight
+    with shown(progress) as tell:
+        call = None if tell is None else lambda i, residual: tell("gap-tv", i, options.iterations, residual)
+        _core.gap_tv(camera._core, cube, y, threads_or_all(threads), options, call)
+    return labelled(cube, measurement, camera.wavelengths)
+
+
+def spectral_tv(
+    measurement: Any,
+    camera: Camera,
+    *,
+    spectral_basis: Any = None,
+    noise_weight: Optional[float] = None,
+    threads: Optional[int] = None,
+    progress: Progress = None,
+) -> np.ndarray:
+    """Spectral TV: spectra of few components, edges shared by all bands. [H, W, bands].
+
+    spectral_basis: [K, bands], the components' spectra; None: those of the general model, where its bands are the
+    camera's.
+    """
+    wavelengths = camera.wavelengths
+    if spectral_basis is None:
+        general = Model.load("general")
+        general._core.fits(camera._core, camera.wavelengths)
+        spectral_basis, wavelengths = general.spectral_basis, wavelengths or general.wavelengths
+    basis = as_float32(spectral_basis, 2, "spectral_basis")
+    y, cube = measurement_of(measurement, camera.measurement_shape), np.empty(camera.cube_shape, np.float32)
+    options = _core.SpectralTvOptions()
+    if noise_weight is not None:
+        options.noise_weight = noise_weight
+    with shown(progress) as tell:
+        call = None if tell is None else lambda i, residual: tell("spectral-tv", i, options.outer_iterations, residual)
+        _core.spectral_tv(camera._core, cube, y, basis, threads_or_all(threads), options, call)
+    return labelled(cube, measurement, wavelengths)
