@@ -1,9 +1,9 @@
 /// unmask reconstruct: a cube from one snapshot, by a network, by spectral TV or by GAP-TV.
 
 #include <unmask/io/cube.hpp>
-#include <unmask/io/hdf5_writer.hpp>
 
 #include "camera_file.hpp"
+#include "cube_output.hpp"
 #include "device.hpp"
 #include "methods.hpp"
 #include "models.hpp"
@@ -22,6 +22,7 @@ class reconstruction {
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
 
   result<> run() {
+    if (auto ok = check_cube_output(o_.out, false); !ok) return ok;
     if (c_.device == "cuda")
       if (auto ok = check_cuda(); !ok) return ok;
     if (o_.method != "gap-tv")
@@ -155,11 +156,11 @@ class reconstruction {
     const initial_spec start = model_->initial;
     auto e = run_method(c_, s, std::move(*model_), options_);
     if (!e) return e.error();
-    if (auto saved = unmask::io::write_cube(o_.out, e->cube.view(), wavelengths(),
-                                            {{"method", e->name},
-                                             {"exposure", exposure_.text},
-                                             {"reprojection_error", e->reprojection},
-                                             {"mask_trace", e->trace}});
+    if (auto saved = write_cube_output(o_.out, e->cube.view(), wavelengths(),
+                                       {{"method", e->name},
+                                        {"exposure", exposure_.text},
+                                        {"reprojection_error", e->reprojection},
+                                        {"mask_trace", e->trace}});
         !saved)
       return saved;
     if (e->trace > 0)  // else too small or too dark to tell
@@ -175,6 +176,7 @@ class reconstruction {
   }
 
   result<> by_tiles(snapshot s, double used) {
+    if (auto ok = check_cube_output(o_.out, true); !ok) return ok;
     if (!o_.report.empty())
       return error(errc::bad_argument, "--report needs the whole cube in memory, not tiles of it");
     options_.tile = o_.tile, options_.halo = o_.halo;

@@ -66,13 +66,14 @@ inline result<scene> read_scene(const std::string& spec, const scene_choice& cho
   return s;
 }
 
-/// Every *.h5 and *.mat of a folder, by name.
+/// Every *.h5, *.mat, *.npy and ENVI *.hdr of a folder, by name.
 inline result<std::vector<scene>> read_scenes(const std::string& folder, const scene_choice& choice) {
   namespace fs = std::filesystem;
   std::error_code failure;
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder, failure))
-    if (entry.path().extension() == ".h5" || entry.path().extension() == ".mat") files.push_back(entry.path());
+    for (const char* ending : {".h5", ".mat", ".npy", ".hdr"})
+      if (entry.path().extension() == ending) files.push_back(entry.path());
   if (failure) return error(errc::not_found, folder + ": cannot read the folder (" + failure.message() + ")");
   if (files.empty()) return error(errc::not_found, folder + ": no *.h5 or *.mat files");
   std::sort(files.begin(), files.end());

@@ -150,7 +150,7 @@ TEST_CASE("io: refusals name file, variable, found and expected") {
   check_error(io::read_cube({folder / "empty.h5", ""}), errc::unreadable, {"empty.h5", "empty"});
   spit(folder / "text.mat", "wavelength,value\n400,1\n");
   check_error(io::read_cube({folder / "text.mat", ""}), errc::unreadable,
-              {"text.mat", "neither HDF5 nor a MATLAB file"});
+              {"text.mat", "not HDF5, MATLAB, NPY or ENVI"});
 }
 
 TEST_CASE("io: wavelengths that contradict the bands are refused, unknown ones are empty") {

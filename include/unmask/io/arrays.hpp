@@ -1,12 +1,14 @@
 #pragma once
 
-/// Cubes, planes and any other array out of HDF5 and MATLAB files, always row-major [H, W, C] in memory.
+/// Cubes, planes and any other array out of HDF5, MATLAB, NPY and ENVI files, always row-major [H, W, C] in memory.
 /// Every refusal is one line that names the file, the variable, what was found and what was expected.
 
 #include "../core/tensor.hpp"
+#include "envi.hpp"
 #include "foreign_format.hpp"
 #include "hdf5.hpp"
 #include "matlab5.hpp"
+#include "npy_header.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -25,11 +27,15 @@ inline result<file_info> list_variables(const std::string& path) {
       return list_matlab5(path);
     case file_format::matlab4:
       return error(errc::unreadable, detail::printable(path, 1000) + ": a MATLAB v4 file, expected v5, v7.3 or HDF5");
+    case file_format::npy:
+      return list_npy(path);
+    case file_format::envi:
+      return list_envi(path);
     default:
       break;
   }
   const std::string what = detail::describe_foreign(path);
-  return error(errc::unreadable, detail::printable(path, 1000) + ": neither HDF5 nor a MATLAB file" +
+  return error(errc::unreadable, detail::printable(path, 1000) + ": not HDF5, MATLAB, NPY or ENVI" +
                                      (what.empty() ? "" : " but " + what));
 }
 
@@ -99,6 +105,8 @@ inline result<variable_info> choose(const file_info& file, const std::string& na
                    ")");
 }
 
+inline bool is_raw(file_format f) { return f == file_format::npy || f == file_format::envi; }
+
 /// Reads a chosen variable into `to` (row-major, scaled); `to` has room for its elements.
 template <class T>
 result<> read_into(const file_info& file, const variable_info& v, T* to) {
@@ -114,6 +122,9 @@ result<> read_into(const file_info& file, const variable_info& v, T* to) {
   linear_scale scale;
   if (file.format == file_format::matlab5) {
     if (auto done = read_matlab5(file.path, v, raw); !done) return done;
+  } else if (is_raw(file.format)) {
+    scale = {v.factor, 0, v.missing};
+    if (auto done = read_raw(file.path, v, raw); !done) return done;
   } else {
     auto found = hdf5_scale(file.path, v);
     if (!found) return found.error();
@@ -125,6 +136,7 @@ result<> read_into(const file_info& file, const variable_info& v, T* to) {
 }
 
 inline result<> check_size(const file_info& file, const variable_info& v) {
+  if (is_raw(file.format)) return v.numbers.empty() ? check_raw_size(file.path, v) : result<>();
   return file.format == file_format::matlab5 ? check_matlab5_size(file.path, v) : check_hdf5_size(file.path, v);
 }
 

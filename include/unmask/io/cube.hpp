@@ -35,9 +35,10 @@ inline result<cube_file> read_cube(const source& from, const cube_options& optio
   const auto v = detail::choose(*file, from.variable, 3, detail::cube_names());
   if (!v) return v.error();
   if (const auto count = detail::checked_elements(from.path, *v); !count) return count.error();
-  if (options.axes.empty())
+  const std::string& said = options.axes.empty() ? v->axes : options.axes;
+  if (said.empty())
     if (auto fine = detail::check_axes(*file, *v); !fine) return fine.error();
-  const auto order = parse_axes(options.axes.empty() ? "hwc" : options.axes);
+  const auto order = parse_axes(said.empty() ? "hwc" : said);
   if (!order) return order.error();
   const index_t bands = v->shape[(*order)[2]];
   cube_file found;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Files that are neither HDF5 nor MATLAB, recognised by their first bytes so that the refusal can say what they are
-/// and how their numbers get into a file that can be read.
+/// Files that are neither HDF5, MATLAB, NPY nor ENVI, recognised by their first bytes so that the refusal can say what
+/// they are and how their numbers get into a file that can be read.
 
 #include <array>
 #include <cstdio>
@@ -20,8 +20,7 @@ struct foreign_format {
 
 inline constexpr std::string_view by_h5py = "in Python: h5py.File('cube.h5', 'w')['cube'] = array [H, W, C]";
 
-inline constexpr std::array<foreign_format, 31> foreign_formats{{
-    {"\x93NUMPY", "a NumPy array (.npy)", by_h5py},
+inline constexpr std::array<foreign_format, 29> foreign_formats{{
     {"PK\x03\x04", "a zip archive (.npz, .pt, ...)", by_h5py},
     {std::string_view("II*\0", 4), "a TIFF picture", by_h5py},
     {std::string_view("MM\0*", 4), "a TIFF picture", by_h5py},
@@ -31,7 +30,6 @@ inline constexpr std::array<foreign_format, 31> foreign_formats{{
     {"\xff\xd8\xff", "a JPEG picture", by_h5py},
     {"GIF8", "a GIF picture", by_h5py},
     {"BM", "a BMP picture", by_h5py},
-    {"ENVI", "an ENVI header", by_h5py},
     {"SIMPLE  =", "a FITS file", by_h5py},
     {"# Created by Octave", "an Octave text file", "in Octave: save -v7 file.mat variable"},
     {"Octave-1-", "an Octave binary file", "in Octave: save -v7 file.mat variable"},
@@ -56,19 +54,7 @@ inline constexpr std::array<foreign_format, 31> foreign_formats{{
     {"<html", "a web page", "was the download refused?"},
 }};
 
-/// Whether an ENVI header lies beside raw data: "cube.hdr" or "cube.img.hdr" for "cube.img".
-inline bool has_envi_header(const std::string& path) {
-  const std::size_t slash = path.rfind('/'), dot = path.rfind('.');
-  const bool ending = dot != std::string::npos && (slash == std::string::npos || dot > slash);
-  for (const std::string& header : {path + ".hdr", (ending ? path.substr(0, dot) : path) + ".hdr"}) {
-    auto file = input_file::open(header);
-    std::array<char, 4> start{};
-    if (file && file->read(start.data(), 4) && std::string_view(start.data(), 4) == "ENVI") return true;
-  }
-  return false;
-}
-
-/// What a file is that is neither HDF5 nor MATLAB, and what to do, for the end of a message; empty if nobody knows.
+/// What a file of another format is, and what to do, for the end of a message; empty if nobody knows.
 inline std::string describe_foreign(const std::string& path) {
   auto file = input_file::open(path);
   if (!file) return "";
@@ -80,7 +66,6 @@ inline std::string describe_foreign(const std::string& path) {
     if (start.starts_with(f.start)) return std::string(f.what) + " (" + std::string(f.remedy) + ")";
   if (start.size() > 8 && start[8] == '{' && start[7] == 0)
     return "a safetensors file (weights: --weights, or `unmask info`)";
-  if (has_envi_header(path)) return "raw data beside an ENVI header (" + std::string(by_h5py) + ")";
   return "";
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 /// A mask or a measurement read by rows, for images that should not be in memory as a whole. HDF5 and MATLAB v7.3 files
-/// are read in place; MATLAB v5 files are compressed streams and are kept in memory.
+/// are read in place; others are kept in memory (MATLAB v5 files are compressed streams).
 
 #include "arrays.hpp"
 
@@ -18,7 +18,7 @@ class plane_rows {
     plane_rows p;
     p.path_ = from.path;
     p.info_ = std::move(*v);
-    if (file->format == file_format::matlab5) {
+    if (file->format != file_format::hdf5 && file->format != file_format::matlab73) {
       auto plane = detail::read_chosen<float, 2>(*file, p.info_);
       if (!plane) return plane.error();
       p.whole_ = std::move(*plane);

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "atomic_file.hpp"
+#include "half.hpp"
 #include "safetensors_header.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
@@ -62,19 +63,6 @@ inline result<safetensors> read_safetensors(const std::string& path) {
 }
 
 namespace detail {
-
-/// IEEE half precision: 1 sign, 5 exponent, 10 mantissa bits.
-inline float half_to_float(std::uint16_t h) {
-  const int exponent = h >> 10 & 31, mantissa = h & 1023;
-  float value = 0;
-  if (exponent == 31)
-    value = mantissa == 0 ? HUGE_VALF : std::nanf("");
-  else if (exponent == 0)
-    value = std::ldexp(static_cast<float>(mantissa), -24);
-  else
-    value = std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
-  return (h & 0x8000) != 0 ? -value : value;
-}
 
 template <class Stored, class Convert>
 std::vector<float> convert_all(const std::vector<std::byte>& bytes, Convert convert) {

@@ -31,8 +31,26 @@ enum class file_format {
   matlab73,  ///< HDF5 behind MATLAB's user block, axes reversed
   matlab5,   ///< MATLAB v5 to v7.2
   matlab4,   ///< recognised to be refused by name
+  npy,       ///< NumPy's
+  envi,      ///< a text header beside raw numbers
   unknown
 };
+
+namespace detail {
+
+/// Whether an ENVI header lies beside raw data: "cube.hdr" or "cube.img.hdr" for "cube.img".
+inline bool has_envi_header(const std::string& path) {
+  const std::size_t slash = path.rfind('/'), dot = path.rfind('.');
+  const bool ending = dot != std::string::npos && (slash == std::string::npos || dot > slash);
+  for (const std::string& header : {path + ".hdr", (ending ? path.substr(0, dot) : path) + ".hdr"}) {
+    auto file = input_file::open(header);
+    std::array<char, 4> start{};
+    if (file && file->read(start.data(), 4) && std::string_view(start.data(), 4) == "ENVI") return true;
+  }
+  return false;
+}
+
+}  // namespace detail
 
 /// Errors: a file that is missing, empty or not a regular file.
 inline result<file_format> detect_format(const std::string& path) {
@@ -52,6 +70,8 @@ inline result<file_format> detect_format(const std::string& path) {
   }
   if (starts_with("MATLAB 7.3 MAT-file")) return file_format::matlab73;  // cut off before the signature
   if (starts_with("MATLAB 5.0 MAT-file")) return file_format::matlab5;
+  if (starts_with("\x93NUMPY")) return file_format::npy;
+  if (starts_with("ENVI")) return file_format::envi;
   // MATLAB allows any text in the header; the two letters at its end are what counts.
   if (file->size() >= 128 && (std::memcmp(&head[126], "IM", 2) == 0 || std::memcmp(&head[126], "MI", 2) == 0))
     return file_format::matlab5;
@@ -61,7 +81,7 @@ inline result<file_format> detect_format(const std::string& path) {
   if (file->size() >= 20 && v4[0] >= 0 && v4[0] < 5000 && v4[1] >= 0 && v4[2] >= 0 && (v4[3] == 0 || v4[3] == 1) &&
       v4[4] > 1 && v4[4] < 64)
     return file_format::matlab4;
-  return file_format::unknown;
+  return detail::has_envi_header(path) ? file_format::envi : file_format::unknown;
 }
 
 }  // namespace unmask::inline UNMASK_ABI::io

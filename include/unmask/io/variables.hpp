@@ -3,6 +3,7 @@
 /// What a data file holds: names, shapes, types and attributes of its variables, whatever the format.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,9 +19,15 @@ struct variable_info {
   std::string type;            ///< "float32", "uint16", "bool", "struct", ...
   bool numeric = false;        ///< real numbers, so that it can be read as an array
   std::vector<std::pair<std::string, std::string>> attributes;
-  bool column_major = false;   ///< first index fastest in the file (MATLAB)
-  std::uint64_t position = 0;  ///< MATLAB v5: where its element starts
-  std::string location;        ///< HDF5: path of its values where that is not the name (Octave)
+  bool column_major = false;      ///< first index fastest in the file (MATLAB)
+  std::uint64_t position = 0;     ///< MATLAB v5: where its element starts; raw: where its numbers do
+  std::string location;           ///< HDF5: path of its values where that is not the name (Octave); raw: of their file
+  bool swapped = false;           ///< raw: the other byte order than this machine's
+  bool exact_size = false;        ///< raw: the file has nothing but these numbers
+  std::string axes;               ///< what the file says of their order, "chw"; empty: nothing
+  double factor = 1;              ///< what the file says stored numbers are to be multiplied by
+  std::optional<double> missing;  ///< the stored number that means "no value"
+  std::vector<double> numbers;    ///< the values themselves, where they stand in a header
 };
 
 struct file_info {
