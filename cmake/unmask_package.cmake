@@ -1,0 +1,26 @@
+# `cpack`: unmask (program, models, manual, completion) and libunmask-dev (headers, CMake package, pkg-config) for Debian.
+if(NOT UNMASK_INSTALL OR NOT TARGET unmask)
+  return()
+endif()
+set(CPACK_GENERATOR DEB)
+set(CPACK_COMPONENTS_ALL program devel)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_PACKAGE_CONTACT "unmask <unmask@localhost>")
+set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME unmask)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_DEVEL_PACKAGE_NAME libunmask-dev)
+set(CPACK_DEBIAN_DEVEL_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_DEVEL_PACKAGE_ARCHITECTURE all)
+set(CPACK_DEBIAN_DEVEL_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4), libxsimd-dev")
+set(CPACK_DEBIAN_DEVEL_PACKAGE_RECOMMENDS "nlohmann-json3-dev, libhdf5-dev, zlib1g-dev, libpng-dev, libtiff-dev")
+set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "Hyperspectral cubes from single coded snapshots
+ Reconstruction, training, calibration and evaluation for CASSI cameras, with
+ trained networks.")
+set(CPACK_COMPONENT_DEVEL_DESCRIPTION "Header-only C++20 library of unmask
+ Headers, CMake package and pkg-config file.")
+include(CPack)
