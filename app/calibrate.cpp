@@ -16,6 +16,7 @@ struct calibrate_options {
   std::vector<std::string> measurements;
   std::string mask, weights, out;
   index_t step = 2;
+  bool untrusted = false;
   unmask::optics::calibration_options search;
 };
 
@@ -46,17 +47,16 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   tensor<float, 2> mask;
   unmask::optics::cassi_geometry geometry;
   for (const std::string& name : o.measurements) {
-    auto files = snapshot_files::open(name, o.mask, geometry.bands, o.step);  // those of the first for all
+    auto files =
+        snapshot_files::open({name, o.mask, geometry.bands, o.step, o.untrusted});  // the bands of the first for all
     if (!files) return files.error();
     auto y = files->measurement.read();
     if (!y) return y.error();
-    const auto how = files->expose({"camera"}, name, *std::max_element(y->begin(), y->end()));
+    const auto how = files->expose({"camera"}, name, unmask::io::range_of(y->data(), y->size()));
     if (!how) return how.error();
     how->apply(y->view());
     if (snapshots.empty()) {
-      auto m = files->mask.read();
-      if (!m) return m.error();
-      mask = std::move(*m);
+      mask = std::move(files->mask);
       geometry = files->geometry;
     }
     snapshots.push_back(std::move(*y));
@@ -78,6 +78,10 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   });
   bar.pause();
   const auto& a = found.alignment;
+  if (!unmask::is_finite(found.after))
+    return error(errc::not_finite,
+                 "calibrate: the error of the values kept back is NaN or infinite for every "
+                 "alignment; nothing was written");
   if (auto saved = write_camera(o.out, found); !saved) return saved;
   c.say("%s: %s (pixels); noise weight %.2f\n", o.out.c_str(), numbers(a).c_str(),
         static_cast<double>(found.noise_weight));
@@ -110,6 +114,7 @@ void add_calibrate(CLI::App& app, context& c) {
   command->add_option("--mask", o->mask, "its coded mask [H, W] as measured or designed")->required();
   command->add_option("--out", o->out, "HDF5 file, a --mask of `unmask reconstruct`")->required();
   command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(1))->capture_default_str();
+  add_untrusted(command, o->untrusted);
   command->add_option("--weights", o->weights, "weights whose spectra are taken (default: those with the program)");
   command->add_option("--rows", o->search.rows, "rows of each snapshot that the first search looks at")
       ->check(CLI::Range(8, 4096))

@@ -3,8 +3,8 @@
 /// What `unmask calibrate` writes and `unmask reconstruct --mask` reads: the mask as the sensor sees it, and beside it
 /// where the bands land and how far to trust the model. A mask without these is the benchmark's camera.
 
-#include <unmask/io/cube.hpp>
 #include <unmask/io/hdf5_writer.hpp>
+#include <unmask/io/untrusted.hpp>
 #include <unmask/optics/calibrate.hpp>
 
 #include "context.hpp"
@@ -33,33 +33,47 @@ struct camera_settings {
   float noise_weight = unmask::optics::spectral_tv_options().noise_weight;
 };
 
-/// The camera that a mask's file describes. Errors: positions that are not one for each band within the measurement, a
-/// weight that is not above 0.
-inline result<camera_settings> read_camera(const std::string& mask, const unmask::optics::cassi_geometry& g) {
-  const std::string path = unmask::io::parse_source(mask).path;
+/// Whether the file has numbers beside the mask (not 0), positions and noise weight as they are there.
+using camera_numbers = std::tuple<int, tensor<float, 1>, tensor<float, 1>>;
+
+inline result<camera_numbers> read_camera_numbers(const std::string& path) {
   const auto file = unmask::io::list_variables(path);
   if (!file) return file.error();
-  camera_settings camera;
   const auto has = [&](const char* name) {
     return std::any_of(file->variables.begin(), file->variables.end(), [&](const auto& v) { return v.name == name; });
   };
-  if (!has("positions") || !has("noise_weight")) return camera;
-  const auto positions = unmask::io::read_tensor<float, 1>({path, "positions"});
+  const tensor<float, 1> none({1}, 0.f);
+  if (!has("positions") || !has("noise_weight")) return camera_numbers(0, none, none);
+  auto positions = unmask::io::read_tensor<float, 1>({path, "positions"});
   if (!positions) return positions.error();
-  const auto weight = unmask::io::read_tensor<float, 1>({path, "noise_weight"});
+  auto weight = unmask::io::read_tensor<float, 1>({path, "noise_weight"});
   if (!weight) return weight.error();
+  return camera_numbers(1, std::move(*positions), std::move(*weight));
+}
+
+/// The camera that a mask's file describes. Errors: positions that are not one for each band within the measurement, a
+/// weight that is not above 0.
+inline result<camera_settings> read_camera(const std::string& mask, const unmask::optics::cassi_geometry& g,
+                                           bool untrusted) {
+  const std::string path = unmask::io::parse_source(mask).path;
+  const auto read = [&] { return read_camera_numbers(path); };
+  const auto found = untrusted ? unmask::io::read_in_child(path, {}, read) : read();
+  if (!found) return found.error();
+  const auto& [has_camera, positions, weight] = *found;
+  camera_settings camera;
+  if (has_camera == 0) return camera;
   const auto last = static_cast<float>(g.step * (g.bands - 1));
-  if (positions->size() != g.bands)
-    return error(errc::wrong_shape, path + ": 'positions' has " + std::to_string(positions->size()) +
+  if (positions.size() != g.bands)
+    return error(errc::wrong_shape, path + ": 'positions' has " + std::to_string(positions.size()) +
                                         " numbers, expected one for each of " + std::to_string(g.bands) + " bands");
-  for (const float at : *positions)
+  for (const float at : positions)
     if (!(at >= 0 && at <= last))
       return error(errc::wrong_value, path + ": 'positions' has " + std::to_string(at) + ", expected columns in [0, " +
                                           std::to_string(last) + "]");
-  if (weight->size() != 1 || !((*weight)(0) > 0 && (*weight)(0) <= 1e6f))
+  if (weight.size() != 1 || !(weight(0) > 0 && weight(0) <= 1e6f))
     return error(errc::wrong_value, path + ": 'noise_weight' is not one number in (0, 1e6]");
-  camera.positions.assign(positions->begin(), positions->end());
-  camera.noise_weight = (*weight)(0);
+  camera.positions.assign(positions.begin(), positions.end());
+  camera.noise_weight = weight(0);
   return camera;
 }
 

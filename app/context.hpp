@@ -45,8 +45,11 @@ struct context {
   }
 };
 
-/// Exit codes: 1 a run that failed (nowhere to write, no device), 2 input or arguments that are wrong.
-inline int exit_code(const error& e) { return e.code() == errc::not_writable || e.code() == errc::device ? 1 : 2; }
+/// Exit codes: 1 a run that failed (nowhere to write, no device, NaN or infinity on the way), 2 input or arguments that
+/// are wrong.
+inline int exit_code(const error& e) {
+  return e.code() == errc::not_writable || e.code() == errc::device || e.code() == errc::not_finite ? 1 : 2;
+}
 
 /// A subcommand with an example under its help.
 inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::string& what,
@@ -54,6 +57,12 @@ inline CLI::App* add_command(CLI::App& app, const std::string& name, const std::
   CLI::App* command = app.add_subcommand(name, what);
   command->footer("Example:\n  " + example);
   return command;
+}
+
+inline void add_untrusted(CLI::App* command, bool& untrusted) {
+  command->add_flag("--untrusted", untrusted,
+                    "read the files in child processes with limits of time and memory: for files that may be built to "
+                    "harm");
 }
 
 void add_demo(CLI::App&, context&);

@@ -35,6 +35,24 @@ std::vector<std::string> differing_bands(const scene& truth, const scene& estima
   return {text};
 }
 
+/// A note where the two seem to be on different scales, or are one file.
+std::vector<std::string> doubtful_pair(const evaluate_options& o, const scene& truth, const scene& estimate) {
+  std::vector<std::string> notes;
+  const auto mean = [](const tensor<float, 3>& x) {
+    double sum = 0;
+    for (const float v : x) sum += static_cast<double>(v);
+    return sum / static_cast<double>(x.size());
+  };
+  const double ratio = mean(estimate.cube) / mean(truth.cube);
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "the estimate is %.3g times as bright as the truth: is it on another scale (--estimate-full-scale)?",
+                ratio);
+  if (!(ratio > .2 && ratio < 5)) notes.push_back(text);
+  if (o.truth == o.estimate) notes.push_back("truth and estimate are the same variable of the same file");
+  return notes;
+}
+
 result<> evaluate(const context& c, const evaluate_options& o) {
   const auto d = unmask::metrics::definition_from_name(o.definition);
   if (!d) return d.error();
@@ -48,6 +66,7 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   say_notes(c, truth->notes);
   say_notes(c, estimate->notes);
   say_notes(c, differing_bands(*truth, *estimate));
+  say_notes(c, doubtful_pair(o, *truth, *estimate));
   nlohmann::json report;
   const auto fail = [&](const error& e) {
     return error(e.code(), o.estimate + " against " + o.truth + ": " + e.message());

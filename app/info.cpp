@@ -10,6 +10,11 @@ namespace program {
 
 namespace {
 
+struct info_options {
+  std::string file, rewrite;
+  bool untrusted = false;
+};
+
 /// What fits a terminal's line or two: recipes and spectra are as long as some pages. --json has all of it.
 std::string in_one_line(const std::string& text) {
   constexpr std::size_t most = 200;
@@ -73,10 +78,10 @@ result<nlohmann::json> statistics(const std::string& path, const unmask::io::var
   return nlohmann::json{{"min", *lo}, {"max", *hi}, {"mean", sum / n}, {"grey_share", static_cast<double>(grey) / n}};
 }
 
-result<> info(const context& c, const std::string& spec, const std::string& rewrite) {
-  const auto from = unmask::io::parse_source(spec);
-  if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path, rewrite);
-  if (!rewrite.empty()) return error(errc::bad_argument, "--rewrite is for weights, " + from.path + " has arrays");
+/// What is in a file of arrays: a line for each variable, and all of it as JSON.
+using description = std::tuple<std::vector<std::string>, std::string>;
+
+result<description> describe_arrays(const unmask::io::source& from) {
   const auto file = unmask::io::list_variables(from.path);
   if (!file) return file.error();
   if (!from.variable.empty())
@@ -84,7 +89,7 @@ result<> info(const context& c, const std::string& spec, const std::string& rewr
         !named && named.error().code() == errc::not_found)
       return named.error();
   nlohmann::json list = nlohmann::json::array();
-  c.say("%s\n", from.path.c_str());
+  std::vector<std::string> lines;
   for (const auto& v : file->variables) {
     if (!from.variable.empty() && v.name != from.variable) continue;
     nlohmann::json j{{"name", v.name}, {"type", v.type}, {"shape", v.shape}};
@@ -104,9 +109,25 @@ result<> info(const context& c, const std::string& spec, const std::string& rewr
         line += "  (" + s.error().message() + ")";
       }
     }
-    c.say("%s\n", line.c_str());
+    lines.push_back(std::move(line));
     list.push_back(std::move(j));
   }
+  return description(std::move(lines), unmask::io::json_text(list));
+}
+
+result<> info(const context& c, const info_options& o) {
+  const auto from = unmask::io::parse_source(o.file);
+  if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path, o.rewrite);
+  if (!o.rewrite.empty()) return error(errc::bad_argument, "--rewrite is for weights, " + from.path + " has arrays");
+  const auto read = [&] { return describe_arrays(from); };
+  const auto found = o.untrusted ? unmask::io::read_in_child(from.path, {}, read) : read();
+  if (!found) return found.error();
+  const auto& [lines, variables] = *found;
+  std::string twice;
+  const auto list = unmask::io::detail::parse_unique(variables, twice);
+  if (!list.is_array()) return unmask::io::detail::sent_nonsense(from.path);
+  c.say("%s\n", from.path.c_str());
+  for (const std::string& line : lines) c.say("%s\n", line.c_str());
   c.print({{"file", from.path}, {"kind", "arrays"}, {"variables", list}});
   return {};
 }
@@ -114,13 +135,15 @@ result<> info(const context& c, const std::string& spec, const std::string& rewr
 }  // namespace
 
 void add_info(CLI::App& app, context& c) {
-  auto file = std::make_shared<std::string>(), rewrite = std::make_shared<std::string>();
+  auto o = std::make_shared<info_options>();
   auto* command =
       add_command(app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test",
                   "unmask info mask.mat");
-  command->add_option("file", *file, "HDF5, MATLAB or safetensors")->required();
-  command->add_option("--rewrite", *rewrite, "of weights: write the same model here, in the present form of the file");
-  command->callback([&c, file, rewrite] { c.run = [&c, file, rewrite] { return info(c, *file, *rewrite); }; });
+  command->add_option("file", o->file, "HDF5, MATLAB or safetensors")->required();
+  command->add_option("--rewrite", o->rewrite,
+                      "of weights: write the same model here, in the present form of the file");
+  add_untrusted(command, o->untrusted);
+  command->callback([&c, o] { c.run = [&c, o] { return info(c, *o); }; });
 }
 
 }  // namespace program

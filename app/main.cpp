@@ -57,7 +57,7 @@ int run(program::context& c, const CLI::App& command) {
 int main(int argc, char** argv) {
   using namespace program;
   occupy_closed_streams();
-  unmask::io::remove_temporaries_on_signals();
+  unmask::remove_temporaries_on_signals();
 #if defined(__GLIBC__)
   // By itself glibc raises this after the first large block is freed and then keeps such blocks: memory that is planned
   // as given back would stay.

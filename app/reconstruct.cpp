@@ -17,6 +17,8 @@ namespace program {
 
 namespace {
 
+constexpr double most_saturated = .01;  ///< share of values that are the largest one, before it is said
+
 class reconstruction {
  public:
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
@@ -45,7 +47,7 @@ class reconstruction {
 
  private:
   result<> open_files(index_t bands) {
-    auto files = snapshot_files::open(o_.measurement, o_.mask, bands, o_.step);
+    auto files = snapshot_files::open({o_.measurement, o_.mask, bands, o_.step, o_.untrusted});
     if (!files) return files.error();
     files_ = std::move(*files);
     return {};
@@ -102,7 +104,7 @@ class reconstruction {
       if (auto ok = fits_measurement(); !ok) return ok;
     if (model_) model_wavelengths_ = model_->wavelengths;
     if (!files_->wavelengths.note.empty()) c_.say("note: %s\n", files_->wavelengths.note.c_str());
-    auto settings = read_camera(o_.mask, g);
+    auto settings = read_camera(o_.mask, g, o_.untrusted);
     if (!settings) return settings.error();
     camera_settings_ = std::move(*settings);
     options_.noise_weight = camera_settings_.noise_weight;
@@ -120,14 +122,9 @@ class reconstruction {
   /// Before anything is computed: a truth that cannot be read, or of another size.
   result<> read_truth() {
     if (o_.truth.empty()) return {};
-    auto truth = read_scene(o_.truth, {});
+    auto truth = read_scene_of(o_.truth, files_->geometry.cube_extents(), o_.untrusted);
     if (!truth) return truth.error();
-    const auto expected = files_->geometry.cube_extents();
-    if (truth->cube.extents() != expected)
-      return error(errc::wrong_shape, o_.truth + ": the truth is [" +
-                                          unmask::io::detail::shape_text(truth->cube.extents()) + "], expected [" +
-                                          unmask::io::detail::shape_text(expected) + "]");
-    truth_ = std::move(truth->cube);
+    truth_ = std::move(*truth);
     return {};
   }
 
@@ -135,16 +132,22 @@ class reconstruction {
   result<snapshot> read_snapshot() {
     auto y = files_->measurement.read();
     if (!y) return y.error();
-    auto mask = files_->mask.read();
-    if (!mask) return mask.error();
-    auto how = files_->expose(o_.exposure, o_.measurement, *std::max_element(y->begin(), y->end()));
+    const tensor<float, 2> mask = std::move(files_->mask);
+    const auto range = unmask::io::range_of(y->data(), y->size());
+    auto how = files_->expose(o_.exposure, o_.measurement, range);
     if (!how) return how.error();
     exposure_ = std::move(*how);
+    if (const double share = saturated_share(*y, range.largest); share > most_saturated && y->size() >= 1000) {
+      char text[160];
+      std::snprintf(text, sizeof text, ": %.1f %% of the values are the largest one: the snapshot seems saturated",
+                    100 * share);
+      summary_.warn(o_.measurement + text);
+    }
     exposure_.apply(y->view());
     if (exposure_.camera && model_->initial.kind == initial_kind::gap_tv && model_->parameters.empty())
       model_->initial.kind = initial_kind::gap_tv_camera;
     const auto& g = files_->geometry;
-    auto camera = unmask::optics::camera::create(mask->view(), g.bands, g.step, g.direction,
+    auto camera = unmask::optics::camera::create(mask.view(), g.bands, g.step, g.direction,
                                                  std::move(camera_settings_.positions));
     if (!camera) return error(camera.error().code(), o_.mask + ": " + camera.error().message());
     return snapshot{std::move(*y), std::move(*camera)};
@@ -155,7 +158,7 @@ class reconstruction {
     summary_.plan(c_, planned);
     const initial_spec start = model_->initial;
     auto e = run_method(c_, s, std::move(*model_), options_);
-    if (!e) return e.error();
+    if (!e) return of_measurement(e.error(), o_.measurement);
     if (auto saved = write_cube_output(o_.out, e->cube.view(), wavelengths(),
                                        {{"method", e->name},
                                         {"exposure", exposure_.text},
@@ -169,6 +172,7 @@ class reconstruction {
     summary_.json["mask_trace"] = e->trace;
     summary_.json["chance_trace"] = e->chance;
     summary_.conclude(c_, o_.out, files_->geometry, {e->name, e->seconds, e->reprojection});
+    summary_.judge(o_.out, e->reprojection, most_left(e->name, start.kind, options_.refinements), e->trace, e->chance);
     if (!o_.report.empty())
       if (auto ok = report(s, start, std::move(*e)); !ok) return ok;
     c_.print(summary_.json);
@@ -186,8 +190,9 @@ class reconstruction {
     summary_.plan(c_, used + tiles->bytes(), tiles->text());
     const bool exact = tiles->describe_exactness(c_, *model_, o_.halo);
     auto e = tiles->run(c_, o_.out, wavelengths(), exposure_.text);
-    if (!e) return e.error();
+    if (!e) return of_measurement(e.error(), o_.measurement);
     summary_.conclude(c_, o_.out, files_->geometry, {method_name(initial_kind::hm, true), e->seconds, e->reprojection});
+    summary_.judge(o_.out, e->reprojection, most_smoothed, 0, 0);
     summary_.json["tiles"] = tiles->summary();
     summary_.json["tiles"]["halo"] = model_->config.padded(o_.halo);
     summary_.json["tiles"]["exact"] = exact;

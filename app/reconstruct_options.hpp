@@ -15,7 +15,7 @@ struct reconstruct_options {
   index_t step = 2, bands = 0, refinements = unmask::usual_refinements;
   index_t tile = 0, halo = unmask::reconstruct_options().halo;
   double memory_limit = 0;  ///< bytes of the whole process; 0: none
-  bool rotate = false;
+  bool rotate = false, untrusted = false;
 };
 
 inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_options>& o) {
@@ -53,6 +53,7 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
   command->add_option("--report", o->report,
                       "also write an HTML report (GAP-TV beside the network, if the mask is not calibrated)");
   command->add_option("--truth", o->truth, "true cube, for the report's numbers");
+  add_untrusted(command, o->untrusted);
   command->add_flag("--rotate180", o->rotate, "show pictures rotated (some cameras store snapshots upside down)");
   command
       ->add_option("--tile", o->tile,

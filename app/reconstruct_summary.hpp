@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "context.hpp"
 #include "memory.hpp"
+#include "methods.hpp"
 
 namespace program {
 
@@ -13,6 +13,25 @@ struct reconstruct_outcome {
   std::string method;
   double seconds = 0, reprojection = 0;
 };
+
+/// Errors |A x - y| / |y| beyond which a result has little to do with its snapshot. Noise of cameras is 1 to 5 % of a
+/// snapshot; what explains the measurement leaves little more (right masks: up to 6 %, most wrong ones: 8 to 17 %).
+/// What smooths on purpose, or is a network's guess, leaves 5 to 10 % by itself (docs/reliability.md).
+inline constexpr double most_unexplained = .08, most_smoothed = .2;
+/// Share of the brightness that follows the mask's pattern: right masks leave up to .1, wrong ones .25 to .95.
+inline constexpr double most_traced = .2;
+
+/// Which of them counts: a method explains the measurement as well as noise lets it, or it does not.
+inline double most_left(const std::string& method, initial_kind start, index_t refinements) {
+  if (start == initial_kind::gap_tv_camera || start == initial_kind::hm) return most_smoothed;
+  const bool refined = start == initial_kind::spectral_tv && refinements > 0;
+  return refined || method == method_name(start, false) ? most_unexplained : most_smoothed;
+}
+
+/// What went wrong with the numbers, with the file that they came from.
+inline error of_measurement(const error& e, const std::string& measurement) {
+  return e.code() == errc::not_finite ? error(e.code(), measurement + ": " + e.message() + "; nothing was written") : e;
+}
 
 struct reconstruct_summary {
   nlohmann::json json;
@@ -23,10 +42,37 @@ struct reconstruct_summary {
           g.step, exposure.c_str());
   }
 
+  /// What is no error but may make the result worthless: a line on stderr, and an entry of `warnings`.
+  void warn(const std::string& text) {
+    std::fprintf(stderr, "unmask: warning: %s\n", text.c_str());
+    json["warnings"].push_back(text);
+  }
+
   /// `planned`: bytes of the whole process.
   void plan(const context& c, double planned, const std::string& tiles = "") {
     c.say("memory: %.1f MB planned%s\n", planned / 1e6, tiles.c_str());
     json["memory"]["planned_bytes"] = std::llround(planned);
+  }
+
+  /// Whether a result is one, as far as measurement and mask can tell. `limit`: `most_unexplained` or `most_smoothed`.
+  void judge(const std::string& out, double reprojection, double limit, double trace, double chance) {
+    char text[320];
+    if (!(reprojection <= limit)) {
+      std::snprintf(
+          text, sizeof text,
+          ": the re-projection error is %.1f %%, far above noise (at most %.0f %%): is this the mask that took "
+          "the snapshot, the same way up, with this step?",
+          100 * reprojection, 100 * limit);
+      warn(out + text);
+    }
+    if (trace > most_traced && trace > 2 * chance) {
+      std::snprintf(
+          text, sizeof text,
+          ": %.0f %% of the brightness follows the mask's pattern: is this the mask that took the snapshot, the "
+          "same way up?",
+          100 * trace);
+      warn(out + text);
+    }
   }
 
   void conclude(const context& c, const std::string& out, const unmask::optics::cassi_geometry& g,

@@ -45,10 +45,10 @@ class run_log {
 
   void add(const unmask::train::step_report& r, unmask::train::stage s) {
     put(std::fprintf(file_.get(),
-                     "{\"step\": %td, \"stage\": \"%s\", \"loss\": %.6g, \"encoding\": %.6g, \"gradient_norm\": %.6g, "
+                     "{\"step\": %td, \"stage\": \"%s\", \"loss\": %s, \"encoding\": %s, \"gradient_norm\": %s, "
                      "\"learning_rate\": %.6g, \"updated\": %s}\n",
-                     r.step, unmask::train::stage_name(s), finite(r.loss), finite(r.encoding), finite(r.gradient_norm),
-                     r.learning_rate, r.updated ? "true" : "false"));
+                     r.step, unmask::train::stage_name(s), json_number(r.loss).text, json_number(r.encoding).text,
+                     json_number(r.gradient_norm).text, r.learning_rate, r.updated ? "true" : "false"));
   }
 
   void add(index_t step, const unmask::train::validation_report& r, bool best) {
@@ -75,8 +75,13 @@ class run_log {
 
   explicit run_log(std::string path) : path_(std::move(path)) {}
 
-  /// JSON has no NaN; a step that was not finite says so by "updated": false.
-  static double finite(double v) { return std::isfinite(v) ? v : 0; }
+  /// JSON has no NaN: null.
+  struct json_number {
+    char text[24] = "null";
+    explicit json_number(double v) {
+      if (std::isfinite(v)) std::snprintf(text, sizeof text, "%.6g", v);
+    }
+  };
 
   error not_writable() const {
     return error(errc::not_writable, path_ + ": cannot be written (" + std::generic_category().message(errno) + ")");

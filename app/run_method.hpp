@@ -62,9 +62,6 @@ result<estimate> run_method_on(const Backend& be, const context& c, const snapsh
     if (auto ok = r->status(); !ok) return ok.error();
     e.seconds = seconds_since(start);
   }  // its memory goes before that of the file comes
-  for (const float v : e.cube)
-    if (!std::isfinite(v))
-      return error(errc::wrong_value, e.name + ": the reconstruction holds a value that is not finite");
   tensor<float, 2> reprojected(s.measurement.extents());
   s.camera.forward(c.backend(), reprojected.view(), e.cube.view());
   e.reprojection = reprojection_error(reprojected, s);

@@ -66,6 +66,18 @@ inline result<scene> read_scene(const std::string& spec, const scene_choice& cho
   return s;
 }
 
+/// A cube that has to have a size; [0, 1].
+inline result<tensor<float, 3>> read_scene_of(const std::string& spec, const std::array<index_t, 3>& expected,
+                                              bool untrusted) {
+  scene_choice choice;
+  choice.untrusted = untrusted;
+  auto s = read_scene(spec, choice);
+  if (!s) return s.error();
+  if (s->cube.extents() == expected) return std::move(s->cube);
+  return error(errc::wrong_shape, spec + ": the truth is [" + unmask::io::detail::shape_text(s->cube.extents()) +
+                                      "], expected [" + unmask::io::detail::shape_text(expected) + "]");
+}
+
 /// Every *.h5, *.mat, *.npy and ENVI *.hdr of a folder, by name.
 inline result<std::vector<scene>> read_scenes(const std::string& folder, const scene_choice& choice) {
   namespace fs = std::filesystem;
@@ -90,7 +102,7 @@ inline result<std::vector<scene>> read_scenes(const std::string& folder, const s
 inline result<tensor<float, 2>> read_checked_mask(const std::string& spec, bool untrusted = false) {
   const auto from = unmask::io::parse_source(spec);
   auto mask = untrusted ? unmask::io::read_plane_untrusted(from, {"mask"}) : unmask::io::read_mask(from);
-  if (!mask) return mask;
+  if (!mask) return mask.error();
   if (auto fine = unmask::io::check_mask_range(spec + ": the mask", unmask::io::range_of(mask->data(), mask->size()));
       !fine)
     return fine.error();
@@ -115,9 +127,7 @@ inline void add_axes_and_scale(CLI::App* command, scene_choice& choice) {
                       "refused where that looks wrong)");
   command->add_option("--full-scale", choice.full_scale, "stored value that means 1 (default: as the file says)")
       ->check(CLI::PositiveNumber);
-  command->add_flag("--untrusted", choice.untrusted,
-                    "read the files in a child process with limits of time and memory: for files that may be built to "
-                    "harm");
+  add_untrusted(command, choice.untrusted);
 }
 
 inline void add_scene_options(CLI::App* command, scene_choice& choice) {

@@ -1,12 +1,10 @@
 #pragma once
 
-/// The two files of a snapshot, open and checked against each other, and the unit of the measurement. Values are read
-/// as a whole or by rows.
+/// The two files of a snapshot, checked against each other, and the unit of the measurement.
 
 #include <algorithm>
-#include <unmask/io/plane_rows.hpp>
 #include <unmask/io/ranges.hpp>
-#include <unmask/io/wavelengths.hpp>
+#include <unmask/io/untrusted.hpp>
 #include <unmask/optics/exposure.hpp>
 
 #include "context.hpp"
@@ -20,38 +18,42 @@ struct exposure_choice {
   double full_scale = unmask::optics::usual_full_scale;
 };
 
-/// The range of a plane, read a few rows at a time; a value that is not finite is an error.
-inline result<unmask::io::value_range> range_of(const unmask::io::plane_rows& plane) {
-  constexpr index_t rows = 64;
-  unmask::io::value_range range;
-  for (index_t h = 0; h < plane.height(); h += rows) {
-    const auto part = plane.read(h, std::min(rows, plane.height() - h));
-    if (!part) return part.error();
-    const auto here = unmask::io::range_of(part->data(), part->size());
-    if (h == 0) range = here;
-    range.include(here.lowest);
-    range.include(here.largest);
-  }
-  return range;
+/// What a command reads of a snapshot.
+struct snapshot_choice {
+  std::string measurement, mask;
+  index_t bands = 0;  ///< 0: told from the widths
+  index_t step = 2;
+  bool untrusted = false;  ///< in child processes with limits
+};
+
+inline result<unmask::io::plane_rows> open_rows(const std::string& spec, const unmask::io::name_list& names,
+                                                bool untrusted) {
+  const auto from = unmask::io::parse_source(spec);
+  return untrusted ? unmask::io::open_rows_untrusted(from, names) : unmask::io::plane_rows::open(from, names);
 }
+
+/// How far below 0 a measurement may reach, in its largest value: what is left of dark current and read noise.
+inline constexpr float most_negative = .25f;
 
 inline std::string shape(const unmask::io::plane_rows& plane) {
   return "[" + unmask::io::detail::shape_text(plane.extents()) + "]";
 }
 
 struct snapshot_files {
-  unmask::io::plane_rows measurement, mask;
+  unmask::io::plane_rows measurement;
+  tensor<float, 2> mask;
   unmask::optics::cassi_geometry geometry;
   unmask::io::wavelength_list wavelengths;  ///< that the measurement's file has; empty: it says nothing
 
   /// Errors beside those of the files: a number of bands that cannot be told, a snapshot that is dispersed along rows,
-  /// wavelengths of another count, a mask with values that are none.
-  static result<snapshot_files> open(const std::string& measurement, const std::string& mask, index_t bands,
-                                     index_t step) {
-    auto y = unmask::io::plane_rows::open_measurement(unmask::io::parse_source(measurement));
+  /// wavelengths of another count, a mask with values that are none. The mask is read, the measurement not yet.
+  static result<snapshot_files> open(const snapshot_choice& from) {
+    const auto& [measurement, mask, bands_asked, step, untrusted] = from;
+    auto y = open_rows(measurement, {"meas_real", "measurement", "meas"}, untrusted);
     if (!y) return y.error();
-    auto m = unmask::io::plane_rows::open_mask(unmask::io::parse_source(mask));
+    auto m = open_rows(mask, {"mask"}, untrusted);
     if (!m) return m.error();
+    index_t bands = bands_asked;
     if (y->width() == m->width() && y->height() > m->height())
       return error(errc::wrong_shape, measurement + ": " + shape(*y) + " is higher than the mask " + shape(*m) +
                                           ": light seems to be dispersed along rows; transpose both");
@@ -66,25 +68,42 @@ struct snapshot_files {
     }
     const auto g = unmask::optics::check_cassi(y->extents(), m->extents(), bands, step);
     if (!g) return error(g.error().code(), measurement + " with " + mask + ": " + g.error().message());
-    auto list = unmask::io::read_wavelengths(unmask::io::parse_source(measurement).path, y->variable().name, g->bands);
+    for (const auto& [name, text] : y->variable().attributes)
+      if (name == "step" && text != std::to_string(step) && std::strtod(text.c_str(), nullptr) > 0)
+        return error(errc::wrong_value, measurement + ": says that it was taken with a dispersion step of " +
+                                            unmask::io::detail::printable(text, 20) + ", expected " +
+                                            std::to_string(step) + " (--step), which makes " +
+                                            std::to_string(g->bands) + " bands of it");
+    const std::string path = unmask::io::parse_source(measurement).path;
+    auto list = untrusted ? unmask::io::read_wavelengths_untrusted(path, y->variable().name, g->bands)
+                          : unmask::io::read_wavelengths(path, y->variable().name, g->bands);
     if (!list) return list.error();
-    const auto range = range_of(*m);
-    if (!range) return range.error();
-    if (auto fine = unmask::io::check_mask_range(mask + ": variable '" + m->variable().name + "' (the mask)", *range);
+    auto values = m->read();
+    if (!values) return values.error();
+    if (auto fine = unmask::io::check_mask_range(mask + ": variable '" + m->variable().name + "' (the mask)",
+                                                 unmask::io::range_of(values->data(), values->size()));
         !fine)
       return fine.error();
-    return snapshot_files{std::move(*y), std::move(*m), *g, std::move(*list)};
+    return snapshot_files{std::move(*y), std::move(*values), *g, std::move(*list)};
   }
 
   bool known_unit() const {
     for (const auto& [name, text] : measurement.variable().attributes)
-      if (name == "unit" && text.find("mask * cube") != std::string::npos) return true;
+      if ((name == "unit" || name == "units") && text.find("mask * cube") != std::string::npos) return true;
     return false;
   }
 
-  /// `top`: the largest value of the measurement.
-  result<exposure> expose(const exposure_choice& choice, const std::string& name, float top) const {
+  /// Errors: a measurement that no camera took through a coded mask.
+  result<exposure> expose(const exposure_choice& choice, const std::string& name, unmask::io::value_range range) const {
+    const float top = range.largest;
     if (!(top > 0)) return error(errc::wrong_value, name + ": no value above 0");
+    if (!(range.lowest < top))
+      return error(errc::wrong_value, name + ": all values are " + unmask::io::detail::number_text(double{top}) +
+                                          ": a snapshot through a coded mask has a pattern");
+    if (choice.mode == "auto" && !(range.lowest >= -most_negative * top))
+      return error(errc::wrong_value, name + ": " + unmask::io::detail::range_text(range) +
+                                          ", more below 0 than noise of a sensor (--exposure camera clips at 0, none "
+                                          "takes them as they are)");
     const auto most = static_cast<float>(geometry.bands) * (1 + unmask::io::measurement_slack);
     if (choice.mode == "auto" && known_unit() && !(top <= most))
       return error(errc::wrong_value, name + ": says that it is a sum of mask * cube, but has a value of " +
@@ -96,11 +115,9 @@ struct snapshot_files {
   }
 };
 
-/// The largest value of a plane, at least 0.
-inline result<float> largest_value(const unmask::io::plane_rows& plane) {
-  const auto range = range_of(plane);
-  if (!range) return range.error();
-  return std::max(range->largest, 0.f);
+/// Share of values that are exactly the largest one: light beyond what the sensor can count is cut off there.
+inline double saturated_share(const tensor<float, 2>& y, float top) {
+  return static_cast<double>(std::count(y.begin(), y.end(), top)) / static_cast<double>(y.size());
 }
 
 }  // namespace program

@@ -26,6 +26,7 @@ void add_train(CLI::App& app, context& c) {
   command->add_option("--validation", o->validation, "names of scenes to keep back")->delimiter(',');
   command->add_option("--from", o->from, "weights to start from, with a fresh optimiser");
   command->add_flag("--resume", o->resume, "continue the training in --out; it keeps its configuration");
+  add_untrusted(command, o->untrusted);
   command->add_flag("--force", o->force, "start afresh in a folder that holds a training");
   add_device(command, c);
   command->callback([&app, &c, o] {

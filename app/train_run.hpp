@@ -183,9 +183,10 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   if (!loss) return loss.error();
   const auto samples = sample_options_of(config);
   if (!samples) return samples.error();
-  const auto data = read_data(config);
+  const auto data = read_data(config, o.untrusted);
   if (!data) return data.error();
-  for (const scene& s : data->training) say_notes(c, s.notes);
+  for (const auto* scenes : {&data->training, &data->validation})
+    for (const scene& s : *scenes) say_notes(c, s.notes);
   const auto bands = static_cast<int>(data->training.front().cube.extent(2));
   const auto wavelengths = wavelengths_of(*data);
   const unmask::model_use use{bands, config.step, unmask::dispersion_direction::right, wavelengths};

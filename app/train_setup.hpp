@@ -10,8 +10,7 @@
 
 #include "halved.hpp"
 #include "methods.hpp"
-#include "scene_files.hpp"
-#include "train_config.hpp"
+#include "train_data.hpp"
 
 namespace program {
 
@@ -20,7 +19,7 @@ namespace fs = std::filesystem;
 struct train_options {
   std::string data, out, config, stages, noise, from;
   std::vector<std::string> mask, validation, settings;
-  bool resume = false, force = false, seed_given = false;
+  bool resume = false, force = false, seed_given = false, untrusted = false;
 };
 
 /// The files of a run.
@@ -28,11 +27,6 @@ struct run_folder {
   std::string path;
   std::string operator/(const char* name) const { return path + "/" + name; }
   std::string checkpoint() const { return *this / "last.ckpt"; }
-};
-
-struct training_data {
-  std::vector<scene> training, validation;
-  std::vector<tensor<float, 2>> masks;
 };
 
 inline std::string absolute(const std::string& path) {
@@ -138,32 +132,6 @@ inline result<train_setup> configure(const context& c, const train_options& o, c
   return setup;
 }
 
-inline result<training_data> read_data(const train_config& config) {
-  training_data d;
-  for (const auto& name : config.mask) {
-    auto mask = read_checked_mask(name);
-    if (!mask) return mask.error();
-    d.masks.push_back(std::move(*mask));
-  }
-  auto all = read_scenes(config.data, {config.bands, config.axes, config.full_scale});
-  if (!all) return all.error();
-  const auto& names = config.validation;
-  for (const auto& name : names)
-    if (std::none_of(all->begin(), all->end(), [&](const scene& x) { return x.name == name; }))
-      return error(errc::not_found, config.data + ": no scene '" + name + "' to validate on");
-  for (auto& x : *all)
-    (std::find(names.begin(), names.end(), x.name) != names.end() ? d.validation : d.training).push_back(std::move(x));
-  if (d.training.empty())
-    return error(errc::bad_argument, config.data + ": every scene is kept for validation, none is left to train on");
-  return d;
-}
-
-inline std::vector<tensor<float, 3>> cubes(const std::vector<scene>& scenes) {
-  std::vector<tensor<float, 3>> list;
-  for (const auto& s : scenes) list.push_back(s.cube);
-  return list;
-}
-
 /// Once for a run, whose configuration keeps what is learnt here.
 inline result<> learn_basis(train_config& config, const std::vector<scene>& scenes) {
   if (config.initial != initial_name(initial_kind::spectral_tv) || !config.spectral_basis.empty()) return {};
@@ -200,15 +168,6 @@ inline result<std::optional<unmask::train::validation_set>> validation_of(const 
                                                    initial, c.backend());
   if (!set) return set.error();
   return std::optional(std::move(*set));
-}
-
-/// Wavelengths of the scenes' bands, where the files say them in order.
-inline std::vector<double> wavelengths_of(const training_data& data) {
-  const auto& nm = data.training.front().wavelengths;
-  const bool ascending =
-      std::adjacent_find(nm.begin(), nm.end(), [](double a, double b) { return !(a < b); }) == nm.end();
-  const bool one_a_band = static_cast<index_t>(nm.size()) == data.training.front().cube.extent(2);
-  return ascending && one_a_band ? nm : std::vector<double>();
 }
 
 /// What a run learns, without parameters and text: all that `fits` compares.

@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-#include <unmask/io/temporary_files.hpp>
+#include <unmask/core/temporary_files.hpp>
 #include <unmask/train/fit.hpp>
 
 #include "reports.hpp"
@@ -26,7 +26,7 @@ class training_observer : public unmask::train::fit_observer {
     for (int signal : {SIGINT, SIGTERM})
       std::signal(signal, [](int s) {
         interrupted = 1;
-        std::signal(s, unmask::io::end_without_temporaries);
+        std::signal(s, unmask::end_without_temporaries);
       });
   }
 
@@ -43,6 +43,11 @@ class training_observer : public unmask::train::fit_observer {
   }
 
   void on_validation(index_t, const unmask::train::validation_report& r, bool) { psnr_ = r.psnr; }
+
+  void on_lost_step(const std::string& where) {
+    bar_.pause();
+    std::fprintf(stderr, "unmask: training %s is NaN or infinite; the step changes nothing\n", where.c_str());
+  }
 
  private:
   unmask::progress_line bar_;

@@ -19,9 +19,9 @@ using image = unmask::array_view<const float, 2>;
                                                            unmask_instances::image, unmask::optics::iteration_call); \
   extern_or_not template float unmask::optics::spectral_tv::run(                                                     \
       const unmask::cpu&, unmask_instances::cube, unmask_instances::image, unmask::optics::iteration_call);          \
-  extern_or_not template void unmask::optics::spectral_tv::correct(const unmask::cpu&, unmask_instances::cube,       \
+  extern_or_not template bool unmask::optics::spectral_tv::correct(const unmask::cpu&, unmask_instances::cube,       \
                                                                    unmask_instances::image);                         \
-  extern_or_not template void unmask::optics::spectral_tv::refine(                                                   \
+  extern_or_not template bool unmask::optics::spectral_tv::refine(                                                   \
       const unmask::cpu&, unmask::optics::similar_patches&, unmask_instances::cube, unmask_instances::image)
 
 UNMASK_SOLVER_INSTANCES(extern);

@@ -23,6 +23,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto j = program::parse_settings(settings);
     if (j) (void)program::apply(config, *j, "--set");
   }
-  (void)unmask::io::json_text(program::to_json(config), 2);
+  if (size % 64 == 0) (void)unmask::io::json_text(program::to_json(config), 2);  // takes most of the time
   return 0;
 }

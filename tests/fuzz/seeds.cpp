@@ -1,11 +1,13 @@
 /// Writes the seed corpora: seeds FOLDER makes FOLDER/<target>/... with small valid files of every kind we write.
 
 #include <matio.h>
+#include <tiffio.h>
 #include <unmask/unmask.hpp>
 
 #include <filesystem>
 #include <fstream>
 #include <unmask/io/hdf5_writer.hpp>
+#include <unmask/io/npy.hpp>
 #include <unmask/io/weights.hpp>
 #include <unmask/train/all.hpp>
 
@@ -44,10 +46,11 @@ void hdf5(const fs::path& folder) {
   matlab(folder / "v73.mat", MAT_FT_MAT73, MAT_COMPRESSION_ZLIB);
 }
 
+/// As small as a network can be: what an input costs grows with its bytes.
 void weights(const fs::path& folder) {
   s2_config c = small_config();
-  c.bands = 4, c.channels = 8, c.hidden = 8, c.spectral_head_width = 4, c.window = 4, c.pad_multiple = 4, c.stages = 1;
-  c.depths = {1}, c.heads = {2};
+  c.bands = 2, c.channels = 2, c.hidden = 2, c.spectral_head_width = 1, c.window = 2, c.pad_multiple = 2, c.stages = 1;
+  c.depths = {1}, c.heads = {1}, c.layout = arrangement::spatial;
   const manifest list = make_manifest(c);
   model m;
   m.config = c;
@@ -55,6 +58,69 @@ void weights(const fs::path& folder) {
   initialise(m.parameters.data(), list, 1);
   m.card = {{"data", "seed"}};
   io::write_weights(folder / "tiny.safetensors", m).value();
+  m.initial = {initial_kind::spectral_tv, tensor<float, 2>({1, 2}, .5f)};
+  m.wavelengths = {500, 600};
+  io::write_weights(folder / "spectra.safetensors", m).value();
+}
+
+void safetensors(const fs::path& folder) {
+  const std::vector<float> values{.5f, 1, 2, 3, 4, 5};
+  io::safetensors file;
+  file.metadata = {{"format", "pt"}};
+  file.tensors = {io::make_tensor("a", {2, 3}, values), io::make_tensor("b", {}, std::span(values).first(1)),
+                  io::make_tensor("none", {0}, {})};
+  file.tensors.push_back({"half", "F16", {2}, std::vector<std::byte>(4)});
+  io::write_safetensors(folder / "four.safetensors", file).value();
+}
+
+void npy(const fs::path& folder) {
+  using enum io::sample_type;
+  for (const io::sample_type type : {u8, i16, f32, f64}) {
+    io::raster r(type, 3, 2, type == u8 ? 1 : 2);
+    for (index_t i = 0; i < r.size(); ++i) r.set(i, static_cast<double>(i) / 2);
+    const std::string name(io::sample_type_names[static_cast<std::size_t>(type)]);
+    io::write_npy(folder / (name + ".npy"), r, true).value();
+  }
+  const std::string header = "{'descr': '>u2', 'fortran_order': False, 'shape': (2, 2), }   \n";
+  put(folder / "big.npy", std::string("\x93NUMPY\x02\x00", 8) + static_cast<char>(header.size()) +
+                              std::string(3, '\0') + header + "\1\2\3\4\5\6\7\10");
+}
+
+struct tiff_kind {
+  const char *name, *mode;
+  int compression, planar, side;  ///< side of a tile, or 0: strips
+  int bits, format;
+};
+
+void picture(const fs::path& folder, const tiff_kind& k) {
+  TIFFSetWarningHandler(nullptr);
+  TIFF* t = TIFFOpen((folder / k.name).c_str(), k.mode);
+  const int bands = 2, height = 5, width = 6;
+  static const TIFFFieldInfo gdal[] = {
+      {42112, -1, -1, TIFF_ASCII, FIELD_CUSTOM, 1, 0, const_cast<char*>("GDALMetadata")},
+      {42113, -1, -1, TIFF_ASCII, FIELD_CUSTOM, 1, 0, const_cast<char*>("GDALNoData")}};
+  TIFFMergeFieldInfo(t, gdal, 2);
+  TIFFSetField(t, 42112, "<GDALMetadata><Item name=\"SCALE\" sample=\"0\" role=\"scale\">0.5</Item></GDALMetadata>");
+  TIFFSetField(t, 42113, "-1");
+  TIFFSetField(t, TIFFTAG_IMAGEWIDTH, width);
+  TIFFSetField(t, TIFFTAG_IMAGELENGTH, height);
+  TIFFSetField(t, TIFFTAG_SAMPLESPERPIXEL, bands);
+  TIFFSetField(t, TIFFTAG_BITSPERSAMPLE, k.bits);
+  TIFFSetField(t, TIFFTAG_SAMPLEFORMAT, k.format);
+  TIFFSetField(t, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+  TIFFSetField(t, TIFFTAG_PLANARCONFIG, k.planar);
+  TIFFSetField(t, TIFFTAG_COMPRESSION, k.compression);
+  if (k.side > 0)
+    TIFFSetField(t, TIFFTAG_TILEWIDTH, k.side), TIFFSetField(t, TIFFTAG_TILELENGTH, k.side);
+  else
+    TIFFSetField(t, TIFFTAG_ROWSPERSTRIP, 2);
+  std::vector<unsigned char> block(static_cast<std::size_t>(k.side > 0 ? TIFFTileSize(t) : TIFFStripSize(t)));
+  for (std::size_t i = 0; i < block.size(); ++i) block[i] = static_cast<unsigned char>(i % 3);
+  const std::uint32_t blocks = k.side > 0 ? TIFFNumberOfTiles(t) : TIFFNumberOfStrips(t);
+  for (std::uint32_t n = 0; n < blocks; ++n)
+    k.side > 0 ? TIFFWriteEncodedTile(t, n, block.data(), static_cast<tmsize_t>(block.size()))
+               : TIFFWriteEncodedStrip(t, n, block.data(), static_cast<tmsize_t>(block.size()));
+  TIFFClose(t);
 }
 
 void checkpoint(const fs::path& folder) {
@@ -71,14 +137,21 @@ void checkpoint(const fs::path& folder) {
 
 int main(int count, char** arguments) {
   const fs::path root = count > 1 ? arguments[1] : "seeds";
-  for (const char* target : {"matlab5", "hdf5", "safetensors", "weights", "checkpoint", "configuration"})
+  for (const char* target :
+       {"matlab5", "hdf5", "safetensors", "weights", "checkpoint", "configuration", "npy", "geotiff"})
     fs::create_directories(root / target);
   matlab(root / "matlab5/plain.mat", MAT_FT_MAT5, MAT_COMPRESSION_NONE);
   matlab(root / "matlab5/packed.mat", MAT_FT_MAT5, MAT_COMPRESSION_ZLIB);
   hdf5(root / "hdf5");
   weights(root / "weights");
-  fs::copy_file(root / "weights/tiny.safetensors", root / "safetensors/tiny.safetensors",
-                fs::copy_options::overwrite_existing);
+  safetensors(root / "safetensors");
+  npy(root / "npy");
+  for (const tiff_kind& k :
+       {tiff_kind{"plain.tif", "w", COMPRESSION_NONE, PLANARCONFIG_CONTIG, 0, 16, SAMPLEFORMAT_UINT},
+        {"big_endian.tif", "wb", COMPRESSION_PACKBITS, PLANARCONFIG_CONTIG, 0, 16, SAMPLEFORMAT_INT},
+        {"tiles.tif", "w", COMPRESSION_ADOBE_DEFLATE, PLANARCONFIG_SEPARATE, 16, 32, SAMPLEFORMAT_IEEEFP},
+        {"bigtiff.tif", "w8", COMPRESSION_LZW, PLANARCONFIG_CONTIG, 0, 8, SAMPLEFORMAT_UINT}})
+    picture(root / "geotiff", k);
   checkpoint(root / "checkpoint");
   put(root / "configuration/file",
       R"(0{"batch": 2, "network": {"bands": 4, "depths": [1]}, "mask": ["a"], "loss": "l1"})");

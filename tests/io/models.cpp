@@ -59,6 +59,7 @@ std::vector<std::byte> first_form(const model& m, const std::map<std::string, st
   file.metadata.erase("model");
   file.metadata.erase("architecture");
   for (const auto& [key, text] : description) file.metadata["description." + key] = text;
+  io::detail::seal(file);
   return *io::format_safetensors(file);
 }
 
@@ -78,6 +79,7 @@ std::string json_refusal(const nlohmann::json& j) {
   REQUIRE(io::write_weights(folder / "w", spectral()));
   io::safetensors file = *io::read_safetensors(folder / "w");
   file.metadata["model"] = j.dump();
+  io::detail::seal(file);
   const auto bytes = *io::format_safetensors(file);
   const auto read = io::read_weights(std::span<const std::byte>(bytes), "w");
   CHECK((read || read.error().message().find('\n') == std::string::npos));

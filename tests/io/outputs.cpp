@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <thread>
 
 #include "helpers.hpp"
 #include "unmask/io/cube_stream.hpp"
@@ -93,7 +94,7 @@ TEST_CASE("io: a signal removes the temporary files of its process and of no oth
     const pid_t child = ::fork();
     if (child == 0) {
       std::signal(signal, SIG_DFL);
-      io::remove_temporaries_on_signals();
+      remove_temporaries_on_signals();
       auto a = io::atomic_file::create(folder / "a.h5");
       auto b = io::atomic_file::create(folder / "b.h5");
       if (b) b->commit().value();
@@ -117,6 +118,35 @@ TEST_CASE("io: a signal removes the temporary files of its process and of no oth
   CHECK(std::filesystem::exists(folder / "parent.h5"));
 }
 
+TEST_CASE("io: a signal that reaches another thread than the one that writes leaves no temporary file") {
+  const temporary_folder folder;
+  for (int i = 0; i < 40; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      for (const int signal : {SIGTERM}) std::signal(signal, SIG_DFL);
+      sigset_t none;
+      ::sigemptyset(&none);
+      ::sigaddset(&none, SIGTERM);
+      ::pthread_sigmask(SIG_BLOCK, &none, nullptr);  // the new thread gets none
+      remove_temporaries_on_signals();
+      std::thread writer([&] {
+        for (;;) {
+          auto file = io::atomic_file::create(folder / "x.h5");
+          if (file) (void)file->write(std::as_bytes(std::span("abc", 3)));
+        }
+      });
+      ::pthread_sigmask(SIG_UNBLOCK, &none, nullptr);
+      for (;;) ::pause();
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(4000 + 371 * i));
+    ::kill(child, SIGTERM);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    CHECK(folder.files() == 0);
+  }
+}
+
 TEST_CASE("io: more temporary files than the list holds are written all the same") {
   const temporary_folder folder;
   std::vector<io::atomic_file> files;
@@ -129,7 +159,7 @@ TEST_CASE("io: more temporary files than the list holds are written all the same
   CHECK(folder.files() == 80);
   auto again = io::atomic_file::create(folder / "again");
   REQUIRE(again);
-  io::remove_temporaries();
+  remove_temporaries();
   CHECK(folder.files() == 80);
   check_error(again->commit(), errc::not_writable, {"again"});
 }

@@ -39,11 +39,7 @@ template <class F>
 std::vector<std::byte> edited(const io::safetensors& original, bool sums, F edit) {
   io::safetensors file = original;
   edit(file);
-  if (sums) {
-    nlohmann::json j;
-    for (const auto& t : file.tensors) j[t.name] = io::detail::checksum(t.bytes);
-    file.metadata["checksums"] = j.dump();
-  }
+  if (sums) io::detail::seal(file);
   return *io::format_safetensors(file);
 }
 
@@ -200,7 +196,7 @@ TEST_CASE("io: the self-test finds a network that is not the one that was traine
   others[2].embedding = mask_embedding_kind::tile_safe;
   others[3].pad_multiple = 12;
   for (const s2_config& other : others) {
-    const auto bytes = edited(file, false, [&](auto& f) { f.metadata["config"] = io::config_to_json(other).dump(); });
+    const auto bytes = edited(file, true, [&](auto& f) { f.metadata["config"] = io::config_to_json(other).dump(); });
     const auto w = io::read_weights(std::span<const std::byte>(bytes), "w.safetensors");
     CAPTURE(io::config_to_json(other).dump());
     check_error(w, errc::unreadable, {"w.safetensors: the self-test failed"});
@@ -209,6 +205,38 @@ TEST_CASE("io: the self-test finds a network that is not the one that was traine
     std::swap(entry(f, "stages.1.blocks.0.norm1.bias").bytes, entry(f, "stages.1.blocks.1.norm1.bias").bytes);
   });
   check_error(io::read_weights(std::span<const std::byte>(swapped)), errc::unreadable, {"self-test failed"});
+}
+
+TEST_CASE("io: a flipped bit of the metadata is noticed, or changes nothing") {
+  const temporary_folder folder;
+  model m = made(tiny(), parameters_of(tiny()), {{"data", "caf\xe9"}});
+  m.wavelengths = {500, 550, 600};
+  REQUIRE(io::write_weights(folder / "w", m));
+  const auto whole = *io::read_file(folder / "w");
+  const auto original = io::read_weights(std::span<const std::byte>(whole));
+  REQUIRE_MESSAGE(original, original.error().message());
+  std::uint64_t header = 0;
+  std::memcpy(&header, whole.data(), 8);
+  const std::string_view text(reinterpret_cast<const char*>(whole.data()) + 8, static_cast<std::size_t>(header));
+  const std::size_t begin = text.find("__metadata__"), end = text.find("\"selftest\"");
+  REQUIRE(end != std::string_view::npos);
+  int noticed = 0;
+  for (std::size_t at = begin; at < end; ++at)
+    for (const unsigned bit : {1u, 2u, 16u}) {
+      auto bytes = whole;
+      bytes[8 + at] ^= std::byte(bit);
+      const auto w = io::read_weights(std::span<const std::byte>(bytes));
+      noticed += !w;
+      if (!w) continue;
+      CAPTURE(text.substr(at > 20 ? at - 20 : 0, 40));
+      CHECK(w->config == original->config);
+      CHECK(w->wavelengths == original->wavelengths);
+      CHECK(w->dispersion_step == original->dispersion_step);
+      CHECK(w->direction == original->direction);
+      CHECK(w->range == original->range);
+      CHECK(w->card == original->card);
+    }
+  CHECK(noticed > static_cast<int>(end - begin));
 }
 
 TEST_CASE("io: weights that are not numbers are not written") {

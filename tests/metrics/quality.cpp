@@ -121,6 +121,11 @@ TEST_CASE("metrics: by hand") {
   x(0, 0, 0) = 1, y(0, 0, 0) = 1, y(0, 0, 1) = 1;
   // The second pixel is dark and has no angle.
   CHECK(std::abs(metrics::sam(x.view(), y.view()) - 45) <= 1e-12);
+  // what rounds to black has no angle, and no relative error: neither is perfect
+  const tensor<float, 3> dark({2, 2, 3}, 1e-3f), bright({2, 2, 3}, .5f);
+  CHECK(std::isnan(metrics::sam(bright.view(), dark.view())));
+  CHECK(std::isnan(metrics::ergas(dark.view(), bright.view())));
+  CHECK(metrics::ergas(dark.view(), bright.view(), definition::dpu_float) > 1e4);
 }
 
 TEST_CASE("metrics: equal, dark and bad cubes") {

@@ -113,7 +113,8 @@ TEST_CASE("fit: patience, divergence and what does not fit") {
   for (float& p : t.state().parameters) p = std::numeric_limits<float>::quiet_NaN();
   const auto diverged = ut::fit(t, s, {.plan = fit.plan}, ut::fit_observer());
   REQUIRE_FALSE(bool(diverged));
-  CHECK(diverged.error().message() == "fit: loss or gradient is not finite at step 19, the last 10 steps were lost");
+  CHECK(diverged.error().message() == "training step 19: parameter conv_first.weight is NaN or infinite, the last 10 steps were lost");
+  CHECK(diverged.error().code() == errc::not_finite);
   CHECK_FALSE(bool(ut::fit(t, source(12), {.plan = fit.plan}, ut::fit_observer())));
   CHECK_FALSE(bool(ut::fit(t, s, {}, ut::fit_observer())));
   CHECK_FALSE(bool(ut::validation_set::create({}, binary_mask(8, 8), 2)));

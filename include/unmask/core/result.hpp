@@ -23,7 +23,8 @@ enum class errc {
   wrong_value,   ///< NaN, infinity, or a number outside its range
   not_writable,  ///< a full disk, a missing folder, no permission
   bad_argument,  ///< a request that cannot be met
-  device         ///< a GPU that is not there, has not enough memory, or failed
+  device,        ///< a GPU that is not there, has not enough memory, or failed
+  not_finite     ///< a computation that gave NaN or infinity
 };
 
 class error {

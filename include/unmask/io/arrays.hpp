@@ -123,7 +123,8 @@ result<> read_into(const file_info& file, const variable_info& v, T* to) {
   if (file.format == file_format::matlab5) {
     if (auto done = read_matlab5(file.path, v, raw); !done) return done;
   } else if (is_raw(file.format)) {
-    scale = {v.factor, 0, v.missing};
+    scale.factor = v.factor;
+    if (v.missing) scale.missing = {*v.missing};
     if (auto done = read_raw(file.path, v, raw); !done) return done;
   } else {
     auto found = hdf5_scale(file.path, v);

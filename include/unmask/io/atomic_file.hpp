@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "../core/result.hpp"
-#include "temporary_files.hpp"
+#include "../core/temporary_files.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -54,9 +54,10 @@ class atomic_file {
     if (target.empty()) return unmask::error(errc::not_writable, "cannot write a file without a name");
     atomic_file f;
     f.name_ = target;
-    f.target_ = detail::follow_links(target);
     struct ::stat there {};
-    const bool exists = ::stat(f.target_.c_str(), &there) == 0;
+    const bool exists = ::stat(target.c_str(), &there) == 0;
+    // /dev/stdout is a link to something like "pipe:[1234]", which is no path
+    f.target_ = exists && !S_ISREG(there.st_mode) ? target : detail::follow_links(target);
     if (exists && S_ISDIR(there.st_mode)) return f.failed("is a directory");
     if (exists && !S_ISREG(there.st_mode)) {
       f.direct_ = true;
@@ -69,11 +70,15 @@ class atomic_file {
     static std::atomic<unsigned> counter{0};
     for (int attempt = 0; attempt < 100; ++attempt) {
       f.temporary_ = f.target_ + ".part-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
-      f.slot_ = detail::remember_temporary(f.temporary_);  // before it is there: a signal may come at any moment
+      f.slot_ =
+          unmask::detail::remember_temporary(f.temporary_);  // before it is there: a signal may come at any moment
       f.descriptor_ = ::open(f.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-      if (f.descriptor_ >= 0) break;
       const int code = errno;
-      detail::forget_temporary(std::exchange(f.slot_, -1));
+      if (f.descriptor_ < 0)
+        unmask::detail::forget_temporary(std::exchange(f.slot_, -1));
+      else
+        unmask::detail::temporary_is_there(f.slot_);
+      if (f.descriptor_ >= 0) break;
       errno = code;
       if (code != EEXIST) break;
     }
@@ -95,7 +100,7 @@ class atomic_file {
   ~atomic_file() {
     if (descriptor_ >= 0) ::close(descriptor_);
     if (!temporary_.empty() && !direct_) ::unlink(temporary_.c_str());
-    detail::forget_temporary(slot_);
+    unmask::detail::forget_temporary(slot_);
   }
 
   /// A device or a pipe: bytes leave as they are written.
@@ -126,7 +131,7 @@ class atomic_file {
     if (::close(std::exchange(descriptor_, -1)) != 0) return failed(detail::system_message(errno));
     if (!direct_ && ::rename(temporary_.c_str(), target_.c_str()) != 0) return failed(detail::system_message(errno));
     temporary_.clear();
-    detail::forget_temporary(std::exchange(slot_, -1));
+    unmask::detail::forget_temporary(std::exchange(slot_, -1));
     if (!direct_) sync_folder();
     return {};
   }

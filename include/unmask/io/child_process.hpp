@@ -148,7 +148,7 @@ result<std::vector<std::byte>> run_in_child(const std::string& name, const child
   const auto code = static_cast<int>((*bytes)[0]);
   bytes->erase(bytes->begin());
   if (code == 255) return std::move(*bytes);
-  if (code > static_cast<int>(errc::device)) return failed(errc::unreadable, "the process that read it sent nonsense");
+  if (code > static_cast<int>(errc::not_finite)) return failed(errc::unreadable, "the process that read it sent nonsense");
   return error(static_cast<errc>(code),
                detail::printable({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, 4000));
 }

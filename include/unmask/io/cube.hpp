@@ -55,6 +55,13 @@ inline result<cube_file> read_cube(const source& from, const cube_options& optio
     found.wavelengths = std::move(list->nm);
     if (!list->note.empty()) found.notes.push_back(list->note);
   }
+  for (const variable_info& other : file->variables)
+    if (from.variable.empty() && other.name != v->name && other.numeric && other.shape == v->shape) {
+      found.notes.push_back("read '" + detail::printable(v->name) + "', there is '" + detail::printable(other.name) +
+                            "' of the same size too (FILE:NAME takes another)");
+      break;
+    }
+  if (detail::in_percent(*v)) found.notes.push_back("'" + detail::printable(v->name) + "' is in per cent by its unit");
   auto cube = detail::read_chosen<float, 3>(*file, *v);
   if (!cube) return cube.error();
   found.cube = *order == axis_order{0, 1, 2} ? std::move(*cube) : detail::in_order(*cube, *order);

@@ -2,6 +2,9 @@
 
 /// Reading one dataset of an HDF5 or MATLAB v7.3 file. Axis order and scale: docs/files.md.
 
+#include <algorithm>
+
+#include "../core/finite.hpp"
 #include "hdf5_chunks.hpp"
 #include "hdf5_list.hpp"
 
@@ -10,7 +13,10 @@ namespace unmask::inline UNMASK_ABI::io {
 /// From stored to physical values: value = factor * stored + offset.
 struct linear_scale {
   double factor = 1, offset = 0;
-  std::optional<double> missing;  ///< the stored number that means "no value" (_FillValue)
+  std::vector<double> missing;      ///< stored numbers that mean "no value" (_FillValue, missing_value)
+  std::optional<double> low, high;  ///< what the file calls valid (valid_min, valid_max, valid_range)
+  bool physical_limits = false;     ///< of physical values, not of stored ones
+  double wrap = 0;                  ///< added to negative stored numbers, which stand for unsigned ones (_Unsigned)
 
   template <class T>
   T operator()(T stored) const {
@@ -22,6 +28,35 @@ struct linear_scale {
 namespace detail {
 
 inline const std::string& hdf5_location(const variable_info& v) { return v.location.empty() ? v.name : v.location; }
+
+/// Whether a file says that its numbers are per cent.
+inline bool in_percent(const variable_info& v) {
+  for (const auto& [name, text] : v.attributes)
+    if ((name == "units" || name == "unit" || name == "Units") && (text == "%" || text == "percent")) return true;
+  return false;
+}
+
+/// What netCDF's conventions say of numbers that are none.
+inline void read_cf_limits(hid_t dataset, const variable_info& v, linear_scale& s) {
+  const auto numbers = [&](const char* name) {
+    const hdf5_id attribute(H5Aexists(dataset, name) > 0 ? H5Aopen(dataset, name, H5P_DEFAULT) : -1, H5Aclose);
+    const hdf5_id type(attribute ? H5Aget_type(attribute) : -1, H5Tclose);
+    auto list = attribute ? attribute_numbers(attribute) : std::nullopt;
+    // limits are of the type of what they limit
+    if (list && std::string_view(name).starts_with("valid") && H5Tget_class(type) == H5T_FLOAT)
+      s.physical_limits = s.physical_limits || v.type.find("int") != std::string::npos;
+    return list.value_or(std::vector<double>());
+  };
+  for (const char* name : {"_FillValue", "missing_value"})
+    for (const double x : numbers(name))
+      if (is_finite(x)) s.missing.push_back(x);  // NaN is refused by itself
+  if (const auto range = numbers("valid_range"); range.size() == 2) s.low = range[0], s.high = range[1];
+  if (const auto low = numbers("valid_min"); low.size() == 1) s.low = low[0];
+  if (const auto high = numbers("valid_max"); high.size() == 1) s.high = high[0];
+  for (const auto& [name, text] : v.attributes)
+    if (name == "_Unsigned" && (text == "true" || text == "True"))
+      s.wrap = v.type == "int8" ? 256. : v.type == "int16" ? 65536. : v.type == "int32" ? 4294967296. : 0.;
+}
 
 /// An open file with the dataset of a listed variable in it; the file outlives its dataset.
 struct hdf5_open_variable {
@@ -38,7 +73,8 @@ struct hdf5_open_variable {
 
 }  // namespace detail
 
-/// Attribute `scale` multiplies, `full_scale` divides; netCDF's `scale_factor` multiplies, `add_offset` is then added.
+/// Attribute `scale` multiplies, `full_scale` divides; netCDF's `scale_factor` multiplies, `add_offset` is then added;
+/// without them the unit `%` divides by 100.
 /// Errors: both families at once, an attribute that is not one finite number, a factor of 0.
 inline result<linear_scale> hdf5_scale(const std::string& path, const variable_info& v) {
   const detail::hdf5_quiet quiet;
@@ -65,8 +101,8 @@ inline result<linear_scale> hdf5_scale(const std::string& path, const variable_i
                                     "has an attribute 'add_offset' that is not one finite number");
     s.offset = *offset;
   }
-  s.missing = detail::attribute_number(data.dataset, "_FillValue");
-  if (s.missing && !is_finite(*s.missing)) s.missing.reset();  // NaN is refused by itself
+  if (!found && detail::in_percent(v)) s.factor = .01;
+  detail::read_cf_limits(data.dataset, v, s);
   return s;
 }
 
@@ -107,21 +143,46 @@ result<> read_hdf5(const std::string& path, const variable_info& v, T* to) {
 
 namespace detail {
 
-/// Stored numbers to physical ones, in place. Errors: numbers that the file marks as missing.
+/// Stored numbers to physical ones, in place. Errors: numbers that the file marks as missing or does not call valid.
 template <class T>
 result<> apply_scale(const std::string& path, const variable_info& v, const linear_scale& s, T* values,
                      std::int64_t count) {
-  if (s.missing) {
-    const auto none = static_cast<T>(*s.missing);
-    const auto missing = std::count(values, values + count, none);
-    if (missing > 0)
-      return variable_error(errc::wrong_value, path, v,
-                            "has " + std::to_string(missing) + " of " + std::to_string(count) +
-                                " values that the file marks as missing (_FillValue " + number_text(*s.missing) + ")");
-  }
+  const auto refuse = [&](std::int64_t bad, const std::string& why) {
+    return variable_error(errc::wrong_value, path, v,
+                          "has " + std::to_string(bad) + " of " + std::to_string(count) + " values that " + why);
+  };
+  if (s.wrap != 0)
+    for (std::int64_t i = 0; i < count; ++i)
+      if (values[i] < 0) values[i] += static_cast<T>(s.wrap);
+  for (const double none : s.missing)
+    if (const auto bad = std::count(values, values + count, static_cast<T>(none)); bad > 0)
+      return refuse(bad, "the file marks as missing (_FillValue or missing_value " + number_text(none) + ")");
+  const auto invalid = [&](T x) {
+    return (s.low && x < static_cast<T>(*s.low)) || (s.high && x > static_cast<T>(*s.high));
+  };
+  const auto check_limits = [&]() -> result<> {
+    const auto bad = s.low || s.high ? std::count_if(values, values + count, invalid) : 0;
+    if (bad == 0) return {};
+    return refuse(bad, "are not valid by the file's own limits (" + (s.low ? number_text(*s.low) : "") + ".." +
+                           (s.high ? number_text(*s.high) : "") + ")");
+  };
+  if (!s.physical_limits)
+    if (auto fine = check_limits(); !fine) return fine;
   if (s.changes())
     for (std::int64_t i = 0; i < count; ++i) values[i] = s(values[i]);
-  return {};
+  return s.physical_limits ? check_limits() : result<>();
+}
+
+/// The numbers of an attribute of a variable, or of the file where its name is empty; nothing where there is none.
+inline std::optional<std::vector<double>> hdf5_attribute_list(const std::string& path, const variable_info& v,
+                                                              const std::string& name) {
+  const hdf5_quiet quiet;
+  const hdf5_id file = hdf5_open(path);
+  const std::string where = v.name.empty() ? "/" : hdf5_location(v);
+  const hdf5_id object(file ? H5Oopen(file, where.c_str(), H5P_DEFAULT) : -1, H5Oclose);
+  if (!object || H5Aexists(object, name.c_str()) <= 0) return std::nullopt;
+  const hdf5_id attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), H5Aclose);
+  return attribute ? attribute_numbers(attribute) : std::nullopt;
 }
 
 }  // namespace detail

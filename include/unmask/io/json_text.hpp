@@ -36,6 +36,11 @@ inline bool is_utf8(std::string_view text) {
   return true;
 }
 
+/// A text as JSON has it: bytes that are no UTF-8 become the replacement character.
+inline std::string as_utf8(const std::string& text) {
+  return is_utf8(text) ? text : nlohmann::json::parse(json_text(text)).get<std::string>();
+}
+
 namespace detail {
 
 /// Walks over JSON text and builds nothing: the first key that an object has twice, and how deep it nests. Time and

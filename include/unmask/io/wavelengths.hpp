@@ -9,8 +9,10 @@
 
 namespace unmask::inline UNMASK_ABI::io {
 
-/// Wavelengths outside this are no light that a camera sees: a wrong unit.
+/// Wavelengths outside this are no light that a camera sees: a wrong unit. A list without a unit has to lie where most
+/// cameras look: 4500 is angstrom there, not the infrared.
 inline constexpr double shortest_nm = 100, longest_nm = 100000;
+inline constexpr double shortest_usual_nm = 200, longest_usual_nm = 3000;
 
 struct wavelength_list {
   std::vector<double> nm;  ///< one per band; empty: the file does not say
@@ -86,38 +88,88 @@ inline std::vector<const variable_info*> wavelength_candidates(const file_info& 
   return found;
 }
 
+/// Numbers in nm; `unit` is empty where none is given. Errors say only what is wrong: "has ...".
+inline result<wavelength_list> in_nm(std::vector<double> values, const std::string& unit, const std::string& name) {
+  const auto refuse = [](const std::string& what) { return error(errc::wrong_value, what); };
+  double factor = nm_in(unit);
+  if (factor == 0) return refuse("has the unit '" + printable(unit, 40) + "', expected nm, micrometres, m or angstrom");
+  wavelength_list list{std::move(values), ""};
+  const auto [low, high] = std::minmax_element(list.nm.begin(), list.nm.end());
+  const double least = *low, most = *high;
+  const bool counted = list.nm.size() > 1 && std::adjacent_find(list.nm.begin(), list.nm.end(), [](double a, double b) {
+                                               return b - a != 1;
+                                             }) == list.nm.end();
+  if (unit.empty() && counted && least <= 1)
+    return refuse("has " + number_text(least) + " to " + number_text(most) +
+                  ", which look like numbers of bands, expected their wavelengths");
+  if (unit.empty() && most * 1000 <= longest_usual_nm) {
+    factor = 1000;
+    list.note = "'" + printable(name) + "' has no unit and values below 10: taken for micrometres";
+  }
+  const double shortest = unit.empty() ? shortest_usual_nm : shortest_nm;
+  const double longest = unit.empty() ? longest_usual_nm : longest_nm;
+  if (!(least * factor >= shortest && most * factor <= longest))
+    return refuse("has wavelengths of " + number_text(least) + " to " + number_text(most) +
+                  (unit.empty() ? " without a unit" : " " + printable(unit, 40)) + ", expected " +
+                  number_text(shortest) + " to " + number_text(longest) +
+                  " nm (attribute 'units': nm, micrometres, m or angstrom)");
+  if (factor != 1)
+    for (double& x : list.nm) x *= factor;
+  const auto doubt = [&](const char* what) {
+    list.note += (list.note.empty() ? "'" : "; '") + printable(name) + "' " + what;
+  };
+  if (list.nm.size() > 1 && least == most)
+    doubt("has the same wavelength for all bands");
+  else if (!std::is_sorted(list.nm.begin(), list.nm.end()) && !std::is_sorted(list.nm.rbegin(), list.nm.rend()))
+    doubt("neither rises nor falls from band to band");
+  return list;
+}
+
 /// The numbers of one list in nm; empty where all are NaN, which means unknown.
 inline result<wavelength_list> read_list(const file_info& file, const variable_info& w, index_t bands) {
   if (auto fine = check_size(file, w); !fine) return fine.error();
-  wavelength_list list;
-  list.nm.resize(static_cast<std::size_t>(bands));
-  if (auto done = read_into(file, w, list.nm.data()); !done) return done.error();
-  if (std::all_of(list.nm.begin(), list.nm.end(), [](double x) { return is_nan(x); })) return wavelength_list{};
-  if (auto fine = check_finite(file.path, w, list.nm.data()); !fine) return fine.error();
-  const std::string unit = unit_of(w);
-  double factor = nm_in(unit);
-  if (factor == 0)
-    return variable_error(errc::wrong_value, file.path, w,
-                          "has the unit '" + printable(unit, 40) + "', expected nm, micrometres, m or angstrom");
-  const auto [low, high] = std::minmax_element(list.nm.begin(), list.nm.end());
-  if (unit.empty() && *low > 0.1 && *high < 10) {
-    factor = 1000;
-    list.note = "'" + printable(w.name) + "' has no unit and values below 10: taken for micrometres";
-  }
-  if (!(*low * factor >= shortest_nm && *high * factor <= longest_nm))
-    return variable_error(errc::wrong_value, file.path, w,
-                          "has wavelengths of " + number_text(*low) + " to " + number_text(*high) +
-                              (unit.empty() ? "" : " " + printable(unit, 40)) + ", expected " +
-                              number_text(shortest_nm) + " to " + number_text(longest_nm) +
-                              " nm (attribute 'units': nm, micrometres, m or angstrom)");
-  if (factor != 1)
-    for (double& x : list.nm) x *= factor;
+  std::vector<double> values(static_cast<std::size_t>(bands));
+  if (auto done = read_into(file, w, values.data()); !done) return done.error();
+  if (std::all_of(values.begin(), values.end(), [](double x) { return is_nan(x); })) return wavelength_list{};
+  if (auto fine = check_finite(file.path, w, values.data()); !fine) return fine.error();
+  auto list = in_nm(std::move(values), unit_of(w), w.name);
+  if (!list) return variable_error(list.error().code(), file.path, w, list.error().message());
   return list;
+}
+
+/// A list among the attributes of a variable, else of the file; empty where there is none.
+inline result<wavelength_list> read_attribute_list(const file_info& file, const std::string& of, index_t bands) {
+  if (file.format != file_format::hdf5 && file.format != file_format::matlab73) return wavelength_list{};
+  const variable_info none, *cube = find(file, of);
+  for (const variable_info* v : {cube, &none}) {
+    if (!v) continue;
+    for (const std::string_view name : wavelength_names) {
+      auto values = hdf5_attribute_list(file.path, *v, std::string(name));
+      if (!values || values->size() < 2) continue;  // a text, or a setting of the instrument
+      const auto wrong = [&](errc code, const std::string& what) {
+        return error(code, printable(file.path, 1000) + ": attribute '" + std::string(name) + "' " + what);
+      };
+      if (static_cast<index_t>(values->size()) != bands)
+        return wrong(errc::wrong_shape, "has " + std::to_string(values->size()) + " numbers, '" + printable(of) +
+                                            "' has " + std::to_string(bands) + " bands");
+      if (!std::all_of(values->begin(), values->end(), [](double x) { return is_finite(x); }))
+        return wrong(errc::wrong_value, "has a value that is NaN or infinite");
+      std::string unit;
+      for (const auto& [key, text] : v == cube ? v->attributes : file.attributes)
+        if (key == std::string(name) + "_units" || key == std::string(name) + " units" || key == "wavelength_units")
+          unit = text;
+      auto list = in_nm(std::move(*values), unit, std::string(name));
+      if (!list) return wrong(list.error().code(), list.error().message());
+      return list;
+    }
+  }
+  return wavelength_list{};
 }
 
 }  // namespace detail
 
-/// The wavelengths of a listed variable with `bands` bands: `wavelengths` or `wavelength` beside it, else of the file.
+/// The wavelengths of a listed variable with `bands` bands: `wavelengths` or `wavelength` beside it, else of the file,
+/// else an attribute of that name.
 /// Errors: another count, several lists that differ, a unit that is not known, values that are no wavelengths.
 inline result<wavelength_list> read_wavelengths(const file_info& file, const std::string& of, index_t bands) {
   std::optional<wavelength_list> chosen;
@@ -140,7 +192,8 @@ inline result<wavelength_list> read_wavelengths(const file_info& file, const std
     chosen = std::move(*list);
     from = w;
   }
-  return chosen ? std::move(*chosen) : wavelength_list{};
+  if (chosen) return std::move(*chosen);
+  return detail::read_attribute_list(file, of, bands);
 }
 
 /// Those of a measurement of `bands` bands: for the file that was read as `from`, whose variable may have been chosen.

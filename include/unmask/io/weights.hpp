@@ -62,8 +62,8 @@ result<> write_weights(const std::string& path, const model_of<N>& m, typename N
   file.metadata["config"] = config_to_json(m.config).dump();
   file.metadata["model"] = model_to_json(m).dump();
   file.metadata["selftest"] = nlohmann::json{{"seed", seed}}.dump();
-  file.metadata["checksums"] = nlohmann::json(detail::tensor_checksums(file)).dump();
-  for (const auto& [key, text] : m.card) file.metadata[detail::card_prefix + key] = text;
+  for (const auto& [key, text] : m.card) file.metadata[as_utf8(detail::card_prefix + key)] = as_utf8(text);
+  detail::seal(file);
   return write_safetensors(path, file);
 }
 
@@ -105,6 +105,7 @@ result<model_of<N>> read_weights(std::span<const std::byte> bytes, const std::st
   if (const auto foreign = file->unknown_tensor(); !foreign.empty())
     return bad(errc::bad_argument, "tensor '" + foreign + "' is no parameter of this network");
   if (auto ok = check(m); !ok) return bad(ok.error().code(), ok.error().message());
+  if (auto ok = file->check_metadata(); !ok) return bad(ok.error().code(), ok.error().message());
 
   const auto output = run_selftest<N>(backend, m.config, m.parameters, file->seed);
   if (!output) return bad(output.error().code(), output.error().message());

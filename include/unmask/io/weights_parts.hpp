@@ -6,7 +6,9 @@
 ///   and
 ///                        spectral TV's basis is a tensor. A reader of the first form refuses it, as it must: it would
 ///                        start the network from HM.
-/// Both: `config` with every value of the configuration, `checksums` of all tensors, `selftest`.
+/// Both: `config` with every value of the configuration, `checksums` of all tensors and, under the name `__metadata__`
+/// that no tensor can have, of the rest of the metadata, `selftest`. Files from before that have no sum of the
+/// metadata: a bit that flips in the name of that sum leaves a file that is right, any other is noticed.
 
 #include <cmath>
 #include <map>
@@ -27,6 +29,7 @@ namespace unmask::inline UNMASK_ABI::io::detail {
 inline constexpr const char *weights_format = "unmask weights 2", *first_format = "unmask weights 1";
 inline constexpr const char *selftest_name = "selftest.output", *basis_name = "initial.spectral_basis";
 inline constexpr const char *card_prefix = "card.", *description_prefix = "description.";
+inline constexpr const char *sums_name = "checksums", *metadata_name = "__metadata__";
 
 inline std::vector<index_t> selftest_shape(index_t bands) { return {selftest_side, selftest_side, bands}; }
 
@@ -44,6 +47,21 @@ inline std::map<std::string, std::string> tensor_checksums(const safetensors& fi
   std::map<std::string, std::string> named;
   for (std::size_t i = 0; i < sums.size(); ++i) named[file.tensors[i].name] = sums[i];
   return named;
+}
+
+/// The checksum of all metadata but the checksums, each text behind its length.
+inline std::string metadata_checksum(const safetensors& file) {
+  std::string all;
+  for (const auto& [key, text] : file.metadata)
+    if (key != sums_name) all += std::to_string(key.size()) + " " + key + std::to_string(text.size()) + " " + text;
+  return checksum(std::as_bytes(std::span(all)));
+}
+
+/// Puts the checksums of tensors and metadata into a file, the last that is done to it.
+inline void seal(safetensors& file) {
+  auto sums = nlohmann::json(tensor_checksums(file));
+  sums[metadata_name] = metadata_checksum(file);
+  file.metadata[sums_name] = json_text(sums);
 }
 
 class weights_parts {
@@ -65,13 +83,14 @@ class weights_parts {
                    "weights of a network '" + printable(found) + "', expected '" + std::string(architecture) + "'");
     parts.config = parts.object("config");
     if (!parts.config.is_object()) return error(errc::unreadable, "metadata 'config' is not a JSON object");
-    parts.sums_ = parts.object("checksums");
+    parts.sums_ = parts.object(sums_name);
     const nlohmann::json test = parts.object("selftest");
     const auto number = test.is_object() ? test.find("seed") : test.end();
     if (!parts.sums_.is_object() || !test.is_object() || number == test.end() || !number->is_number_unsigned())
       return error(errc::unreadable, "metadata 'checksums' or 'selftest' is missing or damaged");
     parts.seed = number->get<std::uint64_t>();
     parts.found_ = tensor_checksums(file);
+    for (const tensor_entry& t : file.tensors) parts.tensors_.emplace(t.name, &t);
     return parts;
   }
 
@@ -79,7 +98,7 @@ class weights_parts {
   result<std::vector<float>> tensor(const std::string& name, const std::vector<index_t>& shape) {
     known_.insert(name);
     const std::string what = "parameter '" + name + "' ";
-    const tensor_entry* t = file_->find(name);
+    const tensor_entry* t = find(name);
     if (!t) return error(errc::not_found, what + "is missing");
     if (t->shape != shape || t->dtype != "F32")
       return error(errc::wrong_shape, what + "is " + t->dtype + " [" + shape_text(t->shape) + "], expected F32 [" +
@@ -103,13 +122,20 @@ class weights_parts {
     if (!j.is_object()) return error(errc::unreadable, "metadata 'model' is not a JSON object");
     if (auto ok = model_from_json(j, m); !ok) return ok;
     if (m.initial.kind != initial_kind::spectral_tv) return {};
-    const tensor_entry* t = file_->find(basis_name);
+    const tensor_entry* t = find(basis_name);
     const index_t rank = t && t->shape.size() == 2 ? t->shape[0] : 1;
     auto values = tensor(basis_name, {rank, m.config.bands});
     if (!values) return values.error();
     m.initial.spectral_basis = unmask::tensor<float, 2>({rank, m.config.bands});
     std::copy(values->begin(), values->end(), m.initial.spectral_basis.begin());
     return {};
+  }
+
+  /// Whether the metadata is what was written, as far as the file can tell.
+  result<> check_metadata() const {
+    const auto sum = sums_.find(metadata_name);
+    if (sum == sums_.end() || *sum == metadata_checksum(*file_)) return {};
+    return error(errc::unreadable, "the metadata is damaged (its checksum does not match)");
   }
 
   /// A tensor that nobody asked for; empty if there is none.
@@ -122,6 +148,10 @@ class weights_parts {
  private:
   explicit weights_parts(const safetensors& file) : file_(&file) {}
 
+  const tensor_entry* find(const std::string& name) const {
+    const auto at = tensors_.find(name);
+    return at == tensors_.end() ? nullptr : at->second;
+  }
   std::string text(const std::string& key) const {
     const auto at = file_->metadata.find(key);
     return at == file_->metadata.end() ? "" : at->second;
@@ -139,6 +169,7 @@ class weights_parts {
   bool first_ = false;
   nlohmann::json sums_;
   std::map<std::string, std::string> found_;
+  std::map<std::string_view, const tensor_entry*> tensors_;
   std::set<std::string> known_;
 };
 

@@ -100,7 +100,8 @@ inline double ergas_of(const band_sums& sums) {
     sum += sums.error[c] / (sums.truth[c] * sums.truth[c]);
     ++bands;
   }
-  return bands > 0 ? 100 * std::sqrt(sum / static_cast<double>(bands)) : 0;
+  if (bands > 0) return 100 * std::sqrt(sum / static_cast<double>(bands));
+  return mean(sums.error) == 0 ? 0 : std::numeric_limits<double>::quiet_NaN();
 }
 
 /// Shapes agree, nothing is empty, every value is finite, and the truth is on the scale of 0..1: two cubes of 16-bit
@@ -142,12 +143,14 @@ inline double psnr(in<float, 3> truth, in<float, 3> estimate, definition d = def
 }
 
 /// Mean spectral angle in degrees. Pixels that are all zero in either cube have no angle and are left out, as in the
-/// field's MATLAB code; 0 where every pixel is.
+/// field's MATLAB code; where every pixel is, 0 for two black cubes and else
+/// NaN: a cube that rounds to black has no angle, and no perfect one.
 inline double sam(in<float, 3> truth, in<float, 3> estimate, definition d = definition::official_8bit,
                   const region& where = {}) {
   const index_t C = truth.extent(2);
   double sum = 0;
   index_t pixels = 0;
+  bool differs = false;
   detail::for_pixels(truth, estimate, where, [&](const float* t, const float* e) {
     double tt = 0, ee = 0, te = 0;
     for (index_t c = 0; c < C; ++c) {
@@ -155,15 +158,18 @@ inline double sam(in<float, 3> truth, in<float, 3> estimate, definition d = defi
       const double y = detail::compared(d, static_cast<double>(e[c]));
       tt += x * x, ee += y * y, te += x * y;
     }
+    differs = differs || (tt > 0) != (ee > 0);
     if (!(tt > 0 && ee > 0)) return;
     // Rounding can push the cosine of equal spectra past 1.
     sum += std::acos(std::clamp(te / (std::sqrt(tt) * std::sqrt(ee)), -1., 1.));
     ++pixels;
   });
-  return pixels > 0 ? sum / static_cast<double>(pixels) * 57.295779513082320877 : 0;
+  if (pixels > 0) return sum / static_cast<double>(pixels) * 57.295779513082320877;
+  return differs ? std::numeric_limits<double>::quiet_NaN() : 0;
 }
 
-/// 100 sqrt(mean over bands of MSE / mean(truth)^2): ERGAS with ratio 1. Bands whose truth has mean 0 are left out.
+/// 100 sqrt(mean over bands of MSE / mean(truth)^2): ERGAS with ratio 1. Bands whose truth has mean 0 are left out; NaN
+/// where all are.
 inline double ergas(in<float, 3> truth, in<float, 3> estimate, definition d = definition::official_8bit,
                     const region& where = {}) {
   return detail::ergas_of(detail::sum_bands(truth, estimate, d, where));

@@ -2,6 +2,7 @@
 
 /// Preconditioned conjugate gradients for the normal equations of `spectral_tv`. Source: Hestenes and Stiefel 1952.
 
+#include "../core/finite.hpp"
 #include "spectral_preconditioner.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics::detail {
@@ -28,8 +29,9 @@ class conjugate_gradient {
   float* spare_image() const { return r_; }
 
   /// From z [H, K, W], framed, where the operator's `measured` is t (A L z - y): `iterations` towards the minimum.
+  /// False where the numbers stopped being finite; z is then what it was before that iteration.
   template <class Backend>
-  void solve(const Backend& be, const normal_equations& problem, float* z, index_t iterations) {
+  bool solve(const Backend& be, const normal_equations& problem, float* z, index_t iterations) {
     float* p = direction_.data();
     first_residual(be, problem, z);
     parallel_for(be, preconditioner_.groups(), [&](index_t group, int) {
@@ -43,7 +45,8 @@ class conjugate_gradient {
     double slope = dots_.total();
     for (index_t i = 0; i < iterations; ++i) {
       const double curvature = curvature_along(be, problem);
-      if (!(curvature > 0 && slope > 0)) return;  // solved to the last bit
+      if (!is_finite(curvature) || !is_finite(slope)) return false;
+      if (!(curvature > 0 && slope > 0)) return true;  // solved to the last bit
       const auto length = pack::all(static_cast<float>(slope / curvature));
       const double before = slope;
       parallel_for(be, preconditioner_.groups(), [&](index_t group, int) {
@@ -62,6 +65,7 @@ class conjugate_gradient {
         });
       });
     }
+    return is_finite(slope);
   }
 
  private:

@@ -26,6 +26,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
 
 #include "../core/finite.hpp"
 #include "conjugate_gradient.hpp"
@@ -89,18 +90,19 @@ class spectral_tv {
 
   /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x).
   /// Every outer iteration ends with `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false
-  /// stops. Returns the residual of the result. An all-dark measurement gives zeros; a NaN in it spreads.
+  /// stops. Returns the residual of the result. An all-dark measurement gives zeros; where numbers stop being finite
+  /// the residual is NaN, and the last.
   template <class Backend>
   float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
 
   /// After `run` for the same y: moves x, what a network made of that estimate, towards what was measured
-  /// (spectral_tv_refine.hpp).
+  /// (spectral_tv_refine.hpp). False where numbers stop being finite.
   template <class Backend>
-  void correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept;
+  bool correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept;
 
   /// The same after a pass in which similar patches of x tell each other what they have in common.
   template <class Backend>
-  void refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept;
+  bool refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept;
 
   /// After `run`: 1 where the measurement can be explained exactly, less the more of it is noise.
   float certainty() const noexcept { return options_.last_weight / lambda_; }
@@ -217,9 +219,12 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, itera
     lambda_ = std::max(options_.noise_weight * static_cast<float>(noise),
                        between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
     edges_.update(be, z, options_, epsilon, solver_.spare_edges());
-    solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.iterations);
+    const bool solved = solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.iterations);
     residual = missing();
-    if (!progress(i + 1, relative())) break;
+    const float error = solved ? relative() : std::numeric_limits<float>::quiet_NaN();
+    if (progress(i + 1, error) && is_finite(error)) continue;
+    add_spectra(be, x);
+    return error;
   }
   add_spectra(be, x);
   return relative();

@@ -16,11 +16,11 @@
 namespace unmask::inline UNMASK_ABI::optics {
 
 template <class Backend>
-void spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
+bool spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
   const camera& c = measurement_.seen_by();
   const index_t H = y.extent(0), V = measurement_.values();
   assert(x.extents() == c.geometry().cube_extents() && y.extents() == c.geometry().measurement_extents());
-  if (!(level_ > 0)) return;  // an all-dark measurement
+  if (!(level_ > 0)) return is_finite(level_);  // an all-dark measurement
   clear_frames();
   weigh_measurement(be, y);
   float* z = z_.data();
@@ -34,13 +34,14 @@ void spectral_tv::correct(const Backend& be, out<float, 3> x, in<float, 2> y) no
     measurement_.apply_inverse_variance(h);
   });
   std::fill_n(z, measurement_.layout().size(), 0.f);
-  solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.correction_iterations);
+  const bool solved = solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.correction_iterations);
   add_spectra(be, x);
+  return solved;
 }
 
 template <class Backend>
-void spectral_tv::refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept {
-  if (!(level_ > 0)) return;
+bool spectral_tv::refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept {
+  if (!(level_ > 0)) return is_finite(level_);
   const index_t n = measurement_.layout().size();
   float *z = z_.data(), *before = solver_.spare_image();
   parallel_for(be, x.extent(0), [&](index_t h, int) { measurement_.find_coefficients(h, z, x, level_); });
@@ -48,7 +49,7 @@ void spectral_tv::refine(const Backend& be, similar_patches& patches, out<float,
   patches.run(be, z, options_.patch_noise);
   std::transform(z, z + n, before, z, [](float after, float earlier) { return after - earlier; });
   add_spectra(be, x);
-  correct(be, x, y);
+  return correct(be, x, y);
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics

@@ -44,7 +44,7 @@ inline result<> check(const reconstruct_options& o) {
   return {};
 }
 
-enum class reconstruct_stage { estimate, network, refinement, tiles };
+enum class reconstruct_stage { estimate, network, refinement, tiles, measurement };
 
 /// Told after each part of a stage. `residual` is |A x - y| / |y| after a part of the estimate, else NaN.
 struct reconstruct_progress {

@@ -8,6 +8,7 @@
 ///   auto camera = optics::camera::create(mask, model->config.bands);
 ///   auto r = reconstructor<cpu>::create({.threads = 4}, *model, *camera);
 ///   r->run(cube, measurement);   // noexcept, no heap
+///   if (auto ok = r->status(); !ok) return report(ok.error().message());
 ///
 /// The bits of a cube depend on measurement, camera, model and options, not on the number of threads and not on what
 /// ran before.
@@ -17,12 +18,14 @@
 #include <memory>
 #include <optional>
 
+#include "../core/finite.hpp"
 #include "../models/session.hpp"
 #include "../nn/cpu/all.hpp"
 #include "../optics/similar_patches.hpp"
 #include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"
 #include "options.hpp"
+#include "outcome.hpp"
 #include "tiles.hpp"
 
 namespace unmask::inline UNMASK_ABI {
@@ -45,8 +48,9 @@ class reconstructor {
   std::size_t bytes() const { return bytes_; }
 
   /// cube [H, W, C] from a measurement, [H, W + step (C - 1)] for dispersion to the right, in the cube's units: y is
-  /// the sum over bands of mask times cube. `progress(reconstruct_progress)` after each part.
-  void run(out<float, 3> cube, in<float, 2> measurement, progress_call progress = {}) noexcept;
+  /// the sum over bands of mask times cube. `progress(reconstruct_progress)` after each part. Returns whether all
+  /// numbers were finite, and where not; then the cube is of no use.
+  run_outcome run(out<float, 3> cube, in<float, 2> measurement, progress_call progress = {}) noexcept;
 
   /// The same tile by tile: `write(row, column, part [h, w, C])` gets the cube's parts, each row of tiles from the
   /// left, rows from the top, and returns result<>; the first error ends the run. For a reconstructor with tiles, whose
@@ -59,8 +63,8 @@ class reconstructor {
   const optics::camera& camera() const { return parts_->turned ? *parts_->turned : parts_->camera; }
   initial_kind starts_from() const { return parts_->start->kind(); }
   bool has_network() const { return parts_->network.has_value(); }
-  /// After `run`: whether the backend did all of it. Only a device fails.
-  result<> status() const { return finish(backend_); }
+  /// After `run`: the same as a sentence, and whether the backend did all of it. Errors: `device`, `not_finite`.
+  result<> status() const;
 
  private:
   static constexpr bool remote = storage<Backend>::remote;
@@ -83,24 +87,27 @@ class reconstructor {
   result<> plan_tiles(const model_type&);
   void measure();
   void carve(arena&);
-  void run_canonical(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
-  void refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
+  run_outcome run_canonical(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
+  run_outcome refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
+  template <class Write>
+  result<> tile_by_tile(in<float, 2> measurement, Write&& write, progress_call progress);
 
   Backend backend_;
   reconstruct_options options_;
   std::unique_ptr<parts> parts_;
   memory_block block_;
   std::size_t bytes_ = 0;
+  run_outcome outcome_;                ///< of the last run
   float *y_ = nullptr, *x_ = nullptr;  ///< measurement and cube of the camera that disperses to the right
 };
 
 template <class Backend, Model Network>
-void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement,
-                                          progress_call progress) noexcept {
+run_outcome reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measurement,
+                                                 progress_call progress) noexcept {
   const parts& p = *parts_;
   const auto& g = p.camera.geometry();
   if (p.tiled) {
-    (void)run_tiles(  // a copy does not fail
+    (void)tile_by_tile(  // a copy does not fail
         measurement,
         [&](index_t row, index_t column, in<float, 3> part) -> result<> {
           for (index_t h = 0; h < part.extent(0); ++h)
@@ -108,21 +115,45 @@ void reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2> measu
           return {};
         },
         progress);
-    return;
+    return outcome_;
   }
-  if (!p.turned) return run_canonical(cube, measurement, progress);
+  if (!p.turned) return outcome_ = run_canonical(cube, measurement, progress);
   const array_view<float, 2> y(y_, g.height, g.measurement_width());
   const array_view<float, 3> x(x_, g.height, g.width, g.bands);
   p.turned->to_canonical(host_of(backend_), y, measurement);
-  run_canonical(x, y, progress);
+  outcome_ = run_canonical(x, y, progress);
   p.turned->from_canonical(host_of(backend_), cube, x);
+  return outcome_;
+}
+
+template <class Backend, Model Network>
+result<> reconstructor<Backend, Network>::status() const {
+  if (auto ok = finish(backend_); !ok) return ok;
+  if (outcome_.finite) return {};
+  return error(errc::not_finite, place_of(outcome_, starts_from()) + ": a value is NaN or infinite");
 }
 
 template <class Backend, Model Network>
 template <class Write>
 result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Write&& write, progress_call progress) {
+  if (!parts_->tiled)
+    return error(errc::bad_argument, "reconstruct: run_tiles needs options with tiles or a memory limit");
+  if (auto ok = tile_by_tile(measurement, write, progress); !ok) return outcome_ ? ok : status();
+  return status();
+}
+
+/// A tile that is not finite ends it with an error that has no text: no heap here, `outcome_` knows the rest.
+template <class Backend, Model Network>
+template <class Write>
+result<> reconstructor<Backend, Network>::tile_by_tile(in<float, 2> measurement, Write&& write,
+                                                       progress_call progress) {
   parts& p = *parts_;
-  if (!p.tiled) return error(errc::bad_argument, "reconstruct: run_tiles needs options with tiles or a memory limit");
+  const auto broken = [&](const run_outcome& o) {
+    outcome_ = o;
+    return error(errc::not_finite, {});
+  };
+  outcome_ = {};
+  if (!all_finite(measurement.data(), measurement.size())) return broken({false, reconstruct_stage::measurement});
   const auto of = static_cast<index_t>(p.tiles.count());
   index_t done = 0;
   return p.tiled->run(
@@ -133,6 +164,7 @@ result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Wr
         return {};
       },
       [&](const tile_span& rows, const tile_span& columns, in<float, 3> part) -> result<> {
+        if (!all_finite(part.data(), part.size())) return broken({false, reconstruct_stage::tiles, done + 1, of});
         if (auto ok = write(rows.begin, columns.begin, part); !ok) return ok;
         progress(reconstruct_progress{reconstruct_stage::tiles, ++done, of});
         return {};
@@ -140,32 +172,42 @@ result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Wr
 }
 
 template <class Backend, Model Network>
-void reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
+run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<float, 2> y,
+                                                           progress_call progress) noexcept {
   parts& p = *parts_;
   assert(x.extents() == p.camera.geometry().cube_extents());
   assert(y.extents() == p.camera.geometry().measurement_extents());
+  if (!all_finite(y.data(), y.size())) return {false, reconstruct_stage::measurement};
   const index_t of = p.start->reports();
+  index_t last = 0;
+  bool fine = true;
   p.start->run(host_of(backend_), x, y, [&](index_t done, float residual) {
+    last = done;
     progress(reconstruct_progress{reconstruct_stage::estimate, done, of, residual});
+    return fine = is_finite(residual);
   });
-  if (!p.network) return;
+  if (!fine || !all_finite(x.data(), x.size())) return {false, reconstruct_stage::estimate, last, of};
+  if (!p.network) return {};
   p.network->run(x, x);
+  if (!all_finite(x.data(), x.size())) return {false, reconstruct_stage::network};
   progress(reconstruct_progress{reconstruct_stage::network, 1, 1});
-  if (p.patches) refine(x, y, progress);
+  return p.patches ? refine(x, y, progress) : run_outcome{};
 }
 
 /// The noisier the measurement, the fewer passes: each explains more of the noise too.
 template <class Backend, Model Network>
-void reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
+run_outcome reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
   const auto& host = host_of(backend_);
   optics::spectral_tv& tv = *parts_->start->spectral();
   const auto passes = static_cast<index_t>(std::lround(static_cast<float>(options_.refinements) * tv.certainty()));
-  if (passes <= 0) return;
-  tv.correct(host, x, y);
+  if (passes <= 0) return {};
+  const auto fine = [&](bool solved) { return solved && all_finite(x.data(), x.size()); };
+  if (!fine(tv.correct(host, x, y))) return {false, reconstruct_stage::refinement};
   for (index_t k = 0; k < passes; ++k) {
-    tv.refine(host, *parts_->patches, x, y);
+    if (!fine(tv.refine(host, *parts_->patches, x, y))) return {false, reconstruct_stage::refinement, k + 1, passes};
     progress(reconstruct_progress{reconstruct_stage::refinement, k + 1, passes});
   }
+  return {};
 }
 
 }  // namespace unmask::inline UNMASK_ABI

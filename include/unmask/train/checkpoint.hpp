@@ -96,9 +96,14 @@ inline void keep_previous(const std::string& path, const std::string& previous) 
 
 inline std::string previous_checkpoint(const std::string& path) { return path + ".previous"; }
 
-/// Errors: `not_writable` (no folder, no permission, full disk); the checkpoints that were there stay.
+/// Errors: `not_writable` (no folder, no permission, full disk), `not_finite` (nothing could go on from it); the
+/// checkpoints that were there stay.
 template <class T, class Config>
 result<> save_checkpoint(const std::string& path, const training_state<T, Config>& s) {
+  for (const std::span<T>& block : std::array{s.parameters, s.first, s.second, s.average})
+    if (!all_finite(block.data(), static_cast<index_t>(block.size())))
+      return error(errc::not_finite, path + ": after training step " + std::to_string(s.step - 1) +
+                                         " a parameter or a moment is NaN or infinite, not written");
   const auto identity = detail::identity(s);
   const std::size_t blocks = s.parameters.size() + s.first.size() + s.second.size() + s.average.size();
   const std::size_t payload =

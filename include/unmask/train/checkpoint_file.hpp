@@ -21,6 +21,7 @@
 
 #include "../core/finite.hpp"
 #include "../core/result.hpp"
+#include "../core/temporary_files.hpp"
 
 namespace unmask::inline UNMASK_ABI::train::detail {
 
@@ -50,7 +51,11 @@ inline error not_writable(const std::string& path) {
 class checkpoint_writer {
  public:
   checkpoint_writer(const std::string& path, std::uint64_t payload)
-      : path_(path), part_(path + ".part"), file_(std::fopen(part_.c_str(), "wb")) {
+      : path_(path),
+        part_(path + ".part"),
+        slot_(unmask::detail::remember_temporary(part_)),
+        file_(std::fopen(part_.c_str(), "wb")) {
+    unmask::detail::temporary_is_there(slot_);
     if (!file_) status_ = not_writable(path_);
     put(std::as_bytes(std::span(checkpoint_magic, 8)));
     number(checkpoint_version);
@@ -60,9 +65,11 @@ class checkpoint_writer {
   checkpoint_writer(const checkpoint_writer&) = delete;
   checkpoint_writer& operator=(const checkpoint_writer&) = delete;
   ~checkpoint_writer() {
-    if (!file_) return;
-    std::fclose(file_);
-    ::unlink(part_.c_str());
+    if (file_) {
+      std::fclose(file_);
+      ::unlink(part_.c_str());
+    }
+    unmask::detail::forget_temporary(slot_);
   }
 
   void put(std::span<const std::byte> bytes) {
@@ -105,6 +112,7 @@ class checkpoint_writer {
 
  private:
   std::string path_, part_;
+  int slot_;  ///< in the list of temporary files
   std::FILE* file_;
   fnv1a sum_;
   result<> status_;

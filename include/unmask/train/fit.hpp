@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "trainer.hpp"
+#include "numerical_watch.hpp"
 #include "validation.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
@@ -36,6 +36,8 @@ inline result<> check(const fit_options& o) {
 struct fit_observer {
   /// After every step; false stops after a last checkpoint (a signal, a time limit).
   bool on_step(const step_report&, stage) { return true; }
+  /// Before `on_step`, after the first of some steps in a row that changed nothing: "step 812: gradient of NAME".
+  void on_lost_step(const std::string& /*where*/) {}
   /// `best`: the best so far, the moment to store the weights.
   void on_validation(index_t /*step*/, const validation_report&, bool /*best*/) {}
   void on_checkpoint(index_t /*step*/, const std::string& /*path*/) {}
@@ -48,7 +50,9 @@ enum class fit_end { finished, stopped, patience };
 inline constexpr int hopeless_steps = 10;
 
 /// `source`: a sample_source or an estimated_source.
-/// Errors: options, a source that does not fit the trainer, a checkpoint that cannot be written, a diverged loss.
+/// Errors: options, a source that does not fit the trainer, a checkpoint that cannot be written, numbers that are no
+/// longer finite
+/// (`not_finite`, with step and place).
 template <Model N, class Source, class Observer>
 result<fit_end> fit(trainer<N>& net, Source&& source, const fit_options& options, Observer&& observer) {
   if (auto ok = check(options); !ok) return ok.error();
@@ -83,13 +87,19 @@ result<fit_end> fit(trainer<N>& net, Source&& source, const fit_options& options
     const step_report report = net.step(samples_of_step, spec);
     if (auto ok = finish(net.backend()); !ok) return ok.error();
     wasted = report.updated ? 0 : wasted + 1;
+    const auto where = [&] {
+      return "step " + std::to_string(report.step) + ": " + first_not_finite(net, samples_of_step);
+    };
+    if (wasted == 1) observer.on_lost_step(where());
     if (wasted == hopeless_steps)
-      return error(errc::wrong_value, "fit: loss or gradient is not finite at step " + std::to_string(report.step) +
-                                          ", the last " + std::to_string(hopeless_steps) + " steps were lost");
+      return error(errc::not_finite, "training " + where() + " is NaN or infinite, the last " +
+                                         std::to_string(hopeless_steps) + " steps were lost");
     const bool go_on = observer.on_step(report, spec.kind);
     if (validation_due()) {
       const auto quality = validate<N>(net.backend(), net.config(), net.inference_parameters(), *options.validation);
-      if (!quality) return quality.error();
+      if (!quality)
+        return error(quality.error().code(),
+                     "training step " + std::to_string(report.step) + ": " + quality.error().message());
       const bool best = quality->psnr > state.best_psnr;
       if (best) state.best_psnr = quality->psnr, state.best_step = state.step;
       observer.on_validation(state.step, *quality, best);

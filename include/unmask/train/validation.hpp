@@ -115,8 +115,8 @@ result<validation_report> validate(const typename N::backend_type& backend, cons
     tensor<float, 3> estimate(size);
     std::transform(cube.begin(), cube.end(), estimate.begin(), [](T v) { return static_cast<float>(v); });
     if (!std::all_of(estimate.begin(), estimate.end(), [](float v) { return is_finite(v); }))
-      return error(errc::wrong_value,
-                   "validation: reconstruction of scene " + std::to_string(report.scenes.size()) + " is not finite");
+      return error(errc::not_finite, "validation: reconstruction of scene " + std::to_string(report.scenes.size()) +
+                                         " is NaN or infinite");
     const auto psnr = [&](const metrics::region& where) {
       return metrics::psnr(s.truth.view(), estimate.view(), metrics::definition::official_8bit, where);
     };
