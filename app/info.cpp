@@ -2,6 +2,7 @@
 
 #include <unmask/io/arrays.hpp>
 
+#include "clouds_info.hpp"
 #include "methods.hpp"
 #include "scene_files.hpp"
 #include "train_setup.hpp"
@@ -77,6 +78,7 @@ result<> info(const context& c, const std::string& spec, const std::string& rewr
   const auto from = unmask::io::parse_source(spec);
   if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path, rewrite);
   if (!rewrite.empty()) return error(errc::bad_argument, "--rewrite is for weights, " + from.path + " has arrays");
+  if (std::filesystem::path(from.path).extension() == ".json") return stack_info(c, from.path);
   const auto file = unmask::io::list_variables(from.path);
   if (!file) return file.error();
   if (!from.variable.empty())
@@ -115,10 +117,10 @@ result<> info(const context& c, const std::string& spec, const std::string& rewr
 
 void add_info(CLI::App& app, context& c) {
   auto file = std::make_shared<std::string>(), rewrite = std::make_shared<std::string>();
-  auto* command =
-      add_command(app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test",
-                  "unmask info mask.mat");
-  command->add_option("file", *file, "HDF5, MATLAB or safetensors")->required();
+  auto* command = add_command(
+      app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test; a stack of dates",
+      "unmask info mask.mat");
+  command->add_option("file", *file, "HDF5, MATLAB, safetensors, or a manifest of dates (.json)")->required();
   command->add_option("--rewrite", *rewrite, "of weights: write the same model here, in the present form of the file");
   command->callback([&c, file, rewrite] { c.run = [&c, file, rewrite] { return info(c, *file, *rewrite); }; });
 }
