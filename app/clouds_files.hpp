@@ -1,20 +1,25 @@
 #pragma once
 
-/// Images and masks of a stack of dates as files: NPY, and GeoTIFF where the program was built with libtiff.
+/// An image of a stack of dates as files, open and read by windows: NPY, HDF5 and NetCDF-4, and GeoTIFF where the
+/// program was built with libtiff.
 
+#include <filesystem>
 #include <string>
-#include <unmask/clouds/visibility.hpp>
 #include <unmask/core/tensor.hpp>
+#include <unmask/io/hdf5_raster.hpp>
 #include <unmask/io/npy.hpp>
+#include <variant>
 
 #if UNMASK_APP_HAS_TIFF
-#include <unmask/io/geotiff.hpp>
+#include <unmask/io/geotiff_rewrite.hpp>
+#include <unmask/io/geotiff_writer.hpp>
 #endif
 
 #include "context.hpp"
 
 namespace program {
 
+using unmask::io::pixel_window;
 using unmask::io::raster;
 
 inline bool ends_with_any(const std::string& text, std::initializer_list<const char*> ends) {
@@ -25,98 +30,120 @@ inline bool ends_with_any(const std::string& text, std::initializer_list<const c
 
 inline bool is_tiff(const std::string& path) { return ends_with_any(path, {".tif", ".tiff", ".TIF", ".TIFF"}); }
 
-/// What a file says of its own digits, where it does.
-struct image_file {
-  raster digits;
-  std::optional<double> nodata, scale, offset;
+inline bool is_whole(unmask::io::sample_type t) {
+  return t != unmask::io::sample_type::f32 && t != unmask::io::sample_type::f64;
+}
+
+/// Where an image lies on the ground, as GeoTIFF says it.
+struct placed {
+  double x = 0, y = 0, width = 1, height = 1;
+  int system = 0;
 };
 
-inline result<image_file> read_image(const std::string& path) {
-  image_file f;
-  if (is_tiff(path)) {
+/// One file, whatever its format.
+class image_file {
+ public:
+  std::optional<double> nodata, scale, offset;  ///< what the file says of its own digits, where it does
+  std::optional<placed> place;
+
+  /// `bands_first`: of HDF5 and NetCDF: the axes are [bands, H, W].
+  static result<image_file> open(const std::string& spec, bool bands_first) {
+    image_file f;
+    f.name_ = spec;
+    if (is_tiff(spec)) {
 #if UNMASK_APP_HAS_TIFF
-    auto t = unmask::io::read_geotiff(path);
-    if (!t) return t.error();
-    return image_file{std::move(t->digits), t->nodata, t->scale, t->offset};
+      auto t = unmask::io::geotiff_file::open(spec);
+      if (!t) return t.error();
+      f.nodata = t->nodata, f.scale = t->scale, f.offset = t->offset;
+      if (t->grid) f.place = placed{t->grid->x, t->grid->y, t->grid->width, t->grid->height, t->grid->system};
+      f.height_ = t->layout().height, f.width_ = t->layout().width, f.bands_ = t->layout().bands;
+      f.type_ = t->layout().type;
+      f.file_.emplace<unmask::io::geotiff_file>(std::move(*t));
+      return result<image_file>(std::move(f));
 #else
-    return error(errc::bad_argument, path + ": this program was built without libtiff (Debian: libtiff-dev)");
+      return error(errc::bad_argument, spec + ": this program was built without libtiff (Debian: libtiff-dev)");
 #endif
-  }
-  if (!path.ends_with(".npy"))
-    return error(errc::bad_argument,
-                 path + ": expected a file .npy or .tif (JP2 and SAFE: convert with gdal_translate)");
-  auto r = unmask::io::read_npy(path);
-  if (!r) return r.error();
-  f.digits = std::move(*r);
-  return f;
-}
-
-/// Writes digits beside what the source file says of them: a GeoTIFF keeps every tag.
-inline result<> write_image(const std::string& path, const std::string& source, const raster& digits,
-                            const unmask::tensor<std::uint8_t, 2>& changed) {
-#if UNMASK_APP_HAS_TIFF
-  if (is_tiff(source)) return unmask::io::rewrite_geotiff(path, source, digits, changed.view());
-#endif
-  (void)source, (void)changed;
-  return unmask::io::write_npy(path, digits);
-}
-
-/// How a mask file is to be read.
-struct mask_source {
-  std::string file;
-  unmask::clouds::mask_kind kind = unmask::clouds::mask_kind::visibility;
-  std::optional<double> hides, scale;
-};
-
-/// Visibility [height, width] from a file of the same size, or one a whole number of times coarser or finer: a coarser
-/// pixel speaks for all it covers, of finer ones the least visible.
-inline result<unmask::tensor<float, 2>> read_visibility(const mask_source& m, index_t height, index_t width) {
-  namespace clouds = unmask::clouds;
-  const auto file = read_image(m.file);
-  if (!file) return file.error();
-  const raster& r = file->digits;
-  const std::string size = std::to_string(r.height) + " x " + std::to_string(r.width);
-  if (r.bands != 1)
-    return error(errc::wrong_shape, m.file + ": found " + std::to_string(r.bands) + " bands, expected a mask [H, W]");
-  const bool coarser = height % r.height == 0 && width % r.width == 0 && height / r.height == width / r.width;
-  const bool finer = r.height % height == 0 && r.width % width == 0 && r.height / height == r.width / width;
-  if (!coarser && !finer)
-    return error(errc::wrong_shape, m.file + ": mask of " + size + ", expected " + std::to_string(height) + " x " +
-                                        std::to_string(width) + " or a whole number of times coarser or finer");
-  const bool whole = r.type != unmask::io::sample_type::f32 && r.type != unmask::io::sample_type::f64;
-  double scale = m.scale.value_or(1);
-  if (m.kind == clouds::mask_kind::visibility && whole && !m.scale)
-    return error(errc::bad_argument,
-                 m.file +
-                     ": whole numbers, expected visibility in 0..1 as floating numbers; say what it is: "
-                     "\"kind\": \"probability\" (and \"scale\"), \"scl\", \"qa60\", \"qa_pixel\", \"bqa\" or "
-                     "\"binary\" with \"hides\"");
-  if (m.kind == clouds::mask_kind::binary && !m.hides)
-    return error(errc::bad_argument, m.file + ": binary mask without \"hides\": say which value hides, 0 or 1");
-  if (m.kind == clouds::mask_kind::probability && whole && !m.scale)
-    return error(errc::bad_argument,
-                 m.file + ": probability as whole numbers without \"scale\": say 0.01 for per cent");
-  unmask::tensor<float, 2> v({r.height, r.width});
-  for (index_t i = 0; i < r.size(); ++i) {
-    const double digit = r.digit(i);
-    const auto seen = clouds::visibility_of(m.kind, digit, m.hides.value_or(0), scale);
-    if (!seen)
-      return error(errc::wrong_value, m.file + ": value " + std::to_string(digit) + " at [" +
-                                          std::to_string(i / r.width) + ", " + std::to_string(i % r.width) +
-                                          "] is none of kind '" +
-                                          std::string(clouds::mask_kind_names[static_cast<std::size_t>(m.kind)]) + "'");
-    v.data()[i] = *seen;
-  }
-  if (r.height == height && r.width == width) return v;
-  unmask::tensor<float, 2> out({height, width}, 1.f);
-  const index_t k = coarser ? height / r.height : r.height / height;
-  for (index_t h = 0; h < std::max(height, r.height); ++h)
-    for (index_t w = 0; w < std::max(width, r.width); ++w) {
-      float& to = coarser ? out(h, w) : out(h / k, w / k);
-      const float from = coarser ? v(h / k, w / k) : v(h, w);
-      if (std::isnan(from) || from < to) to = from;  // NaN stays: comparisons with it are false
     }
-  return out;
-}
+    if (spec.ends_with(".npy")) {
+      auto n = unmask::io::npy_file::open(spec);
+      if (!n) return n.error();
+      f.take_shape(*n);
+      f.file_.emplace<unmask::io::npy_file>(std::move(*n));
+      return result<image_file>(std::move(f));
+    }
+    const auto source = unmask::io::parse_indexed_source(spec);
+    if (!ends_with_any(source.from.path, {".h5", ".hdf5", ".he5", ".nc", ".nc4"}))
+      return error(errc::bad_argument, spec +
+                                           ": expected a file .npy, .tif, or .h5 or .nc with its variable as "
+                                           "FILE:NAME (JP2 and SAFE: convert with gdal_translate)");
+    auto h = unmask::io::hdf5_raster::open(source, bands_first);
+    if (!h) return h.error();
+    f.nodata = h->nodata, f.scale = h->scale, f.offset = h->offset;
+    f.take_shape(*h);
+    f.file_.emplace<unmask::io::hdf5_raster>(std::move(*h));
+    return result<image_file>(std::move(f));
+  }
+
+  const std::string& name() const { return name_; }
+  index_t height() const { return height_; }
+  index_t width() const { return width_; }
+  index_t bands() const { return bands_; }
+  unmask::io::sample_type type() const { return type_; }
+  std::string size_text() const { return std::to_string(height_) + " x " + std::to_string(width_); }
+
+  result<raster> read(const pixel_window& w) {
+    return std::visit(
+        [&](auto& file) -> result<raster> {
+          if constexpr (std::is_same_v<std::decay_t<decltype(file)>, std::monostate>)
+            return error(errc::unreadable, name_ + ": not open");
+          else
+            return file.read(w);
+        },
+        file_);
+  }
+
+  /// Bytes that reading windows of `rows` rows keeps.
+  index_t kept_bytes(index_t rows) const {
+#if UNMASK_APP_HAS_TIFF
+    if (const auto* t = std::get_if<unmask::io::geotiff_file>(&file_)) return t->kept_bytes(rows);
+#endif
+    (void)rows;
+    return 0;
+  }
+
+  /// Rows that are written together.
+  index_t block_rows() const {
+#if UNMASK_APP_HAS_TIFF
+    if (const auto* t = std::get_if<unmask::io::geotiff_file>(&file_)) return t->layout().block_height;
+#endif
+    return 1;
+  }
+
+  /// What the names of results begin with: the file's, and the variable's.
+  std::string stem() const {
+    if (is_tiff(name_) || name_.ends_with(".npy")) return std::filesystem::path(name_).stem().string();
+    const auto source = unmask::io::parse_indexed_source(name_);
+    std::string text = std::filesystem::path(source.from.path).stem().string();
+    if (!source.from.variable.empty()) text += "_" + source.from.variable;
+    if (source.index) text += "_" + std::to_string(*source.index);
+    std::replace(text.begin(), text.end(), '/', '_');
+    return text;
+  }
+
+ private:
+  template <class File>
+  void take_shape(const File& file) {
+    height_ = file.height(), width_ = file.width(), bands_ = file.bands(), type_ = file.type();
+  }
+
+  std::string name_;
+  index_t height_ = 0, width_ = 0, bands_ = 0;
+  unmask::io::sample_type type_ = unmask::io::sample_type::f32;
+#if UNMASK_APP_HAS_TIFF
+  std::variant<std::monostate, unmask::io::npy_file, unmask::io::hdf5_raster, unmask::io::geotiff_file> file_;
+#else
+  std::variant<std::monostate, unmask::io::npy_file, unmask::io::hdf5_raster> file_;
+#endif
+};
 
 }  // namespace program

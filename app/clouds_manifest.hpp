@@ -6,30 +6,20 @@
 /// reflectance = digit x scale + offset. Paths are relative to the manifest. `scale`, `offset`, `nodata`, `baseline`
 /// may stand above for all images, or in one.
 
-#include <filesystem>
+#include <chrono>
 #include <limits>
 
-#include "clouds_files.hpp"
+#include "clouds_mask.hpp"
+#include "clouds_source.hpp"
 
 namespace program {
 
-/// One date of the stack.
-struct dated_image {
+/// What the manifest says of a date.
+struct date_notes {
   std::string file, date;
   double day = 0, scale = 1, offset = 0;
   std::optional<double> nodata;
-  raster digits;
-  unmask::tensor<float, 3> values;         ///< reflectance; NaN without data
-  unmask::tensor<float, 2> visibility;     ///< NaN without data
-  unmask::tensor<std::uint8_t, 2> hidden;  ///< with margin
-  unmask::tensor<std::uint8_t, 2> given;   ///< pixels to reconstruct as the manifest says; may be empty
-  index_t zeros = 0;                       ///< pixels taken as no data because all their digits are 0
-};
-
-struct dated_stack {
-  std::vector<dated_image> images;
-  std::vector<double> wavelengths;
-  std::optional<index_t> target;
+  std::optional<double> sun_azimuth, sun_elevation;  ///< degrees; azimuth clockwise from the image's up
 };
 
 /// Days since 1970-01-01 of "2023-08-10" or "20230810".
@@ -85,6 +75,24 @@ inline std::string beside(const std::string& folder, const std::string& file) {
   return std::filesystem::path(file).is_absolute() ? file : (std::filesystem::path(folder) / file).string();
 }
 
+/// 'file': one, or a list of files that hold the image's bands.
+inline result<std::vector<std::string>> files(const json& j, const std::string& where, const std::string& folder) {
+  std::vector<std::string> list;
+  if (!j.contains("file") || !j["file"].is_array()) {
+    const auto one = text(j, where, "file");
+    if (!one) return one.error();
+    list.push_back(beside(folder, *one));
+    return list;
+  }
+  for (const json& f : j["file"]) {
+    if (!f.is_string() || f.get<std::string>().empty())
+      return wrong(where, "'file' is a list with something that is no text");
+    list.push_back(beside(folder, f.get<std::string>()));
+  }
+  if (list.empty()) return wrong(where, "'file' is an empty list, expected the files of the image's bands");
+  return list;
+}
+
 inline result<mask_source> mask(const json& j, const std::string& where, const std::string& folder) {
   mask_source m;
   if (j.is_string()) {
@@ -110,7 +118,7 @@ inline result<mask_source> mask(const json& j, const std::string& where, const s
 }
 
 /// Scale and offset from the image's entry, else from above, else from the file. What cannot be known is asked for.
-inline result<> calibrate(dated_image& image, const image_file& file, const json& entry, const json& above) {
+inline result<> calibrate(date_notes& image, const image_file& file, const json& entry, const json& above) {
   const auto find = [&](const char* key) -> result<std::optional<double>> {
     return entry.contains(key) ? number(entry, image.file, key) : number(above, "manifest", key);
   };

@@ -12,12 +12,12 @@
 
 namespace program {
 
-/// A date without clouds, and how it came about.
+/// A date without clouds, and how it came about; the arrays are for the page only.
 struct declouded {
   tensor<float, 3> image, deviation;
   tensor<std::uint8_t, 2> origin;
   unmask::clouds::outcome found;
-  index_t references = 0;
+  index_t references = 0, pixels = 0;
   std::size_t bytes = 0;
 };
 

@@ -1,20 +1,56 @@
 #pragma once
 
-/// Reads a manifest and everything it names into a stack of dates of one size.
-
-#include <chrono>
-#include <fstream>
+/// The dates of a manifest with their files open, and what a window of them shows.
 
 #include "clouds_manifest.hpp"
 
 namespace program {
+
+/// One date's files. Pixels are read by windows.
+struct date_files : date_notes {
+  image_source image;
+  std::optional<mask_file> visibility;
+  std::optional<mask_file> given;  ///< exactly the pixels to reconstruct
+};
+
+struct stack_files {
+  std::vector<date_files> dates;
+  std::vector<double> wavelengths;
+  std::optional<index_t> target;
+
+  index_t height() const { return dates[0].image.height(); }
+  index_t width() const { return dates[0].image.width(); }
+  index_t bands() const { return dates[0].image.bands(); }
+  pixel_window whole() const { return {0, 0, height(), width()}; }
+};
+
+/// One date in a window.
+struct dated_image : date_notes {
+  raster digits;
+  unmask::tensor<float, 3> values;         ///< reflectance; NaN without data
+  unmask::tensor<float, 2> visibility;     ///< NaN without data
+  unmask::tensor<std::uint8_t, 2> hidden;  ///< with margin
+  index_t zeros = 0;                       ///< pixels taken as no data because all their digits are 0
+};
+
+struct dated_stack {
+  std::vector<dated_image> images;
+  std::vector<double> wavelengths;
+  std::optional<index_t> target;
+};
+
+/// What counts as hidden where the manifest does not give it.
+struct hiding {
+  double below = .5;
+  index_t margin = 3;
+};
 
 /// Reflectance from digits. A pixel whose digit is the no-data value in any band, or that is NaN, has none; without a
 /// no-data value, whole numbers that are 0 in all bands have none either.
 inline void to_reflectance(dated_image& image) {
   const raster& r = image.digits;
   image.values = unmask::tensor<float, 3>({r.height, r.width, r.bands});
-  const bool whole = r.type != unmask::io::sample_type::f32 && r.type != unmask::io::sample_type::f64;
+  const bool whole = is_whole(r.type);
   for (index_t i = 0; i < r.height * r.width; ++i) {
     bool missing = false, zero = whole && !image.nodata;
     for (index_t c = 0; c < r.bands; ++c) {
@@ -29,103 +65,72 @@ inline void to_reflectance(dated_image& image) {
   }
 }
 
-inline result<dated_image> read_dated(const nlohmann::json& entry, const nlohmann::json& above,
-                                      const std::string& folder, const std::string& where) {
-  using namespace manifest;
-  if (auto ok =
-          only_keys(entry, where, {"file", "date", "visibility", "hidden", "scale", "offset", "nodata", "baseline"});
-      !ok)
-    return ok.error();
+/// Visibility and hidden pixels of a window. Around it a margin is read, so that windows agree with the whole.
+inline result<> read_masks(date_files& d, const pixel_window& w, const hiding& how,
+                           unmask::tensor<float, 2>& visibility, unmask::tensor<std::uint8_t, 2>& hidden) {
+  visibility = unmask::tensor<float, 2>({w.rows, w.columns}, 1.f);
+  hidden = unmask::tensor<std::uint8_t, 2>({w.rows, w.columns});
+  if (d.given) {
+    const auto seen = d.given->read(w);
+    if (!seen) return seen.error();
+    for (index_t i = 0; i < hidden.size(); ++i) hidden.data()[i] = !(seen->data()[i] >= .5f);
+    if (!d.visibility) return {};
+    auto v = d.visibility->read(w);
+    if (!v) return v.error();
+    visibility = std::move(*v);
+    return {};
+  }
+  if (!d.visibility) return {};
+  const index_t top = std::min(how.margin, w.row), left = std::min(how.margin, w.column);
+  const pixel_window around{w.row - top, w.column - left,
+                            std::min(w.rows + top + how.margin, d.image.height() - w.row + top),
+                            std::min(w.columns + left + how.margin, d.image.width() - w.column + left)};
+  const auto v = d.visibility->read(around);
+  if (!v) return v.error();
+  unmask::tensor<std::uint8_t, 2> all(v->extents()), hard(v->extents());
+  unmask::clouds::hide_with_margin(v->data(), {around.rows, around.columns}, how.below, how.margin, all.data(),
+                                   hard.data());
+  for (index_t h = 0; h < w.rows; ++h)
+    for (index_t x = 0; x < w.columns; ++x) {
+      visibility(h, x) = (*v)(h + top, x + left);
+      hidden(h, x) = all(h + top, x + left);
+    }
+  return {};
+}
+
+/// Everything of a date in a window.
+inline result<dated_image> read_date(date_files& d, const pixel_window& w, const hiding& how) {
   dated_image image;
-  const auto file = text(entry, where, "file"), date = text(entry, where, "date");
-  if (!file) return file.error();
-  if (!date) return date.error();
-  image.file = beside(folder, *file), image.date = *date;
-  const auto day = day_of(*date);
-  if (!day) return wrong(where, "date '" + unmask::io::detail::printable(*date, 40) + "', expected as 2023-08-10");
-  image.day = *day;
-  auto read = read_image(image.file);
-  if (!read) return read.error();
-  if (auto ok = calibrate(image, *read, entry, above); !ok) return ok.error();
-  image.digits = std::move(read->digits);
+  static_cast<date_notes&>(image) = d;
+  auto digits = d.image.read(w);
+  if (!digits) return digits.error();
+  image.digits = std::move(*digits);
   to_reflectance(image);
-  const index_t H = image.digits.height, W = image.digits.width;
-  image.visibility = unmask::tensor<float, 2>({H, W}, 1.f);
-  if (entry.contains("visibility")) {
-    const auto source = mask(entry["visibility"], where + ": visibility", folder);
-    if (!source) return source.error();
-    auto seen = read_visibility(*source, H, W);
-    if (!seen) return seen.error();
-    image.visibility = std::move(*seen);
-  }
-  if (entry.contains("hidden")) {
-    const auto source = mask(entry["hidden"], where + ": hidden", folder);
-    if (!source) return source.error();
-    const auto seen = read_visibility(*source, H, W);
-    if (!seen) return seen.error();
-    image.given = unmask::tensor<std::uint8_t, 2>({H, W});
-    for (index_t i = 0; i < H * W; ++i) image.given.data()[i] = !(seen->data()[i] >= .5f);
-  }
+  if (auto ok = read_masks(d, w, how, image.visibility, image.hidden); !ok) return ok.error();
   return image;
 }
 
-/// Everything the manifest names. Errors name the file, what was found and what was expected.
-inline result<dated_stack> read_stack(const std::string& path) {
-  using namespace manifest;
-  std::ifstream stream(path);
-  if (!stream) return error(errc::not_found, path + ": no such file");
-  const json j = json::parse(stream, nullptr, false);
-  if (j.is_discarded()) return error(errc::unreadable, path + ": not JSON");
-  if (auto ok = only_keys(j, path, {"images", "target", "scale", "offset", "nodata", "baseline", "wavelengths"}); !ok)
-    return ok.error();
-  if (!j.contains("images") || !j["images"].is_array() || j["images"].empty())
-    return wrong(path, "'images' is missing, expected a list of at least one");
-  dated_stack s;
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  for (const json& entry : j["images"]) {
-    auto image = read_dated(entry, j, folder, path + ": image " + std::to_string(s.images.size()));
-    if (!image) return image.error();
-    const raster &r = image->digits, &first = s.images.empty() ? r : s.images[0].digits;
-    if (r.bands != first.bands)
-      return error(errc::wrong_shape, image->file + ": found " + std::to_string(r.bands) + " bands, expected " +
-                                          std::to_string(first.bands) + " as " + s.images[0].file +
-                                          " (Sentinel-2 L2A has no B10: leave it out of the others too)");
-    if (r.height != first.height || r.width != first.width)
-      return error(errc::wrong_shape, image->file + ": found " + std::to_string(r.height) + " x " +
-                                          std::to_string(r.width) + " pixels, expected " +
-                                          std::to_string(first.height) + " x " + std::to_string(first.width) + " as " +
-                                          s.images[0].file + ": cut all to one grid");
-    s.images.push_back(std::move(*image));
+/// Whether any pixel of the date is open, by its masks.
+inline result<bool> sees_anything(date_files& d, const hiding& how) {
+  unmask::tensor<float, 2> visibility;
+  unmask::tensor<std::uint8_t, 2> hidden;
+  constexpr index_t rows = 256;
+  for (index_t h = 0; h < d.image.height(); h += rows) {
+    const pixel_window w{h, 0, std::min(rows, d.image.height() - h), d.image.width()};
+    if (auto ok = read_masks(d, w, how, visibility, hidden); !ok) return ok.error();
+    if (std::find(hidden.begin(), hidden.end(), 0) != hidden.end()) return true;
   }
-  if (j.contains("target")) {
-    if (!j["target"].is_number_unsigned() || j["target"].get<std::size_t>() >= s.images.size())
-      return wrong(path, "'target' is " + unmask::io::json_text(j["target"]).substr(0, 40) + ", expected 0 to " +
-                             std::to_string(s.images.size() - 1));
-    s.target = j["target"].get<index_t>();
-  }
-  if (j.contains("wavelengths")) {
-    const json& w = j["wavelengths"];
-    const bool ok = w.is_array() && std::all_of(w.begin(), w.end(), [](const json& v) { return v.is_number(); });
-    if (!ok || static_cast<index_t>(w.size()) != s.images[0].digits.bands)
-      return wrong(path,
-                   "'wavelengths' must be " + std::to_string(s.images[0].digits.bands) + " numbers in nm, one a band");
-    s.wavelengths = w.get<std::vector<double>>();
-  }
-  return s;
+  return false;
 }
 
-/// Hidden pixels of every date: what the manifest gives, or low visibility with a margin.
-inline void hide(dated_stack& s, double below, index_t margin) {
-  for (dated_image& image : s.images) {
-    const unmask::clouds::grid g{image.digits.height, image.digits.width};
-    image.hidden = unmask::tensor<std::uint8_t, 2>({g.height, g.width});
-    if (image.given.size() > 0) {
-      image.hidden = image.given;
-      continue;
-    }
-    unmask::tensor<std::uint8_t, 2> hard({g.height, g.width});
-    unmask::clouds::hide_with_margin(image.visibility.data(), g, below, margin, image.hidden.data(), hard.data());
+inline result<dated_stack> read_window(stack_files& s, const pixel_window& w, const hiding& how) {
+  dated_stack all{{}, s.wavelengths, s.target};
+  for (date_files& d : s.dates) {
+    auto image = read_date(d, w, how);
+    if (!image) return image.error();
+    all.images.push_back(std::move(*image));
   }
+  return all;
 }
 
 }  // namespace program

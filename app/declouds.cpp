@@ -1,9 +1,8 @@
 /// unmask declouds: satellite images without clouds, from the dates of a manifest.
 
-#include <unmask/clouds/tiles.hpp>
-
 #include "clouds_checks.hpp"
 #include "clouds_report.hpp"
+#include "clouds_windows.hpp"
 
 namespace program {
 
@@ -13,101 +12,98 @@ namespace clouds = unmask::clouds;
 
 struct declouds_options {
   std::string manifest, out, method = "stack", target, report;
-  index_t margin = 3, references = 8, tile = 512;
-  double below = .5;
+  index_t references = 8, tile = 0;
+  hiding how;
+  double memory_limit = 0;  ///< bytes of the process; 0: none
   bool detail = false, keep_shadows = false, fill = false;
 };
 
 /// The other dates that are used: the nearest in time of those that see anything.
-std::vector<const dated_image*> chosen_dates(const dated_stack& s, index_t target, index_t most) {
-  std::vector<const dated_image*> dates;
-  const dated_image& y = s.images[static_cast<std::size_t>(target)];
-  for (const dated_image& image : s.images)
-    if (&image != &y && std::find(image.hidden.begin(), image.hidden.end(), 0) != image.hidden.end())
-      dates.push_back(&image);
-  std::stable_sort(dates.begin(), dates.end(), [&](const dated_image* a, const dated_image* b) {
+result<std::vector<date_files*>> chosen_dates(stack_files& s, index_t target, const declouds_options& o) {
+  std::vector<date_files*> dates, chosen;
+  const date_files& y = s.dates[static_cast<std::size_t>(target)];
+  for (date_files& d : s.dates)
+    if (&d != &y) dates.push_back(&d);
+  std::stable_sort(dates.begin(), dates.end(), [&](const date_files* a, const date_files* b) {
     return std::abs(a->day - y.day) < std::abs(b->day - y.day);
   });
-  if (static_cast<index_t>(dates.size()) > most) dates.resize(static_cast<std::size_t>(most));
-  return dates;
+  for (date_files* d : dates) {
+    if (static_cast<index_t>(chosen.size()) == o.references) break;
+    const auto sees = sees_anything(*d, o.how);
+    if (!sees) return sees.error();
+    if (*sees) chosen.push_back(d);
+  }
+  return chosen;
 }
 
-/// Digits of the result: the input's own where observed, the nearest digit that is not the no-data value elsewhere.
-raster digits_of(const dated_image& y, const declouded& d) {
-  raster r = y.digits;
-  const bool whole = r.type != unmask::io::sample_type::f32 && r.type != unmask::io::sample_type::f64;
-  for (index_t i = 0; i < d.origin.size(); ++i) {
-    if (d.origin.data()[i] < static_cast<std::uint8_t>(clouds::provenance::reconstructed)) continue;
-    for (index_t c = 0; c < r.bands; ++c) {
-      const float v = d.image.data()[i * r.bands + c];
-      const double digit = (static_cast<double>(v) - y.offset) / y.scale;
-      const index_t at = i * r.bands + c;
-      if (!std::isfinite(v)) {
-        r.set(at, y.nodata.value_or(whole ? 0 : static_cast<double>(v)));
-        continue;
-      }
-      r.set(at, digit);
-      const double reserved = y.nodata.value_or(whole ? 0 : std::nan(""));
-      if (r.digit(at) == reserved) r.set(at, reserved + 1);
-    }
-  }
-  return r;
-}
-
-result<declouded> reconstruct(const context& c, const declouds_options& o, const dated_stack& s, index_t target) {
-  const dated_image& y = s.images[static_cast<std::size_t>(target)];
-  const auto dates = chosen_dates(s, target, o.references);
-  const index_t H = y.digits.height, W = y.digits.width, C = y.digits.bands, K = static_cast<index_t>(dates.size());
-  tensor<float, 4> references({K, H, W, C});
-  tensor<float, 3> seen({K, H, W});
-  std::vector<double> days;
-  for (index_t k = 0; k < K; ++k) {
-    const dated_image& image = *dates[static_cast<std::size_t>(k)];
-    std::copy(image.values.begin(), image.values.end(), references.data() + k * H * W * C);
-    for (index_t i = 0; i < H * W; ++i) seen.data()[k * H * W + i] = image.hidden.data()[i] != 0 ? 0.f : 1.f;
-    days.push_back(image.day);
-  }
+clouds::options options_of(const declouds_options& o, const date_files& y) {
   clouds::options options;
   const auto& names = clouds::method_names;
   options.how = static_cast<clouds::method>(std::find(names.begin(), names.end(), o.method) - names.begin());
-  options.hidden_below = o.below;
+  options.hidden_below = o.how.below;
   options.detail = o.detail ? clouds::detail_use::visible : clouds::detail_use::off;
   options.find_shadows = !o.keep_shadows;
   options.fill_no_data = o.fill;
-  declouded d{tensor<float, 3>({H, W, C}), tensor<float, 3>({H, W, C}), tensor<std::uint8_t, 2>({H, W}), {}, K, 0};
-  clouds::scene scene{y.values.view(),   y.visibility.view(), y.hidden.view(), y.day,
-                      references.view(), seen.view(),         days.data()};
-  auto found = clouds::run_tiled(c.backend(), scene, {d.image.view(), d.deviation.view(), d.origin.view()}, options,
-                                 {.tile = o.tile}, &d.bytes);
-  if (!found) return error(found.error().code(), y.file + ": " + found.error().message());
+  if (y.sun_azimuth) options.sun.azimuth = *y.sun_azimuth;
+  if (y.sun_elevation) options.sun.elevation = *y.sun_elevation;
+  if (y.image.file().place && y.image.file().place->width >= 1) options.sun.pixel = y.image.file().place->width;
+  return options;
+}
+
+/// Folder and beginning of the names of a date's results; with its date or number where another file is called the
+/// same.
+std::string stem_of(const declouds_options& o, const stack_files& s, index_t target) {
+  const date_files& y = s.dates[static_cast<std::size_t>(target)];
+  std::string stem = y.image.file().stem();
+  bool same_name = false, same_date = false;
+  for (const date_files& d : s.dates)
+    if (&d != &y && d.image.file().stem() == stem) same_name = true, same_date = same_date || d.date == y.date;
+  if (same_name) stem += same_date ? "_" + std::to_string(target) : "_" + y.date;
+  return (std::filesystem::path(o.out) / stem).string();
+}
+
+/// Reconstructs a date into its files. What the report shows is kept where there is one.
+result<declouded> reconstruct(const context& c, const declouds_options& o, stack_files& s, index_t target,
+                              nlohmann::json& files) {
+  date_files& y = s.dates[static_cast<std::size_t>(target)];
+  const auto dates = chosen_dates(s, target, o);
+  if (!dates) return dates.error();
+  const auto tiles = plan_tiles(c.backend(), y, *dates, o.tile, o.memory_limit);
+  if (!tiles) return tiles.error();
+  std::error_code ignored;
+  std::filesystem::create_directories(o.out, ignored);
+  auto out = result_files::create(stem_of(o, s, target), y);
+  if (!out) return out.error();
+  const index_t H = s.height(), W = s.width(), C = s.bands();
+  declouded d;
+  d.references = static_cast<index_t>(dates->size()), d.pixels = H * W;
+  if (!o.report.empty()) {
+    d.image = tensor<float, 3>({H, W, C}), d.deviation = tensor<float, 3>({H, W, C});
+    d.origin = tensor<std::uint8_t, 2>({H, W});
+  }
+  file_windows from(y, *dates, o.how);
+  const auto take = [&](const clouds::finished_rows& rows) -> result<> {
+    if (!o.report.empty()) {
+      std::copy_n(rows.origin.data(), rows.origin.size(), d.origin.data() + rows.first * W);
+      std::copy_n(rows.image.data(), rows.image.size(), d.image.data() + rows.first * W * C);
+      std::copy_n(rows.deviation.data(), rows.deviation.size(), d.deviation.data() + rows.first * W * C);
+    }
+    return out->write(rows);
+  };
+  const auto found =
+      clouds::run_rows(c.backend(), {H, W, C, d.references}, options_of(o, y), *tiles, from, take, &d.bytes);
+  if (!found) {
+    const std::string& what = found.error().message();
+    return error(found.error().code(),
+                 what.find(": ") == what.npos || what.starts_with("declouder") ? y.file + ": " + what : what);
+  }
   d.found = *found;
+  if (auto ok = out->commit(); !ok) return ok.error();
+  files = {{"image", out->image}, {"origin", out->origin}, {"deviation", out->deviation}};
   return d;
 }
 
-/// result, provenance and deviation beside each other in the folder; what was written.
-result<nlohmann::json> write_all(const declouds_options& o, const dated_image& y, const declouded& d) {
-  const std::filesystem::path source(y.file), folder(o.out);
-  std::error_code ignored;
-  std::filesystem::create_directories(folder, ignored);
-  const std::string stem = (folder / source.stem()).string();
-  const std::string image = stem + "_declouded" + source.extension().string();
-  if (std::filesystem::weakly_canonical(image, ignored) == std::filesystem::weakly_canonical(source, ignored))
-    return error(errc::bad_argument, image + " is the input: choose another --out");
-  tensor<std::uint8_t, 2> changed(d.origin.extents());
-  raster origin(unmask::io::sample_type::u8, y.digits.height, y.digits.width, 1);
-  raster deviation(unmask::io::sample_type::f32, y.digits.height, y.digits.width, y.digits.bands);
-  for (index_t i = 0; i < d.origin.size(); ++i) {
-    changed.data()[i] = d.origin.data()[i] >= static_cast<std::uint8_t>(clouds::provenance::reconstructed);
-    origin.set(i, d.origin.data()[i]);
-  }
-  for (index_t i = 0; i < d.deviation.size(); ++i) deviation.set(i, static_cast<double>(d.deviation.data()[i]));
-  if (auto ok = write_image(image, y.file, digits_of(y, d), changed); !ok) return ok.error();
-  if (auto ok = unmask::io::write_npy(stem + "_origin.npy", origin, true); !ok) return ok.error();
-  if (auto ok = unmask::io::write_npy(stem + "_deviation.npy", deviation); !ok) return ok.error();
-  return nlohmann::json{{"image", image}, {"origin", stem + "_origin.npy"}, {"deviation", stem + "_deviation.npy"}};
-}
-
-nlohmann::json to_json(const dated_image& y, const declouded& d) {
+nlohmann::json to_json(const date_notes& y, const declouded& d) {
   const auto& f = d.found;
   nlohmann::json j{{"file", y.file},       {"date", y.date},     {"open", f.open},       {"hidden", f.hidden},
                    {"no_data", f.no_data}, {"unseen", f.unseen}, {"shadows", f.shadows}, {"references", d.references},
@@ -123,9 +119,9 @@ nlohmann::json to_json(const dated_image& y, const declouded& d) {
   return j;
 }
 
-void tell(const context& c, const dated_image& y, const declouded& d, const std::string& method) {
+void tell(const context& c, const date_notes& y, const declouded& d, const std::string& method) {
   const auto& f = d.found;
-  const double all = static_cast<double>(d.origin.size()) / 100;
+  const double all = static_cast<double>(d.pixels) / 100;
   c.say("%s (%s): %.1f %% hidden, %.1f %% no data, %lld other dates\n", y.file.c_str(), y.date.c_str(),
         static_cast<double>(f.hidden) / all, static_cast<double>(f.no_data) / all,
         static_cast<long long>(d.references));
@@ -141,46 +137,69 @@ void tell(const context& c, const dated_image& y, const declouded& d, const std:
   if (f.one_image && method != "nearest") c.say("  no other date sees anything: filled from around, expect errors\n");
 }
 
-result<> declouds(const context& c, const declouds_options& o) {
-  auto s = read_stack(o.manifest);
-  if (!s) return s.error();
+/// The numbers of the dates that are asked for.
+result<std::vector<index_t>> targets_of(const declouds_options& o, const stack_files& s) {
   std::vector<index_t> targets;
-  const index_t count = static_cast<index_t>(s->images.size());
-  if (o.target == "all") {
-    for (index_t t = 0; t < count; ++t) targets.push_back(t);
-  } else if (o.target.empty()) {
-    if (!s->target)
-      return error(errc::bad_argument,
-                   o.manifest + ": no \"target\": say --target 0 to " + std::to_string(count - 1) + ", a date, or all");
-    targets.push_back(*s->target);
-  } else {
-    for (index_t t = 0; t < count; ++t)
-      if (o.target == std::to_string(t) || o.target == s->images[static_cast<std::size_t>(t)].date)
-        targets.push_back(t);
-    if (targets.empty())
-      return error(errc::bad_argument, "--target " + o.target + ": expected 0 to " + std::to_string(count - 1) +
-                                           ", a date of the manifest, or all");
-  }
-  hide(*s, o.below, o.margin);
+  const index_t count = static_cast<index_t>(s.dates.size());
+  if (o.target.empty() && !s.target)
+    return error(errc::bad_argument,
+                 o.manifest + ": no \"target\": say --target 0 to " + std::to_string(count - 1) + ", a date, or all");
+  for (index_t t = 0; t < count; ++t)
+    if (o.target == "all" || (o.target.empty() && t == *s.target) || o.target == std::to_string(t) ||
+        o.target == s.dates[static_cast<std::size_t>(t)].date)
+      targets.push_back(t);
+  if (targets.empty())
+    return error(errc::bad_argument, "--target " + o.target + ": expected 0 to " + std::to_string(count - 1) +
+                                         ", a date of the manifest, or all");
+  return targets;
+}
+
+/// The page shows whole images.
+result<> write_report(const declouds_options& o, stack_files& s, index_t target, bool numbered, declouded& d) {
+  const auto images = read_window(s, s.whole(), o.how);
+  if (!images) return images.error();
+  const dated_image& y = images->images[static_cast<std::size_t>(target)];
+  const index_t C = s.bands();
+  for (index_t i = 0; i < d.pixels; ++i)
+    if (d.origin.data()[i] < static_cast<std::uint8_t>(clouds::provenance::reconstructed))
+      std::copy_n(y.values.data() + i * C, C, d.image.data() + i * C);
+  std::string path = o.report;
+  if (numbered)
+    path.insert(path.rfind('.') == std::string::npos ? path.size() : path.rfind('.'), "-" + std::to_string(target));
+  return write_clouds_report(path, *images, target, d);
+}
+
+result<> declouds(const context& c, const declouds_options& o) {
+  auto s = open_stack(o.manifest);
+  if (!s) return s.error();
+  const auto targets = targets_of(o, *s);
+  if (!targets) return targets.error();
+  const double whole =
+      static_cast<double>(s->height() * s->width() * s->bands()) * (6. * static_cast<double>(s->dates.size()) + 16);
+  if (!o.report.empty() && o.memory_limit > 0 && whole > o.memory_limit)
+    return error(errc::bad_argument,
+                 "--report: the page shows whole images, which take more than --memory-limit: leave "
+                 "one of them out");
   nlohmann::json report = nlohmann::json::array();
-  for (const index_t t : targets) {
-    const dated_image& y = s->images[static_cast<std::size_t>(t)];
-    const auto lines = suspicious(*s, t);
-    for (const std::string& line : lines) std::fprintf(stderr, "unmask: warning: %s\n", line.c_str());
-    const auto d = reconstruct(c, o, *s, t);
+  for (const index_t t : *targets) {
+    const auto lines = suspicious(*s, t, o.how);
+    if (!lines) return lines.error();
+    for (const std::string& line : *lines) std::fprintf(stderr, "unmask: warning: %s\n", line.c_str());
+    nlohmann::json files;
+    auto d = reconstruct(c, o, *s, t, files);
     if (!d) return d.error();
-    const auto files = write_all(o, y, *d);
-    if (!files) return files.error();
+    const date_files& y = s->dates[static_cast<std::size_t>(t)];
     tell(c, y, *d, o.method);
     report.push_back(to_json(y, *d));
-    report.back()["warnings"] = lines;
-    report.back()["files"] = *files;
-    if (!o.report.empty()) {
-      std::string path = o.report;
-      if (targets.size() > 1)
-        path.insert(path.rfind('.') == std::string::npos ? path.size() : path.rfind('.'), "-" + std::to_string(t));
-      if (auto ok = write_clouds_report(path, *s, t, *d); !ok) return ok;
-    }
+    report.back()["warnings"] = *lines;
+    report.back()["files"] = files;
+    if (!o.report.empty())
+      if (auto ok = write_report(o, *s, t, targets->size() > 1, *d); !ok) return ok;
+  }
+  if (o.memory_limit > 0) {
+    const double peak = memory_in_use().peak;
+    c.say("memory: %.0f MB at most\n", peak / 1e6);
+    report.back()["peak_bytes"] = std::llround(peak);
   }
   c.print(report);
   return {};
@@ -200,16 +219,24 @@ void add_declouds(CLI::App& app, context& c) {
       ->capture_default_str();
   command->add_option("--target", o->target,
                       "which date: its number, its date, or all (default: the manifest's target)");
-  command->add_option("--margin", o->margin, "pixels around what a mask hides that are hidden too")
+  command->add_option("--margin", o->how.margin, "pixels around what a mask hides that are hidden too")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
-  command->add_option("--hidden-below", o->below, "visibility below which a pixel is hidden")
+  command->add_option("--hidden-below", o->how.below, "visibility below which a pixel is hidden")
       ->check(CLI::Range(1e-6, 1.))
       ->capture_default_str();
   command->add_option("--references", o->references, "other dates at most, the nearest first")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command->add_option("--tile", o->tile, "pixels of a tile")->check(CLI::Range(64, 8192))->capture_default_str();
+  command
+      ->add_option("--tile", o->tile,
+                   "pixels of a tile's side (default: 512, or the largest that keeps --memory-limit)")
+      ->check(CLI::Range(64, 8192));
+  command
+      ->add_option_function<double>(
+          "--memory-limit", [o](double megabytes) { o->memory_limit = megabytes * 1e6; },
+          "MB of the whole process: smaller tiles where these take more")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--detail", o->detail, "thin cloud: keep the fine detail that is visible through it");
   command->add_flag("--keep-shadows", o->keep_shadows, "do not look for shadows that no mask marks");
   command->add_flag("--fill-no-data", o->fill, "reconstruct pixels without data too");

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "clouds_evaluate.hpp"
 #include "quality_json.hpp"
 #include "scene_files.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 
 struct evaluate_options {
   scene_choice choice;
+  region_evaluation clouds;
   double estimate_scale = 0;
   std::string truth, estimate, mask, definition{unmask::metrics::name(unmask::metrics::definition::official_8bit)};
 };
@@ -103,6 +105,37 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   return {};
 }
 
+void add_clouds_options(CLI::App* command, const std::shared_ptr<evaluate_options>& o) {
+  region_evaluation& r = o->clouds;
+  const std::string group = "Clouds (with --visibility)";
+  command
+      ->add_option("--visibility", r.visibility,
+                   "mask of an image under clouds [H, W]: PSNR (peak 1) and SAM of hidden, thin, shadow, open and rim; "
+                   "files may be .npy, .tif, or .h5:NAME")
+      ->group(group);
+  std::vector<std::string> names(unmask::clouds::mask_kind_names.begin(), unmask::clouds::mask_kind_names.end());
+  command->add_option("--kind", r.kind, "what the mask says")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str()
+      ->group(group);
+  command->add_option("--hides", r.hides, "binary: the value that hides")->check(CLI::Range(0., 65535.))->group(group);
+  command->add_option("--mask-scale", r.mask_scale, "factor of a mask to 0..1 (0.01 for per cent)")
+      ->check(CLI::Range(1e-9, 1.))
+      ->group(group);
+  command->add_option("--shadow", r.shadow, "shadow [H, W] in 0..1, from 0.08 on")->group(group);
+  command->add_option("--deviation", r.deviation, "deviation that declouds wrote: share of errors within it")
+      ->group(group);
+  command->add_option("--scale", r.scale, "reflectance = digit x scale + offset; default: as the file says")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  command->add_option("--offset", r.offset, "with --scale")->group(group);
+  command->add_option("--hidden-below", r.regions.hidden_below, "visibility below which a pixel is hidden")
+      ->check(CLI::Range(1e-6, 1.))
+      ->capture_default_str()
+      ->group(group);
+  command->add_option("--rim", r.regions.rim, "pixels")->check(CLI::Range(1, 100))->capture_default_str()->group(group);
+}
+
 }  // namespace
 
 void add_evaluate(CLI::App& app, context& c) {
@@ -120,7 +153,16 @@ void add_evaluate(CLI::App& app, context& c) {
   std::vector<std::string> names(unmask::metrics::definition_names.begin(), unmask::metrics::definition_names.end());
   command->add_option("--definition", o->definition, "of PSNR and SSIM: " + CLI::detail::join(names, ", "))
       ->capture_default_str();
-  command->callback([&c, o] { c.run = [&c, o] { return evaluate(c, *o); }; });
+  add_clouds_options(command, o);
+  command->callback([&c, o] {
+    c.run = [&c, o]() -> result<> {
+      if (o->clouds.visibility.empty()) return evaluate(c, *o);
+      if (!o->mask.empty())
+        return error(errc::bad_argument, "--mask is of a snapshot, --visibility of clouds: say one");
+      o->clouds.truth = o->truth, o->clouds.estimate = o->estimate;
+      return evaluate_by_region(c, o->clouds);
+    };
+  });
 }
 
 }  // namespace program

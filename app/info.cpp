@@ -2,6 +2,7 @@
 
 #include <unmask/io/arrays.hpp>
 
+#include "clouds_info.hpp"
 #include "methods.hpp"
 #include "scene_files.hpp"
 #include "train_setup.hpp"
@@ -119,6 +120,7 @@ result<> info(const context& c, const info_options& o) {
   const auto from = unmask::io::parse_source(o.file);
   if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path, o.rewrite);
   if (!o.rewrite.empty()) return error(errc::bad_argument, "--rewrite is for weights, " + from.path + " has arrays");
+  if (std::filesystem::path(from.path).extension() == ".json") return stack_info(c, from.path);
   const auto read = [&] { return describe_arrays(from); };
   const auto found = o.untrusted ? unmask::io::read_in_child(from.path, {}, read) : read();
   if (!found) return found.error();
@@ -136,10 +138,11 @@ result<> info(const context& c, const info_options& o) {
 
 void add_info(CLI::App& app, context& c) {
   auto o = std::make_shared<info_options>();
-  auto* command =
-      add_command(app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test",
-                  "unmask info mask.mat");
-  command->add_option("file", o->file, "HDF5, MATLAB or safetensors")->required();
+  auto* command = add_command(
+      app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test; a stack of dates",
+      "unmask info mask.mat");
+  command->add_option("file", o->file, "HDF5, MATLAB, NPY, ENVI, safetensors, or a manifest of dates (.json)")
+      ->required();
   command->add_option("--rewrite", o->rewrite,
                       "of weights: write the same model here, in the present form of the file");
   add_untrusted(command, o->untrusted);

@@ -2,7 +2,7 @@
 
 #include <unmask/render/png.hpp>
 
-#include "clouds_stack.hpp"
+#include "clouds_open.hpp"
 
 namespace program {
 
@@ -24,9 +24,9 @@ result<> make_mask(const context& c, const mask_options& o) {
   if (o.scale > 0) m.scale = o.scale;
   index_t H = o.height, W = o.width;
   if (H == 0 || W == 0) {
-    const auto file = read_image(o.source);
+    const auto file = image_file::open(o.source, false);
     if (!file) return file.error();
-    H = file->digits.height, W = file->digits.width;
+    H = file->height(), W = file->width();
   }
   auto v = read_visibility(m, H, W);
   if (!v) return v.error();

@@ -1,7 +1,7 @@
 /// unmask simulate-clouds: clouds and shadows over clear images, with the truth kept, as a stack that `declouds` reads.
 
+#include "clouds_open.hpp"
 #include "clouds_place.hpp"
-#include "clouds_stack.hpp"
 
 namespace program {
 
@@ -93,6 +93,7 @@ result<> simulate(const context& c, const simulate_clouds_options& o) {
                     {"visibility", name + "_visibility.npy"},
                     {"hidden", {{"file", name + "_hidden.npy"}, {"kind", "binary"}, {"hides", 1}}}});
     if (!target) continue;
+    if (auto ok = unmask::io::write_npy(path("_shadow.npy"), plane(y.shadow), true); !ok) return ok;
     if (auto ok = unmask::io::write_npy((folder / "truth.npy").string(), sixteen_bit(clear.values)); !ok) return ok;
     for (index_t i = 0; i < H * W; ++i) hidden_share += hidden.digit(i) / static_cast<double>(H * W);
   }

@@ -142,6 +142,36 @@ TEST_CASE("an unmarked shadow is found, counted and reconstructed") {
   CHECK(shadow_error < .08);
 }
 
+TEST_CASE("where the sun is known, shadow lies away from it: less has to agree, and other darkness is left alone") {
+  const auto shaded = [](bool shadow, bool field) {
+    auto place = unmask_test::make_place(90, 90, 4, 2, false);
+    for (index_t h = 0; h < 90; ++h)
+      for (index_t w = 0; w < 90; ++w) {
+        const bool dark = h >= 12 && w >= 20 && place.visibility(h, w) > 0 && place.visibility(h - 12, w - 20) == 0;
+        const bool ploughed = h < 30 && w < 16;  // left above the cloud
+        if ((shadow && dark) || (field && ploughed))
+          for (index_t c = 0; c < 4; ++c) place.image(h, w, c) *= .6f;
+      }
+    return place;
+  };
+  clouds::options o;
+  o.find_shadows = true;
+  // a shadow down and to the right: the sun stands at the upper left
+  o.sun.azimuth = 360 - 59;
+  const auto shadow = unmask_test::decloud(shaded(true, false), o);
+  CHECK(shadow.outcome.shadows > 500);
+  CHECK(shadow.origin(58, 70) == 2);
+  const auto both = unmask_test::decloud(shaded(true, true), o);
+  CHECK(both.origin(58, 70) == 2);
+  CHECK(both.origin(10, 5) == 1);
+  // the sun on the other side: no shadow can lie there
+  o.sun.azimuth = 121;
+  CHECK(unmask_test::decloud(shaded(true, false), o).outcome.shadows == 0);
+  // so high that the highest clouds throw it less than a pixel
+  o.sun = {360 - 59, 89.9, 1000};
+  CHECK(unmask_test::decloud(shaded(true, false), o).outcome.shadows == 0);
+}
+
 TEST_CASE("tiles: equal to the whole where one tile holds it, near it elsewhere, no seam between tiles") {
   const auto place = unmask_test::make_place(150, 130, 3, 2);
   const auto whole = unmask_test::decloud(place);

@@ -2,7 +2,7 @@
 /// instrumented; what is found here are crashes, hangs and broken promises, in it or in us.
 
 #include <unmask/core/tensor.hpp>
-#include <unmask/io/geotiff.hpp>
+#include <unmask/io/geotiff_rewrite.hpp>
 
 #include "bytes_as_file.hpp"
 

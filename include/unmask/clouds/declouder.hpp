@@ -24,12 +24,18 @@ class declouder {
   static result<declouder> create(const Backend& be, scene_size size, const options& o = {}) {
     if (auto ok = check(size, o); !ok) return ok.error();
     declouder d(be, size, o);
-    arena measure;
-    d.run_.carve(measure, size, thread_slots(be));
-    d.memory_ = memory_block(measure.peak());
+    d.memory_ = memory_block(bytes_for(be, size));
     arena real(d.memory_.data(), d.memory_.bytes());
     d.run_.carve(real, size, thread_slots(be));
     return result<declouder>(std::move(d));
+  }
+
+  /// Bytes that `create` takes for a size that it accepts.
+  static std::size_t bytes_for(const Backend& be, scene_size size) {
+    scene_run planned;
+    arena measure;
+    planned.carve(measure, size, thread_slots(be));
+    return measure.peak();
   }
 
   /// Bytes that `create` took; `run` takes no more.

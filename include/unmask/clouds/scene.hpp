@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "../core/view.hpp"
@@ -43,6 +44,13 @@ enum class detail_use {
   visible,  ///< its fine detail, times visibility, is added: for thin cloud whose visibility is to be believed
 };
 
+/// Where the sun stood, for the direction of shadows; what is not a number is not known.
+struct sun_position {
+  double azimuth = std::numeric_limits<double>::quiet_NaN();    ///< degrees, clockwise from the image's up (north)
+  double elevation = std::numeric_limits<double>::quiet_NaN();  ///< degrees above the horizon
+  double pixel = std::numeric_limits<double>::quiet_NaN();      ///< metres a pixel
+};
+
 struct options {
   method how = method::stack;
   double hidden_below = .5;  ///< visibility below which a pixel is reconstructed
@@ -51,6 +59,7 @@ struct options {
   detail_use detail = detail_use::off;
   double detail_sigma = 3;    ///< pixels: what varies faster is detail
   bool find_shadows = false;  ///< reconstruct shadows that no mask marks too; needs 3 bands
+  sun_position sun;           ///< shadows lie away from it, and need less evidence then
   bool fill_no_data = false;  ///< reconstruct pixels without data too
 };
 

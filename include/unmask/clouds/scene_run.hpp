@@ -78,7 +78,7 @@ class scene_run {
     for (int pass = 0; pass < 3; ++pass) {
       const float* prediction = candidates_.regress(be, scene_, o);
       const index_t count =
-          shadow_.find(scene_.y, prediction, scene_.C, scene_.open, pass == 0 ? scene_.asked : used_, held_);
+          shadow_.find(scene_.y, prediction, scene_.C, scene_.open, pass == 0 ? scene_.asked : used_, o.sun, held_);
       if (count == 0 || 2 * count > found.open) return;
       if (pass == 0) std::copy_n(scene_.asked, scene_.n, used_);  // the clouds; what is found is not cloud
       for (index_t i = 0; i < scene_.n; ++i)

@@ -1,24 +1,31 @@
 #pragma once
 
 /// GeoTIFF through libtiff: reading any striped, tiled, compressed, big-endian or BigTIFF file of whole or floating
-/// numbers, and writing changed pixels into a copy of it. The copy's tags are those of the source, byte for byte: only
-/// blocks that hold a changed pixel are encoded anew, everything else is not touched.
+/// numbers, whole or by windows, with what it says of its digits and of its place on the ground.
 
-#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <optional>
-#include <string>
-#include <vector>
 
-#include "atomic_file.hpp"
 #include "geotiff_layout.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
-struct geotiff {
-  raster digits;
+/// Where an image lies: the outer corner of its first pixel and the size of a pixel, in units of the reference system.
+struct geo_grid {
+  double x = 0, y = 0, width = 1, height = 1;
+  int system = 0;  ///< EPSG code; 0: the file says none
+};
+
+/// What a file says of its digits.
+struct geotiff_notes {
   std::optional<double> nodata;         ///< GDAL_NODATA
   std::optional<double> scale, offset;  ///< GDAL_METADATA, where all bands agree
+  std::optional<geo_grid> grid;         ///< where it has a tie point and a pixel size
+};
+
+struct geotiff : geotiff_notes {
+  raster digits;
 };
 
 namespace detail {
@@ -50,103 +57,126 @@ inline std::optional<std::string> ascii_tag(TIFF* t, std::uint32_t tag) {
   return std::string(text, strnlen(text, count));
 }
 
-}  // namespace detail
+/// Values of a tag that libtiff does not know itself.
+template <class T>
+std::vector<T> tag_values(TIFF* t, std::uint32_t tag, TIFFDataType type) {
+  const TIFFField* field = TIFFFindField(t, tag, TIFF_ANY);
+  std::uint32_t count = 0;
+  const T* values = nullptr;
+  if (!field || TIFFFieldDataType(field) != type || !TIFFGetField(t, tag, &count, &values) || !values) return {};
+  return {values, values + count};
+}
 
-/// Reads the first image of the file. Errors: `not_found`, `unreadable` (no TIFF, truncated, a codec that libtiff was
-/// built without), `wrong_value` (a type of number that is not supported), `wrong_shape`.
-inline result<geotiff> read_geotiff(const std::string& path) {
-  const auto there = input_file::open(path);
-  if (!there) return there.error();
-  const std::string& name = there->name();
-  const auto t = detail::open_tiff(path, "r");
-  if (!t)
-    return error(errc::unreadable, name + ": not a TIFF file, or truncated or damaged" +
-                                       (detail::tiff_complaint().empty() ? "" : ": ") + detail::tiff_complaint());
-  const auto l = detail::layout_of(t.get(), name);
-  if (!l) return l.error();
-  const std::uint64_t bytes =
-      static_cast<std::uint64_t>(l->height * l->width * l->bands) * static_cast<std::uint64_t>(sample_bytes(l->type));
-  auto digits = std::max(bytes, static_cast<std::uint64_t>(l->block_bytes())) <= l->most_inflated * there->size()
-                    ? detail::allocate<std::byte>(static_cast<std::int64_t>(bytes))
-                    : std::nullopt;
-  if (!digits)
-    return error(errc::unreadable, name + ": claims " + std::to_string(bytes) + " bytes of numbers, which a file of " +
-                                       std::to_string(there->size()) + " bytes cannot hold, or memory cannot");
-  geotiff g;
-  if (const auto text = detail::ascii_tag(t.get(), 42113)) {
-    char* end = nullptr;
-    const double v = std::strtod(text->c_str(), &end);
-    if (end != text->c_str()) g.nodata = v;
+/// From ModelPixelScale and ModelTiepoint; images that are rotated have a matrix instead, and no grid here.
+inline std::optional<geo_grid> grid_of(TIFF* t) {
+  const auto size = tag_values<double>(t, 33550, TIFF_DOUBLE), tie = tag_values<double>(t, 33922, TIFF_DOUBLE);
+  const auto keys = tag_values<std::uint16_t>(t, 34735, TIFF_SHORT);
+  if (size.size() < 2 || tie.size() < 6 || !(size[0] > 0) || !(size[1] > 0)) return std::nullopt;
+  geo_grid g{tie[3] - tie[0] * size[0], tie[4] + tie[1] * size[1], size[0], size[1], 0};
+  for (std::size_t i = 4; i + 3 < keys.size(); i += 4) {
+    if (keys[i + 1] != 0) continue;
+    if (keys[i] == 3072 || (keys[i] == 2048 && g.system == 0)) g.system = keys[i + 3];
+    if (keys[i] == 1025 && keys[i + 3] == 2) g.x -= g.width / 2, g.y += g.height / 2;  // the tie point is a centre
   }
-  if (const auto xml = detail::ascii_tag(t.get(), 42112)) {
-    g.scale = detail::metadata_number(*xml, "scale");
-    g.offset = detail::metadata_number(*xml, "offset");
-  }
-  g.digits.type = l->type, g.digits.height = l->height, g.digits.width = l->width, g.digits.bands = l->bands;
-  g.digits.bytes = std::move(*digits);
-  std::vector<std::byte> block(static_cast<std::size_t>(l->block_bytes()));
-  for (index_t p = 0; p < l->planes(); ++p)
-    for (index_t y = 0; y < l->down(); ++y)
-      for (index_t x = 0; x < l->across(); ++x) {
-        const index_t rows = std::min(l->block_height, l->height - y * l->block_height);
-        if (!detail::read_block(t.get(), *l, detail::block_number(*l, p, y, x), block, rows))
-          return error(errc::unreadable,
-                       name + ": block " + std::to_string(detail::block_number(*l, p, y, x)) +
-                           " cannot be read: truncated, or compressed in a way that libtiff does not know");
-        detail::move_block(*l, p, y, x, block.data(), g.digits.bytes.data(), true);
-      }
   return g;
 }
 
-/// `path` becomes a copy of the TIFF `source` with the digits of r where changed [H, W] is not 0. Errors: those of
-/// reading, `bad_argument` where the file's compression would change the pixels around (JPEG, WebP, LERC),
-/// `not_writable`.
-inline result<> rewrite_geotiff(const std::string& path, const std::string& source, const raster& r,
-                                in<std::uint8_t, 2> changed) {
-  const auto bytes = read_file(source);
-  if (!bytes) return bytes.error();
-  const std::string name = detail::printable(source, 1000);
-  auto file = atomic_file::create(path);
-  if (!file) return file.error();
-  if (auto ok = file->write(*bytes); !ok) return ok;
-  auto t = detail::open_tiff(file->path(), "r+");
-  if (!t) return error(errc::unreadable, name + ": not a TIFF file, or damaged");
-  const auto l = detail::layout_of(t.get(), name);
-  if (!l) return l.error();
-  for (const int lossy : {COMPRESSION_JPEG, COMPRESSION_OJPEG, 50001, COMPRESSION_LERC})
-    if (l->compression == lossy)
-      return error(errc::bad_argument,
-                   name + ": its compression would change observed pixels too: convert it to DEFLATE or LZW first");
-  if (l->height != r.height || l->width != r.width || l->bands != r.bands || l->type != r.type)
-    return error(errc::wrong_shape, name + ": is no longer the file that was read");
-  raster copy = r;
-  std::vector<std::byte> block(static_cast<std::size_t>(l->block_bytes()));
-  for (index_t p = 0; p < l->planes(); ++p)
-    for (index_t y = 0; y < l->down(); ++y)
-      for (index_t x = 0; x < l->across(); ++x) {
-        const index_t rows = std::min(l->block_height, l->height - y * l->block_height);
-        const index_t columns = std::min(l->block_width, l->width - x * l->block_width);
-        bool touched = false;
-        for (index_t h = 0; h < rows && !touched; ++h)
-          for (index_t w = 0; w < columns && !touched; ++w)
-            touched = changed(y * l->block_height + h, x * l->block_width + w) != 0;
-        if (!touched) continue;
-        const std::uint32_t n = detail::block_number(*l, p, y, x);
-        if (!detail::read_block(t.get(), *l, n, block, rows))
-          return error(errc::unreadable, name + ": cannot be read again");
-        detail::move_block(*l, p, y, x, block.data(), copy.bytes.data(), false);
-        const auto size = static_cast<tmsize_t>(
-            l->tiled ? l->block_bytes() : rows * l->block_width * l->samples() * sample_bytes(l->type));
-        const tmsize_t done = l->tiled ? TIFFWriteEncodedTile(t.get(), n, block.data(), size)
-                                       : TIFFWriteEncodedStrip(t.get(), n, block.data(), size);
-        if (done != size)
-          return error(errc::not_writable,
-                       detail::printable(path, 1000) + ": block " + std::to_string(n) + " cannot be written");
+}  // namespace detail
+
+/// The first image of an open TIFF file, read by windows. Strips that the last window touched are kept decoded: the
+/// windows beside it need them again.
+class geotiff_file : public geotiff_notes {
+ public:
+  /// Errors: `not_found`, `unreadable` (no TIFF, truncated, blocks that lie beyond its end), `wrong_value` (a type of
+  /// number that is not supported), `wrong_shape`.
+  static result<geotiff_file> open(const std::string& path) {
+    const auto there = input_file::open(path);
+    if (!there) return there.error();
+    geotiff_file f;
+    f.path_ = detail::printable(path, 1000);
+    f.file_ = detail::open_tiff(path, "rm");
+    if (!f.file_)
+      return error(errc::unreadable, f.path_ + ": not a TIFF file, or truncated or damaged" +
+                                         (detail::tiff_complaint().empty() ? "" : ": ") + detail::tiff_complaint());
+    TIFF* t = f.file_.get();
+    const auto l = detail::layout_of(t, f.path_);
+    if (!l) return l.error();
+    f.layout_ = *l;
+    const auto bytes =
+        static_cast<std::uint64_t>(std::max(l->height * l->width * l->bands * sample_bytes(l->type), l->block_bytes()));
+    if (bytes > detail::most_inflated(l->compression) * there->size())
+      return error(errc::unreadable, f.path_ + ": claims " + std::to_string(bytes) +
+                                         " bytes of numbers, which a file of " + std::to_string(there->size()) +
+                                         " bytes cannot hold");
+    for (index_t n = 0; n < l->planes() * l->down() * l->across(); ++n) {
+      const auto at = static_cast<std::uint32_t>(n);
+      const std::uint64_t begin = TIFFGetStrileOffset(t, at), bytes = TIFFGetStrileByteCount(t, at);
+      if (begin > there->size() || bytes > there->size() - begin)
+        return error(errc::unreadable, f.path_ + ": truncated: block " + std::to_string(n) + " ends at byte " +
+                                           std::to_string(begin + bytes) + " of " + std::to_string(there->size()));
+    }
+    if (const auto text = detail::ascii_tag(t, 42113)) {
+      char* end = nullptr;
+      const double v = std::strtod(text->c_str(), &end);
+      if (end != text->c_str()) f.nodata = v;
+    }
+    if (const auto xml = detail::ascii_tag(t, 42112)) {
+      f.scale = detail::metadata_number(*xml, "scale");
+      f.offset = detail::metadata_number(*xml, "offset");
+    }
+    f.grid = detail::grid_of(t);
+    return result<geotiff_file>(std::move(f));
+  }
+
+  const detail::tiff_layout& layout() const { return layout_; }
+
+  /// Bytes that reading windows of `rows` rows keeps.
+  index_t kept_bytes(index_t rows) const {
+    const index_t strips = std::min(layout_.down(), (rows - 2) / layout_.block_height + 2);
+    return (layout_.tiled ? 1 : strips * layout_.planes()) * layout_.block_bytes();
+  }
+
+  /// The pixels of a window inside the image. Errors: `unreadable` (a block that cannot be decoded).
+  result<raster> read(const pixel_window& w) {
+    const auto& l = layout_;
+    raster r(l.type, w.rows, w.columns, l.bands);
+    const auto lies_outside = [&](const auto& block) {
+      const index_t down = static_cast<index_t>(block.first) % l.down();
+      return (down + 1) * l.block_height <= w.row || down * l.block_height >= w.row + w.rows;
+    };
+    std::erase_if(strips_, lies_outside);
+    std::uint32_t damaged = 0;
+    const bool done = detail::for_blocks(l, w, [&](const detail::tiff_block& b) {
+      damaged = detail::block_number(l, b);
+      std::vector<std::byte>& block = l.tiled ? tile_ : strips_[damaged];
+      if (l.tiled || block.empty()) {
+        block.resize(static_cast<std::size_t>(l.block_bytes()));
+        if (!detail::read_block(file_.get(), l, b, block.data())) return false;
       }
-  if (!TIFFFlush(t.get()))
-    return error(errc::not_writable, detail::printable(path, 1000) + ": cannot be written to its end");
-  t.reset();
-  return file->commit();
+      detail::move_block(l, b, block.data(), r.bytes.data(), w, true);
+      return true;
+    });
+    if (done) return r;
+    strips_.clear();
+    return error(errc::unreadable, path_ + ": block " + std::to_string(damaged) +
+                                       " cannot be read: truncated, or compressed in a way that libtiff does not know");
+  }
+
+ private:
+  std::string path_;
+  detail::tiff_file file_;
+  detail::tiff_layout layout_;
+  std::map<std::uint32_t, std::vector<std::byte>> strips_;  ///< decoded, by their number
+  std::vector<std::byte> tile_;
+};
+
+/// Reads the whole image. Errors: those of `geotiff_file`.
+inline result<geotiff> read_geotiff(const std::string& path) {
+  auto file = geotiff_file::open(path);
+  if (!file) return file.error();
+  auto digits = file->read({0, 0, file->layout().height, file->layout().width});
+  if (!digits) return digits.error();
+  return geotiff{*file, std::move(*digits)};
 }
 
 }  // namespace unmask::inline UNMASK_ABI::io

@@ -1,11 +1,11 @@
 #pragma once
 
-/// How the pixels of a TIFF file lie, and its blocks one by one, through libtiff. Part of geotiff.hpp.
+/// How pixels lie in a TIFF file: tiles, or strips as wide as the image, of whole or floating numbers, read and moved
+/// block by block through libtiff.
 
 #include <tiffio.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdarg>
 #include <cstdio>
 #include <memory>
@@ -37,6 +37,7 @@ inline void keep_complaint(const char*, const char* format, std::va_list argumen
     tiff_complaint() = printable(said);
 }
 
+/// `mode` as TIFFOpen takes it; "rm" reads without mapping the file, whose pages would count as this process's memory.
 /// Nothing where the file is no TIFF, or where a tag's values lie beyond the file's end.
 inline tiff_file open_tiff(const std::string& path, const char* mode) {
   TIFFSetErrorHandler(nullptr);
@@ -70,7 +71,6 @@ struct tiff_layout {
   bool tiled = false, planar = false;
   sample_type type = sample_type::u8;
   int compression = COMPRESSION_NONE;
-  std::uint64_t most_inflated = 1;
 
   index_t across() const { return (width + block_width - 1) / block_width; }
   index_t down() const { return (height + block_height - 1) / block_height; }
@@ -93,8 +93,7 @@ inline result<tiff_layout> layout_of(TIFF* t, const std::string& name) {
   if (width < 1 || height < 1 || bands < 1)
     return error(errc::unreadable, name + ": no width, height or bands: not an image that can be read");
   tiff_layout l;
-  l.height = height, l.width = width, l.bands = bands;
-  l.compression = compression, l.most_inflated = most_inflated(compression);
+  l.height = height, l.width = width, l.bands = bands, l.compression = compression;
   l.tiled = TIFFIsTiled(t) != 0, l.planar = planar == PLANARCONFIG_SEPARATE && bands > 1;
   if (l.tiled) {
     TIFFGetField(t, TIFFTAG_TILEWIDTH, &across);
@@ -123,28 +122,51 @@ inline result<tiff_layout> layout_of(TIFF* t, const std::string& name) {
   return l;
 }
 
-inline std::uint32_t block_number(const tiff_layout& l, index_t plane, index_t down, index_t across) {
-  return static_cast<std::uint32_t>((plane * l.down() + down) * l.across() + across);
+/// One block of the file.
+struct tiff_block {
+  index_t plane = 0, down = 0, across = 0;
+};
+
+inline std::uint32_t block_number(const tiff_layout& l, const tiff_block& b) {
+  return static_cast<std::uint32_t>((b.plane * l.down() + b.down) * l.across() + b.across);
 }
 
-inline bool read_block(TIFF* t, const tiff_layout& l, std::uint32_t n, std::vector<std::byte>& block, index_t rows) {
-  const auto wanted =
-      static_cast<tmsize_t>(l.tiled ? l.block_bytes() : rows * l.block_width * l.samples() * sample_bytes(l.type));
-  return (l.tiled ? TIFFReadEncodedTile(t, n, block.data(), wanted)
-                  : TIFFReadEncodedStrip(t, n, block.data(), wanted)) == wanted;
+/// Bytes of a block as libtiff gives and takes it: the last strip may be shorter than others.
+inline tmsize_t stored_bytes(const tiff_layout& l, const tiff_block& b) {
+  if (l.tiled) return static_cast<tmsize_t>(l.block_bytes());
+  const index_t rows = std::min(l.block_height, l.height - b.down * l.block_height);
+  return static_cast<tmsize_t>(rows * l.block_width * l.samples() * sample_bytes(l.type));
 }
 
-/// Copies a block's pixels from (`out`) or to the raster.
-inline void move_block(const tiff_layout& l, index_t plane, index_t down, index_t across, std::byte* block,
-                       std::byte* image, bool out) {
+inline bool read_block(TIFF* t, const tiff_layout& l, const tiff_block& b, std::byte* to) {
+  const tmsize_t wanted = stored_bytes(l, b);
+  return (l.tiled ? TIFFReadEncodedTile(t, block_number(l, b), to, wanted)
+                  : TIFFReadEncodedStrip(t, block_number(l, b), to, wanted)) == wanted;
+}
+
+/// Copies what a block and a part of the image in memory have in common, from the block (`out`) or to it.
+inline void move_block(const tiff_layout& l, const tiff_block& b, std::byte* block, std::byte* image,
+                       const pixel_window& part, bool out) {
   const index_t size = sample_bytes(l.type), run = l.samples() * size;
-  for (index_t h = 0; h < std::min(l.block_height, l.height - down * l.block_height); ++h)
-    for (index_t w = 0; w < std::min(l.block_width, l.width - across * l.block_width); ++w) {
-      std::byte* in_block = block + (h * l.block_width + w) * run;
-      std::byte* in_image =
-          image + (((down * l.block_height + h) * l.width + across * l.block_width + w) * l.bands + plane) * size;
+  const index_t top = b.down * l.block_height, left = b.across * l.block_width;
+  const index_t from = std::max(left, part.column),
+                to = std::min({left + l.block_width, part.column + part.columns, l.width});
+  for (index_t h = std::max(top, part.row); h < std::min({top + l.block_height, part.row + part.rows, l.height}); ++h)
+    for (index_t w = from; w < to; ++w) {
+      std::byte* in_block = block + ((h - top) * l.block_width + w - left) * run;
+      std::byte* in_image = image + (((h - part.row) * part.columns + w - part.column) * l.bands + b.plane) * size;
       std::memcpy(out ? in_image : in_block, out ? in_block : in_image, static_cast<std::size_t>(run));
     }
+}
+
+/// body(block) for every block that shares a pixel with the window; false where one says false.
+template <class Body>
+bool for_blocks(const tiff_layout& l, const pixel_window& w, const Body& body) {
+  for (index_t p = 0; p < l.planes(); ++p)
+    for (index_t y = w.row / l.block_height; y * l.block_height < w.row + w.rows; ++y)
+      for (index_t x = w.column / l.block_width; x * l.block_width < w.column + w.columns; ++x)
+        if (!body(tiff_block{p, y, x})) return false;
+  return true;
 }
 
 }  // namespace unmask::inline UNMASK_ABI::io::detail

@@ -48,6 +48,11 @@ auto with_sample(sample_type t, const Body& body) {
 }
 }  // namespace detail
 
+/// A rectangle of an image.
+struct pixel_window {
+  index_t row = 0, column = 0, rows = 0, columns = 0;
+};
+
 struct raster {
   sample_type type = sample_type::f32;
   index_t height = 0, width = 0, bands = 0;
