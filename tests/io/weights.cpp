@@ -68,6 +68,10 @@ TEST_CASE("io: configurations go through JSON and back") {
   }
   CHECK(*io::config_from_json(nlohmann::json::object()) == s2_config{});
   CHECK(io::config_to_json({})["layout"] == "parallel_concat");
+  CHECK_FALSE(io::config_to_json({}).contains("inputs"));  // younger than the files that lack it
+  const s2_config wide{.bands = 6, .inputs = 30};
+  CHECK(io::config_to_json(wide)["inputs"] == 30);
+  CHECK(io::config_from_json(io::config_to_json(wide)).value() == wide);
   CHECK(io::config_to_json({})["depths"].size() == 4);
 
   const auto refused = [](const char* text, errc code, const std::vector<std::string>& pieces) {

@@ -71,13 +71,16 @@ struct network_case {
   array_view<T, 4> image(std::vector<T>& v) const {
     return array_view<T, 4>(v.data(), sizes.batch, sizes.height, sizes.width, index_t{config.bands});
   }
+  array_view<T, 4> input_image(std::vector<T>& v) const {
+    return array_view<T, 4>(v.data(), sizes.batch, sizes.height, sizes.width, config.input_channels());
+  }
   array_view<T, 3> mask_image(std::vector<T>& v) const {
     return array_view<T, 3>(v.data(), sizes.batch, config.padded(sizes.height), config.padded(sizes.width));
   }
   const T* factors() const { return keep.empty() ? nullptr : keep.data(); }
 
   void forward();
-  void backward() { backward(gradients, image(dx), mask_image(dmask), pin_views); }
+  void backward() { backward(gradients, input_image(dx), mask_image(dmask), pin_views); }
   void backward(std::vector<T>& to, array_view<T, 4> dimage, array_view<T, 3> dmask_image,
                 std::span<const array_view<const T, 4>> pins);
   /// The scalar whose gradient `backward` computes.

@@ -16,10 +16,10 @@ network_case<T, Backend>::network_case(Backend be, const s2_config& c, s2_sizes 
   arena real(memory.data(), memory.bytes());
   net.carve(real);
   const index_t n = s.batch * s.height * s.width * c.bands;
-  x = seeded<T>(n, 0, 0, 1);
+  x = seeded<T>(n / c.bands * c.input_channels(), 0, 0, 1);
   mask = seeded<T>(pixels, 1, 0, 1);
   parameters = lively_parameters<T>(c);
-  y.resize(x.size());
+  y.resize(static_cast<std::size_t>(n));
   if (mode == s2_mode::inference) return;
   dy = seeded<T>(n, 2, -1, 1);
   for (int i = 0; i < c.stages; ++i) {
@@ -36,7 +36,7 @@ network_case<T, Backend>::network_case(Backend be, const s2_config& c, s2_sizes 
 
 template <class T, class Backend>
 void network_case<T, Backend>::forward() {
-  net.forward(image(y), image(x), mask_image(mask), parameters.data(), factors());
+  net.forward(image(y), input_image(x), mask_image(mask), parameters.data(), factors());
 }
 
 template <class T, class Backend>

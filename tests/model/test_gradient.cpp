@@ -66,6 +66,13 @@ TEST_CASE("gradient of the whole network: every parameter") {
   check_all(c, 2, 3);
 }
 
+TEST_CASE("gradient of the whole network: an input with channels of its own") {
+  s2_config config = tiny_config();
+  config.inputs = 7;
+  reference c(ref{}, config, {2, 6, 7}, s2_mode::training);
+  check_all(c, 1, 2);
+}
+
 TEST_CASE("gradient of the whole network: all arrangements, with dropped branches") {
   for (int layout = 0; layout < arrangements; ++layout) {
     INFO("arrangement ", layout);

@@ -35,6 +35,46 @@ TEST_CASE("cpu agrees with ref in all arrangements, forward and backward") {
   }
 }
 
+TEST_CASE("an input with channels of its own: cpu agrees with ref, and what more channels do not say changes nothing") {
+  s2_config c = tiny_config(), wide = c;
+  wide.inputs = 7;
+  const s2_sizes sizes{2, 9, 14};
+  network_case<double, ref> expected(ref{}, wide, sizes, s2_mode::training);
+  network_case<double, cpu> precise(cpu{.threads = 2}, wide, sizes, s2_mode::training);
+  network_case<float, cpu> fast(cpu{.threads = 3}, wide, sizes, s2_mode::training),
+      inference(cpu{}, wide, sizes, s2_mode::inference);
+  expected.forward(), expected.backward();
+  const auto compare = [&](auto& found, double tolerance) {
+    found.forward(), found.backward();
+    CHECK(relative_error(found.y, expected.y) <= tolerance);
+    CHECK(relative_error(found.dx, expected.dx) <= tolerance);
+    CHECK(relative_error(found.gradients, expected.gradients) <= tolerance);
+  };
+  compare(precise, 1e-11);
+  compare(fast, 1e-4);
+  inference.forward();
+  CHECK(inference.y == fast.y);
+
+  // the same parameters but for the first convolution, whose further channels are zero: a network of 4 channels
+  network_case<double, cpu> few(cpu{}, c, sizes, s2_mode::training), many(cpu{}, wide, sizes, s2_mode::training);
+  const manifest narrow = make_manifest(c), broad = make_manifest(wide);
+  for (std::size_t i = 0; i < narrow.entries.size(); ++i) {
+    const parameter &from = narrow.entries[i], &to = broad.entries[i];
+    REQUIRE(from.name == to.name);
+    double* values = many.parameters.data() + to.offset;
+    std::fill_n(values, to.size, 0.);
+    const index_t rows = from.name == "conv_first.weight" ? 9 : 1, n = from.size / rows;
+    for (index_t r = 0; r < rows; ++r)
+      std::copy_n(few.parameters.data() + from.offset + r * n, n, values + r * (to.size / rows));
+  }
+  for (std::size_t i = 0; i < few.x.size(); ++i) many.x[i / 4 * 7 + i % 4] = few.x[i];
+  few.forward(), few.backward();
+  many.forward(), many.backward();
+  CHECK(relative_error(many.y, few.y) <= 1e-12);
+  for (std::size_t i = 0; i < few.x.size(); ++i)
+    CHECK(many.dx[i / 4 * 7 + i % 4] == doctest::Approx(few.dx[i]).epsilon(1e-9));
+}
+
 TEST_CASE_TEMPLATE("equal bits for 1, 2 and 3 threads, and no heap", T, float, double) {
   for (int layout = 0; layout < arrangements; ++layout) {
     INFO("arrangement ", layout);

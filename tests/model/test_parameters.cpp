@@ -34,6 +34,8 @@ TEST_CASE("every field of a configuration is checked") {
       {"heads is 0", [](s2_config& c) { c.heads[0] = 0; }},
       {"heads is 5", [](s2_config& c) { c.heads[1] = 5; }},
       {"heads is -1", [](s2_config& c) { c.heads[1] = -1; }},
+      {"inputs is -1", [](s2_config& c) { c.inputs = -1; }},
+      {"inputs is 3", [](s2_config& c) { c.inputs = 3; }},
   };
   CHECK(check(tiny_config()));
   CHECK(check(small_config()));

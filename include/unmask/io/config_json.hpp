@@ -37,7 +37,9 @@ inline std::string parse_int(const nlohmann::json& j, int& value) {
 
 class fields_to_json {
  public:
-  void operator()(const char* name, int value, field_range) { json[name] = value; }
+  void operator()(const char* name, int value, field_range range) {
+    if (value != 0 || !range.younger) json[name] = value;
+  }
   void operator()(const char* name, bool value) { json[name] = value; }
   template <class Enum, std::size_t N>
   requires std::is_enum_v<Enum>

@@ -73,12 +73,12 @@ result<std::vector<float>> run_selftest(typename N::backend_type backend, const 
                                         std::span<const float> parameters, std::uint64_t seed) {
   if (auto ok = check_selftest_cost<N>(backend, config, static_cast<index_t>(parameters.size())); !ok)
     return ok.error();
-  const index_t side = selftest_side, bands = config.bands;
+  const index_t side = selftest_side, bands = config.bands, inputs = input_channels(config);
   tensor<float, 2> mask({side, side});
-  tensor<float, 3> input({side, side, bands}), output({side, side, bands});
+  tensor<float, 3> input({side, side, inputs}), output({side, side, bands});
   for (index_t i = 0; i < mask.size(); ++i) mask.data()[i] = detail::selftest_value(seed, i);
   for (index_t i = 0; i < input.size(); ++i)
-    input.data()[i] = mask.data()[i / bands] * detail::selftest_value(seed + 1, i);
+    input.data()[i] = mask.data()[i / inputs] * detail::selftest_value(seed + 1, i);
   auto network = session<N>::create(backend, config, parameters, side, side, mask.view());
   if (!network) return network.error();
   network->run(output.view(), input.view());

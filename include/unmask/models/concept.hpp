@@ -6,7 +6,8 @@
 ///
 /// Its configuration is a plain struct with `bands`, `operator==`, a default value, `padded(n)` (images are
 /// reflect-padded to that many rows and columns, masks come padded) and one `visit_fields(visitor, config)`
-/// (models/fields.hpp), from which files, checkpoints and checks follow.
+/// (models/fields.hpp), from which files, checkpoints and checks follow. Where it has `input_channels()`, the network's
+/// input has so many channels, at least `bands`; else as many as its output.
 
 #include <concepts>
 #include <span>
@@ -33,6 +34,15 @@ enum class network_mode {
 /// Networks have at least one auxiliary prediction (`pin`), and at most so many.
 inline constexpr int max_pins = 8;
 
+/// Channels of a network's input; its output has `bands`.
+template <class Config>
+constexpr index_t input_channels(const Config& config) {
+  if constexpr (requires { config.input_channels(); })
+    return config.input_channels();
+  else
+    return config.bands;
+}
+
 /// What the backward pass starts from. Images [B, H, W, C]; `pins` has a view for each stage [B, H', W', C] (empty
 /// data: zero), or none.
 template <class T>
@@ -41,8 +51,8 @@ struct output_gradients {
   std::span<const array_view<const T, 4>> pins{};
 };
 
-/// Where it ends: `parameters` accumulates; `input` [B, H, W, C] and `mask` [B, H', W'] are overwritten, or left out
-/// with empty views.
+/// Where it ends: `parameters` accumulates; `input` [B, H, W, inputs] and `mask` [B, H', W'] are overwritten, or left
+/// out with empty views.
 template <class T>
 struct input_gradients {
   T* parameters = nullptr;
@@ -81,7 +91,7 @@ concept Model = requires(N n, const N& c, const typename N::config_type& config,
 
   n.carve(memory);
   n.prepare(mask, parameters);              // mask [B, H', W'], padded
-  n.run(y, x, mask, parameters, keep);      // images [B, H, W, C]; keep: [branches, B] factors, or null
+  n.run(y, x, mask, parameters, keep);      // y [B, H, W, C], x [B, H, W, inputs]; keep: [branches, B] factors, or null
   n.forward(y, x, mask, parameters, keep);  // both
   { n.pin(0) } -> std::convertible_to<array_view<const typename N::value_type, 4>>;
   n.backward(to, from, mask, parameters, keep);  // once after each forward, in a mode of training

@@ -25,6 +25,7 @@ struct named_value {
 /// Both ends are allowed.
 struct field_range {
   int first, last;
+  bool younger = false;  ///< than files that lack it: neither files nor checkpoints state it where it is 0
 };
 
 /// Integers whose number is a field of its own; lists that share a count have one length. `Int` is const where the

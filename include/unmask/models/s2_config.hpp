@@ -19,7 +19,8 @@ namespace unmask::inline UNMASK_ABI {
 inline constexpr int max_stages = max_pins;  ///< each stage has one auxiliary prediction
 
 struct s2_config {
-  int bands = 28;
+  int bands = 28;     ///< of the result
+  int inputs = 0;     ///< channels of the input, of which the first `bands` are what the result starts from; 0: `bands`
   int channels = 60;  ///< E
   int stages = 4;
   std::array<int, max_stages> depths{6, 6, 6, 6};  ///< blocks of each stage
@@ -37,6 +38,7 @@ struct s2_config {
 
   constexpr bool operator==(const s2_config&) const = default;
 
+  constexpr index_t input_channels() const { return inputs > 0 ? inputs : bands; }
   constexpr index_t padded(index_t n) const { return (n + pad_multiple - 1) / pad_multiple * pad_multiple; }
 };
 
@@ -77,6 +79,7 @@ void visit_fields(Visitor& v, Config& c) {
   v("spectral_effect", c.spectral_effect, mask_effect_names);
   v("scope", c.scope, spectral_scope_names);
   v("embedding", c.embedding, mask_embedding_names);
+  v("inputs", c.inputs, field_range{.first = 0, .last = 4096, .younger = true});
 }
 
 /// The small network of the demo, the tests and the small-cube trainings: E 30, depths 2,2, 3 heads.
@@ -92,6 +95,8 @@ constexpr s2_config small_config(int bands = 28) {
                  "s2_config: " + std::string(name) + " is " + std::to_string(found) + ", expected " + expected);
   };
   const std::string divisor = "a divisor of channels " + std::to_string(c.channels);
+  if (c.inputs != 0 && c.inputs < c.bands)
+    return bad("inputs", c.inputs, "0 or at least bands " + std::to_string(c.bands));
   if (c.pad_multiple % c.window != 0)
     return bad("pad_multiple", c.pad_multiple, "a multiple of window " + std::to_string(c.window));
   if (c.channels % c.spectral_head_width != 0) return bad("spectral_head_width", c.spectral_head_width, divisor);

@@ -3,6 +3,7 @@
 /// S2-Transformer (arXiv 2209.12075): from HM, the measurement shifted back and masked, to a hyperspectral cube.
 ///   f0 = conv_first(x);  t = LN(f0);  stage: t = conv(blocks(t)) + t, pin = t W_pin;
 ///   y = conv_last(conv_after_body(LN(t)) + f0) + x
+/// where x has more channels than y, the first ones are added.
 /// Images are reflect-padded to multiples of `pad_multiple` and cropped again; the mask comes padded (nn/padding.hpp).
 /// The object owns no memory: run `carve` on a measuring arena, then on a real one; after that nothing allocates.
 /// The first `Model` (concept.hpp). What is long to compile is defined outside the class: a program of several files
@@ -51,8 +52,8 @@ class s2_network {
 
   /// Everything that depends on the parameters and the mask only, for `run` as often as it is wanted.
   void prepare(in<T, 3> mask, const T* parameters);
-  /// x, y [B, H, W, bands]; mask [B, H', W'] at the padded size and parameters those of the last `prepare`. keep:
-  /// factors of residual branches, or null.
+  /// x [B, H, W, inputs], y [B, H, W, bands]; mask [B, H', W'] at the padded size and parameters those of the last
+  /// `prepare`. keep: factors of residual branches, or null.
   void run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr);
   /// Both: parameters or mask have changed.
   void forward(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T* parameters, const T* keep = nullptr) {
@@ -101,7 +102,11 @@ class s2_network {
     const norm_saved<T> saved = outer_norm(which);
     return {x, p, {saved.mean, saved.rstd}};
   }
-  pad_sizes padding() const { return {s_.batch, s_.height, s_.width, padded_height(), padded_width(), c_.bands}; }
+  pad_sizes padding() const {
+    return {s_.batch, s_.height, s_.width, padded_height(), padded_width(), c_.input_channels()};
+  }
+  const T* start_of_result(index_t pixels);
+  void add_to_start(T* dx, const T* dy, index_t pixels);
 
   Backend be_;
   s2_config c_;
@@ -137,7 +142,7 @@ void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T
   auto& m = plan_;
   const index_t e = c_.channels, n = s_.batch * padded_height() * padded_width(), pixels = n / s_.batch;
   pad_images(be_, m.input, x.data(), padding());
-  conv_forward(m.first, m.input, params_.conv_first, c_.bands, e, nullptr);
+  conv_forward(m.first, m.input, params_.conv_first, c_.input_channels(), e, nullptr);
   image_norm_forward<Backend, T>(be_, m.blocks[0].images.x, outer_norm(0), m.first, params_.input_norm, {n, e});
   for (std::size_t i = 0, k = 0; i < params_.stages.size(); ++i) {
     const stage_params<const T>& stage = params_.stages[i];
@@ -153,10 +158,29 @@ void s2_network<T, Backend>::run(out<T, 4> y, in<T, 4> x, in<T, 3> mask, const T
   }
   image_norm_forward<Backend, T>(be_, m.body, outer_norm(1), m.last_stage(), params_.norm, {n, e});
   conv_forward(m.sum, m.body, params_.conv_after_body, e, e, m.first);
-  conv_forward(m.last, m.sum, params_.conv_last, e, c_.bands, m.input);
+  conv_forward(m.last, m.sum, params_.conv_last, e, c_.bands, start_of_result(n));
   const index_t row = s_.width * c_.bands;
   for (index_t b = 0; b < s_.batch; ++b)
     copy_rows(be_, &y(b, 0, 0, 0), row, m.last + b * pixels * c_.bands, padded_width() * c_.bands, s_.height, row);
+}
+
+/// The channels of the input that the result starts from, [pixels, bands]; they may lie where the result will.
+template <class T, class Backend>
+const T* s2_network<T, Backend>::start_of_result(index_t pixels) {
+  const index_t bands = c_.bands, inputs = c_.input_channels();
+  if (inputs == bands) return plan_.input;
+  copy_rows(be_, plan_.last, bands, static_cast<const T*>(plan_.input), inputs, pixels, bands);
+  return plan_.last;
+}
+
+/// The first channels of dx [pixels, inputs] += dy [pixels, bands]. The input, no longer needed, is overwritten.
+template <class T, class Backend>
+void s2_network<T, Backend>::add_to_start(T* dx, const T* dy, index_t pixels) {
+  const index_t bands = c_.bands, inputs = c_.input_channels();
+  if (inputs == bands) return image_add(be_, dx, dy, pixels * bands);
+  copy_rows(be_, plan_.input, bands, static_cast<const T*>(dx), inputs, pixels, bands);
+  image_add(be_, plan_.input, dy, pixels * bands);
+  copy_rows(be_, dx, inputs, static_cast<const T*>(plan_.input), bands, pixels, bands);
 }
 
 template <class T, class Backend>
@@ -197,9 +221,10 @@ void s2_network<T, Backend>::backward(const input_gradients<T>& to, const output
   }
   image_norm_backward<Backend, T>(be_, m.dfirst, grads_.input_norm, m.dstage,
                                   outer_norm_input(0, m.first, params_.input_norm), {n, e}, m.work);
-  conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first, bands, e);
+  conv_backward(dx.data() ? m.dinput : nullptr, grads_.conv_first, m.dfirst, m.input, params_.conv_first,
+                c_.input_channels(), e);
   if (!dx.data()) return;
-  image_add(be_, m.dinput, m.dlast, n * bands);
+  add_to_start(m.dinput, m.dlast, n);
   pad_images_backward(be_, dx.data(), static_cast<const T*>(m.dinput), padding());
 }
 

@@ -50,7 +50,7 @@ void visit_conv(Visitor& v, const char* name, conv_params<T>& p, index_t in_chan
 
 template <class Visitor, class T>
 void visit_network(Visitor& v, const s2_config& c, s2_params<T>& p) {
-  visit_conv(v, "conv_first.", p.conv_first, c.bands, c.channels);
+  visit_conv(v, "conv_first.", p.conv_first, c.input_channels(), c.channels);
   visit_norm(v, "input_norm.", p.input_norm, c.channels);
   for (int i = 0; i < c.stages; ++i) {
     stage_params<T>& stage = p.stages[static_cast<std::size_t>(i)];

@@ -29,11 +29,12 @@ struct s2_plan {
   /// One a stage (heads may differ), all in the same place.
   std::vector<typename block_kernel::template scratch<T>> scratch;
   std::vector<T*> pins;    ///< [B, H', W', bands] a stage, training
-  T *input, *last;         ///< [B, H', W', bands] padded input, padded output
+  T* input;                ///< [B, H', W', inputs] padded
+  T* last;                 ///< [B, H', W', bands] padded output
   T *first, *body, *sum;   ///< [B, H', W', E] f0, LN(t), conv_after_body + f0
   T* norms;                ///< [4, B H' W'] mean and 1/deviation of the two outer layer norms
   T *d, *dstage, *dfirst;  ///< [B, H', W', E]
-  T *dlast, *dinput;       ///< [B, H', W', bands]
+  T *dlast, *dinput;       ///< gradients of last and input
   T* work;                 ///< scratch of the outer operation at work
 
   [[gnu::cold]] s2_plan(const s2_config& config, s2_sizes s, s2_mode m)
@@ -57,8 +58,8 @@ struct s2_plan {
 
   void carve(arena& a, const Backend& be) {
     const index_t n = s_.batch * c_.padded(s_.height) * c_.padded(s_.width), wide = n * c_.channels,
-                  narrow = n * c_.bands;
-    input = a.take<T>(narrow);
+                  narrow = n * c_.bands, given = n * c_.input_channels();
+    input = a.take<T>(given);
     first = a.take<T>(wide);
     norms = a.take<T>(4 * n);
     for (block_memory& b : blocks) b.made.carve(a, b.shape, s_.batch, training());
@@ -68,7 +69,7 @@ struct s2_plan {
       carve_inference(a, wide, narrow);
     const std::size_t level = a.level();
     work = a.take<T>(outer_scratch(be, n));
-    dinput = training() ? a.take<T>(narrow) : nullptr;  // written when no block needs its scratch any more
+    dinput = training() ? a.take<T>(given) : nullptr;  // written when no block needs its scratch any more
     a.release(level);
     for (std::size_t k = 0; k < blocks.size(); ++k) {
       if (!starts(k)) continue;
@@ -84,7 +85,7 @@ struct s2_plan {
     const index_t e = c_.channels, bands = c_.bands, h = c_.padded(s_.height), w = c_.padded(s_.width);
     index_t most = 0;
     for (const conv_sizes& s :
-         {conv_sizes{s_.batch, h, w, bands, e}, {s_.batch, h, w, e, e}, {s_.batch, h, w, e, bands}})
+         {conv_sizes{s_.batch, h, w, c_.input_channels(), e}, {s_.batch, h, w, e, e}, {s_.batch, h, w, e, bands}})
       most = std::max(most, conv::scratch(be, s, training()));
     if (!training()) return most;
     return std::max(

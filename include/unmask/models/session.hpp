@@ -50,11 +50,12 @@ class session {
   /// Once or again, after `carve`, for parameters and mask as in `create`; errors are those of `create`.
   [[gnu::cold]] result<> prepare(std::span<const T> parameters, in<T, 2> mask);
 
-  /// cube [B, H, W, bands] from the network's input [B, H, W, bands]. The cube may lie where the input does.
+  /// cube [B, H, W, bands] from the network's input [B, H, W, inputs]. Where these are as many, the cube may lie where
+  /// the input does.
   void run(out<T, 4> cube, in<T, 4> input) noexcept;
   /// The same for a cube and an input in the backend's own memory; nothing waits for the result.
   void run_where_it_lies(out<T, 4> cube, in<T, 4> input) noexcept;
-  /// The same as `run` for one image: [H, W, bands].
+  /// The same as `run` for one image.
   void run(out<T, 3> cube, in<T, 3> input) noexcept;
 
   std::size_t bytes() const { return bytes_; }
@@ -122,7 +123,7 @@ void session<N>::carve(arena& a) {
   const config_type& c = network_.config();
   parameters_ = a.take<T>(count_);
   mask_ = a.take<T>(sizes_.batch * network_.padded_height() * network_.padded_width());
-  if (storage<Backend>::remote) image_ = a.take<T>(sizes_.batch * sizes_.height * sizes_.width * c.bands);
+  if (storage<Backend>::remote) image_ = a.take<T>(sizes_.batch * sizes_.height * sizes_.width * input_channels(c));
   network_.carve(a);
 }
 
@@ -155,13 +156,13 @@ result<> session<N>::prepare(std::span<const T> parameters, in<T, 2> mask) {
 
 template <Model N>
 void session<N>::run(out<T, 4> cube, in<T, 4> input) noexcept {
-  const index_t bands = config().bands;
-  assert(cube.extents() == input.extents());
-  assert(input.extents() == (std::array{sizes_.batch, sizes_.height, sizes_.width, bands}));
+  const index_t bands = config().bands, inputs = input_channels(config());
+  assert(cube.extents() == (std::array{sizes_.batch, sizes_.height, sizes_.width, bands}));
+  assert(input.extents() == (std::array{sizes_.batch, sizes_.height, sizes_.width, inputs}));
   if constexpr (storage<Backend>::remote) {
     upload(backend_, image_, input.data(), input.size());
-    const array_view<T, 4> image(image_, sizes_.batch, sizes_.height, sizes_.width, bands);
-    run_where_it_lies(image, image);
+    run_where_it_lies(array_view<T, 4>(image_, sizes_.batch, sizes_.height, sizes_.width, bands),
+                      array_view<T, 4>(image_, sizes_.batch, sizes_.height, sizes_.width, inputs));
     download(backend_, cube.data(), image_, cube.size());
   } else {
     run_where_it_lies(cube, input);

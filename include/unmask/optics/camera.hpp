@@ -59,6 +59,11 @@ class basic_camera {
 
   const cassi_geometry& geometry() const { return geometry_; }
   in<T, 2> mask() const { return mask_.view(); }
+  /// Another one of the same size, without asking whether its values are finite: for many samples through one camera.
+  void change_mask(in<T, 2> mask) {
+    assert(mask.extents() == mask_.extents());
+    std::copy(mask.begin(), mask.end(), mask_.begin());
+  }
   std::span<const float> positions() const { return positions_; }
   bool placed() const { return !positions_.empty(); }  ///< whether bands land at measured positions
   const sensor_noise& noise() const { return noise_; }

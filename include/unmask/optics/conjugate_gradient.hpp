@@ -32,8 +32,25 @@ class conjugate_gradient {
   /// False where the numbers stopped being finite; z is then what it was before that iteration.
   template <class Backend>
   bool solve(const Backend& be, const normal_equations& problem, float* z, index_t iterations) {
-    float* p = direction_.data();
     first_residual(be, problem, z);
+    return descend(be, problem, z, iterations);
+  }
+
+  /// The same from z = 0 for any right-hand side [H, K, W], which need not be framed; what `measured` holds is lost.
+  template <class Backend>
+  bool solve_for(const Backend& be, const normal_equations& problem, float* z, const float* right, index_t iterations) {
+    std::fill_n(z, layout_.size(), 0.f);
+    std::copy_n(right, layout_.size(), r_);
+    return descend(be, problem, z, iterations);
+  }
+
+ private:
+  using pack = simd::pack<float>;
+
+  /// From r_ = the residual of z.
+  template <class Backend>
+  bool descend(const Backend& be, const normal_equations& problem, float* z, index_t iterations) {
+    float* p = direction_.data();
     parallel_for(be, preconditioner_.groups(), [&](index_t group, int) {
       preconditioner_.factor(group, problem);
       preconditioner_.apply(group, problem, {r_, q_, normal_q_}, dots_);
@@ -67,9 +84,6 @@ class conjugate_gradient {
     }
     return is_finite(slope);
   }
-
- private:
-  using pack = simd::pack<float>;
 
   /// r = - L' A' measured - lambda D' w D z
   template <class Backend>

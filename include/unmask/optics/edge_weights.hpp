@@ -17,11 +17,6 @@
 
 namespace unmask::inline UNMASK_ABI::optics::detail {
 
-/// [H, W] each, a number for each of a pixel's three differences.
-struct edge_images {
-  float *right = nullptr, *down = nullptr, *corner = nullptr;
-};
-
 class edge_weights {
  public:
   explicit edge_weights(const planes& layout) : layout_(layout) {}
@@ -30,10 +25,7 @@ class edge_weights {
     const index_t H = layout_.height, W = layout_.width;
     unit_.carve(memory, H, layout_.row());
     for (std::size_t i = 0; i < frames_.size(); ++i) frames_[i].carve(memory, H, W);
-    const auto edges_at = [&](std::size_t i) {
-      return edge_images{frames_[i].data(), frames_[i + 1].data(), frames_[i + 2].data()};
-    };
-    colour_ = edges_at(0), brightness_ = edges_at(3), projected_ = edges_at(6);
+    colour_ = edges_of(&frames_[0]), brightness_ = edges_of(&frames_[3]), projected_ = edges_of(&frames_[6]);
     colour_sum_ = memory.take<float>(H * W);
     whole_sum_ = memory.take<float>(H * W);
   }
@@ -47,15 +39,27 @@ class edge_weights {
   template <class Backend>
   void update(const Backend& be, const float* z, const spectral_tv_options& o, float epsilon,
               const edge_images& squares) {
-    const index_t H = layout_.height;
-    parallel_for(be, H, [&](index_t h, int) {
-      find_unit_spectra(h, z);
-      square_differences(h, z, squares);
-    });
-    parallel_for(be, H, [&](index_t h, int) { weigh(h, o, epsilon, squares); });
-    parallel_for(be, H, [&](index_t h, int) { add_up(h); });
-    parallel_for(be, H, [&](index_t h, int) { add_corners(h); });
+    weigh_differences(be, z, o, epsilon, squares);
+    complete(be);
   }
+
+  /// In two halves. Between them the squares of differences, `squares` and colour_squares(), can be read and the
+  /// weights changed; 0 over the edge.
+  template <class Backend>
+  void weigh_differences(const Backend& be, const float* z, const spectral_tv_options& o, float epsilon,
+                         const edge_images& squares) {
+    parallel_for(be, layout_.height,
+                 [&](index_t h, int) { find_unit_spectra(h, z), square_differences(h, z, squares); });
+    parallel_for(be, layout_.height, [&](index_t h, int) { weigh(h, o, epsilon, squares); });
+  }
+  template <class Backend>
+  void complete(const Backend& be) {
+    parallel_for(be, layout_.height, [&](index_t h, int) { add_up(h); });
+    parallel_for(be, layout_.height, [&](index_t h, int) { add_corners(h); });
+  }
+  const edge_images& colour() const { return colour_; }
+  const edge_images& brightness() const { return brightness_; }  ///< what it weighs more than colour
+  const edge_images& colour_squares() const { return projected_; }
 
   /// Before `each_roughness` of an image x, for all its rows: what the three differences that begin at a pixel give its
   /// neighbours right, below and right below along its spectrum; the pixel itself gets minus their sum.

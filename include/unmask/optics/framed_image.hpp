@@ -38,4 +38,12 @@ class framed_image {
   float* image_ = nullptr;
 };
 
+/// [H, W] each, a number for each of a pixel's three differences.
+struct edge_images {
+  float *right = nullptr, *down = nullptr, *corner = nullptr;
+};
+
+/// From three images of one plane.
+inline edge_images edges_of(const framed_image* three) { return {three[0].data(), three[1].data(), three[2].data()}; }
+
 }  // namespace unmask::inline UNMASK_ABI::optics::detail

@@ -131,13 +131,16 @@ class spectral_operator {
 
   /// Row h of z: the coefficients of x / level in the rows of the basis, which are at right angles.
   void find_coefficients(index_t h, float* z, in<float, 3> x, float level) const {
+    for (index_t w = 0; w < geometry_.width; ++w) find_coefficients(h, w, z, &x(h, w, 0), level);
+  }
+  /// Those of one pixel's spectrum x [C].
+  void find_coefficients(index_t h, index_t w, float* z, const float* x, float level) const {
     const index_t W = geometry_.width, C = bands_, K = rank_;
-    for (index_t w = 0; w < W; ++w)
-      for (index_t k = 0; k < K; ++k) {
-        float sum = 0;
-        for (index_t c = 0; c < C; ++c) sum += basis_[k * C + c] * x(h, w, c);
-        z[(h * K + k) * W + w] = sum / (level * energies_[k]);
-      }
+    for (index_t k = 0; k < K; ++k) {
+      float sum = 0;
+      for (index_t c = 0; c < C; ++c) sum += basis_[k * C + c] * x[c];
+      z[(h * K + k) * W + w] = sum / (level * energies_[k]);
+    }
   }
 
   /// Row h of x + level L z, not below 0.

@@ -16,6 +16,9 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
     const auto& g = camera.geometry();
     if (auto ok = fits(m, g.bands, g.step, g.direction); !ok) return ok.error();
     if (auto ok = Network::check(m.config); !ok) return ok.error();
+    if (input_channels(m.config) != m.config.bands)
+      return error(errc::bad_argument, "reconstruct: the network takes " + std::to_string(input_channels(m.config)) +
+                                           " channels, expected the cube's " + std::to_string(m.config.bands));
   }
   reconstructor r(be, options);
   r.parts_.reset(new parts{camera.is_canonical() ? camera : camera.canonical()});

@@ -49,7 +49,9 @@ using named_numbers = std::vector<std::pair<std::string, std::int64_t>>;
 class identity_fields {
  public:
   explicit identity_fields(named_numbers& list) : list_(list) {}
-  void operator()(const char* name, int value, field_range) { list_.emplace_back(name, value); }
+  void operator()(const char* name, int value, field_range range) {
+    if (value != 0 || !range.younger) list_.emplace_back(name, value);
+  }
   void operator()(const char* name, bool value) { list_.emplace_back(name, value); }
   template <class Enum, std::size_t Count>
   requires std::is_enum_v<Enum>

@@ -25,12 +25,14 @@ namespace unmask::inline UNMASK_ABI::train {
 /// What the network gets and what it should give.
 template <class T>
 struct batch {
-  tensor<T, 4> input;  ///< HM [B, H, W, C]
+  tensor<T, 4> input;  ///< HM [B, H, W, C], or what else a network starts from, with channels of its own
   tensor<T, 3> mask;   ///< [B, H, W]
   tensor<T, 4> truth;  ///< [B, H, W, C]
 
   batch() = default;
-  batch(index_t b, index_t h, index_t w, index_t c) : input({b, h, w, c}), mask({b, h, w}), truth({b, h, w, c}) {}
+  batch(index_t b, index_t h, index_t w, index_t c) : batch(b, h, w, c, c) {}
+  batch(index_t b, index_t h, index_t w, index_t inputs, index_t c)
+      : input({b, h, w, inputs}), mask({b, h, w}), truth({b, h, w, c}) {}
 };
 
 class sample_source {

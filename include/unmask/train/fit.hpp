@@ -66,6 +66,9 @@ result<fit_end> fit(trainer<N>& net, Source&& source, const fit_options& options
   auto& state = net.state();
   const index_t steps = options.plan.steps();
   auto samples_of_step = source.template make_batch<typename N::value_type>();
+  if (samples_of_step.input.extent(3) != input_channels(net.config()))
+    return error(errc::wrong_shape, "fit: samples have inputs of " + std::to_string(samples_of_step.input.extent(3)) +
+                                        " channels, expected " + std::to_string(input_channels(net.config())));
   loss_spec spec = options.loss;
   int wasted = 0;
   const auto save = [&]() -> result<> {

@@ -18,10 +18,10 @@ class placed_batch {
   array_view<const T, 4> input, truth;
   array_view<const T, 3> mask;
 
-  void carve(arena& a, index_t batch, index_t height, index_t width, index_t bands) {
+  void carve(arena& a, index_t batch, index_t height, index_t width, index_t inputs, index_t bands) {
     if constexpr (storage<Backend>::remote) {
       const index_t pixels = batch * height * width;
-      input = array_view<const T, 4>(input_ = a.take<T>(pixels * bands), batch, height, width, bands);
+      input = array_view<const T, 4>(input_ = a.take<T>(pixels * inputs), batch, height, width, inputs);
       truth = array_view<const T, 4>(truth_ = a.take<T>(pixels * bands), batch, height, width, bands);
       mask = array_view<const T, 3>(mask_ = a.take<T>(pixels), batch, height, width);
     }

@@ -70,7 +70,7 @@ void training_pass<N>::carve(arena& a) {
   for (std::size_t k = 0; k <= operands.stages; ++k) operands.memory[k] = image(Hp, Wp);
   sums = a.take<double>(3);
   if (storage<Backend>::remote) scratch = a.take<double>(loss_scratch);
-  samples.carve(a, B, H, W, C);
+  samples.carve(a, B, H, W, input_channels(network.config()), C);
   network.carve(a);
   for (std::size_t k = 0; k < operands.stages; ++k) operands.pins[k] = network.pin(static_cast<int>(k));
 }
@@ -78,7 +78,8 @@ void training_pass<N>::carve(arena& a) {
 template <Model N>
 bool training_pass<N>::fits(const batch<T>& s) const {
   const auto& image = operands.estimate.extents();
-  return s.input.extents() == image && s.truth.extents() == image &&
+  const std::array<index_t, 4> given{sizes.batch, sizes.height, sizes.width, input_channels(network.config())};
+  return s.input.extents() == given && s.truth.extents() == image &&
          s.mask.extents() == std::array<index_t, 3>{sizes.batch, sizes.height, sizes.width};
 }
 

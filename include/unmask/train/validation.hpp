@@ -101,6 +101,9 @@ result<validation_report> validate(const typename N::backend_type& backend, cons
     if (C != config.bands)
       return error(errc::wrong_shape,
                    "validation: scenes have " + std::to_string(C) + " bands, expected " + std::to_string(config.bands));
+    if (s.input.extent(2) != input_channels(config))
+      return error(errc::wrong_shape, "validation: inputs have " + std::to_string(s.input.extent(2)) +
+                                          " channels, expected " + std::to_string(input_channels(config)));
     if (!network || size != s.truth.extents()) {
       tensor<T, 2> mask({H, W});
       std::copy(s.mask.begin(), s.mask.end(), mask.begin());
@@ -109,7 +112,7 @@ result<validation_report> validate(const typename N::backend_type& backend, cons
       network.emplace(std::move(*made));
       size = s.truth.extents();
     }
-    tensor<T, 3> input(size), cube(size);
+    tensor<T, 3> input(s.input.extents()), cube(size);
     std::copy(s.input.begin(), s.input.end(), input.begin());
     network->run(cube.view(), input.view());
     tensor<float, 3> estimate(size);
