@@ -62,6 +62,7 @@ void add_reconstructor(nb::module_& m) {
               });
             }
             tell.rethrow();
+            unwrap(r.status());  // NaN or infinity, by stage
           },
           nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
 }
