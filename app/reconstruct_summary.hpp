@@ -18,6 +18,8 @@ struct reconstruct_outcome {
 /// snapshot; what explains the measurement leaves little more (right masks: up to 6 %, most wrong ones: 8 to 17 %).
 /// What smooths on purpose, or is a network's guess, leaves 5 to 10 % by itself (docs/reliability.md).
 inline constexpr double most_unexplained = .08, most_smoothed = .2;
+/// Share of a snapshot's values that are the largest one.
+inline constexpr double most_saturated = .01;
 /// Share of the brightness that follows the mask's pattern: right masks leave up to .1, wrong ones .25 to .95.
 inline constexpr double most_traced = .2;
 
@@ -52,6 +54,15 @@ struct reconstruct_summary {
   void plan(const context& c, double planned, const std::string& tiles = "") {
     c.say("memory: %.1f MB planned%s\n", planned / 1e6, tiles.c_str());
     json["memory"]["planned_bytes"] = std::llround(planned);
+  }
+
+  /// `saturated`: the share of a snapshot's values that are the largest one.
+  void judge_exposure(const std::string& measurement, double saturated) {
+    if (!(saturated > most_saturated)) return;
+    char text[160];
+    std::snprintf(text, sizeof text, ": %.1f %% of the values are the largest one: the snapshot seems saturated",
+                  100 * saturated);
+    warn(measurement + text);
   }
 
   /// Whether a result is one, as far as measurement and mask can tell. `limit`: `most_unexplained` or `most_smoothed`.

@@ -115,3 +115,28 @@ TEST_CASE("after a run that failed the next is as good as any") {
     CHECK(equal_bits(x, again));
   }
 }
+
+TEST_CASE("progress that returns false ends a run in any stage") {
+  const auto y = snapshot_of(camera_of(), scene(1));
+  const auto calls = [&](const model& m, const reconstruct_options& options, int last) {
+    auto r = reconstructor<cpu>::create({}, m, camera_of(), options).value();
+    tensor<float, 3> x({height, width, bands});
+    int called = 0;
+    const auto outcome = r.run(x.view(), y.view(), [&](const reconstruct_progress&) { return ++called != last; });
+    CHECK(outcome.stopped == (called == last));
+    if (outcome.stopped) {
+      CHECK_FALSE(outcome);
+      REQUIRE_FALSE(r.status());
+      CHECK(r.status().error().code() == errc::stopped);
+    }
+    CHECK(r.run(x.view(), y.view()));  // as if nothing had been
+    CHECK(r.status());
+    return called;
+  };
+  for (const initial_kind kind : all_kinds) {
+    const int all = calls(model_of(kind), {}, -1);
+    for (const int last : {1, all - 1, all})
+      if (last > 0) CHECK(calls(model_of(kind), {}, last) == last);
+  }
+  CHECK(calls(model_of(initial_kind::hm), {.tile = 8, .halo = 8}, 2) == 2);
+}

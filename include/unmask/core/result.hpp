@@ -24,7 +24,8 @@ enum class errc {
   not_writable,  ///< a full disk, a missing folder, no permission
   bad_argument,  ///< a request that cannot be met
   device,        ///< a GPU that is not there, has not enough memory, or failed
-  not_finite     ///< a computation that gave NaN or infinity
+  not_finite,    ///< a computation that gave NaN or infinity
+  stopped        ///< a computation that its caller ended
 };
 
 class error {

@@ -11,13 +11,15 @@
 
 namespace unmask::inline UNMASK_ABI {
 
-/// A NaN or an infinity ends a run where it is found; the cube is then of no use.
+/// A NaN or an infinity ends a run where it is found, and so does progress that returns false; the cube is then of no
+/// use.
 struct run_outcome {
   bool finite = true;
   reconstruct_stage stage = reconstruct_stage::estimate;  ///< in which it was found
   index_t part = 0, of = 0;  ///< iteration, pass or tile of that stage, from 1; 0: a stage of one part
+  bool stopped = false;
 
-  explicit operator bool() const { return finite; }
+  explicit operator bool() const { return finite && !stopped; }
 };
 
 /// What people call the estimate.

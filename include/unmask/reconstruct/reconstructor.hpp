@@ -48,7 +48,8 @@ class reconstructor {
   std::size_t bytes() const { return bytes_; }
 
   /// cube [H, W, C] from a measurement, [H, W + step (C - 1)] for dispersion to the right, in the cube's units: y is
-  /// the sum over bands of mask times cube. `progress(reconstruct_progress)` after each part. Returns whether all
+  /// the sum over bands of mask times cube. `progress(reconstruct_progress)` after each part; where that returns
+  /// false the run ends there. Returns whether all
   /// numbers were finite, and where not; then the cube is of no use.
   run_outcome run(out<float, 3> cube, in<float, 2> measurement, progress_call progress = {}) noexcept;
 
@@ -63,10 +64,12 @@ class reconstructor {
   const optics::camera& camera() const { return parts_->turned ? *parts_->turned : parts_->camera; }
   initial_kind starts_from() const { return parts_->start->kind(); }
   bool has_network() const { return parts_->network.has_value(); }
-  /// After `run`: the same as a sentence, and whether the backend did all of it. Errors: `device`, `not_finite`.
+  /// After `run`: the same as a sentence, and whether the backend did all of it. Errors: `device`, `not_finite`,
+  /// `stopped`.
   result<> status() const;
 
  private:
+  static constexpr run_outcome stopped{.stopped = true};
   static constexpr bool remote = storage<Backend>::remote;
 
   /// Solvers keep the camera's address, so the parts stay where they are when a reconstructor moves.
@@ -129,7 +132,8 @@ run_outcome reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2
 template <class Backend, Model Network>
 result<> reconstructor<Backend, Network>::status() const {
   if (auto ok = finish(backend_); !ok) return ok;
-  if (outcome_.finite) return {};
+  if (outcome_) return {};
+  if (outcome_.stopped) return error(errc::stopped, "reconstruct: ended by its caller");
   return error(errc::not_finite, place_of(outcome_, starts_from()) + ": a value is NaN or infinite");
 }
 
@@ -166,8 +170,8 @@ result<> reconstructor<Backend, Network>::tile_by_tile(in<float, 2> measurement,
       [&](const tile_span& rows, const tile_span& columns, in<float, 3> part) -> result<> {
         if (!all_finite(part.data(), part.size())) return broken({false, reconstruct_stage::tiles, done + 1, of});
         if (auto ok = write(rows.begin, columns.begin, part); !ok) return ok;
-        progress(reconstruct_progress{reconstruct_stage::tiles, ++done, of});
-        return {};
+        const bool go_on = progress(reconstruct_progress{reconstruct_stage::tiles, ++done, of});
+        return go_on ? result<>() : broken(stopped);
       });
 }
 
@@ -180,17 +184,18 @@ run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<f
   if (!all_finite(y.data(), y.size())) return {false, reconstruct_stage::measurement};
   const index_t of = p.start->reports();
   index_t last = 0;
-  bool fine = true;
+  bool fine = true, go_on = true;
   p.start->run(host_of(backend_), x, y, [&](index_t done, float residual) {
     last = done;
-    progress(reconstruct_progress{reconstruct_stage::estimate, done, of, residual});
-    return fine = is_finite(residual);
+    go_on = progress(reconstruct_progress{reconstruct_stage::estimate, done, of, residual});
+    return (fine = is_finite(residual)) && go_on;
   });
+  if (!go_on) return stopped;
   if (!fine || !all_finite(x.data(), x.size())) return {false, reconstruct_stage::estimate, last, of};
   if (!p.network) return {};
   p.network->run(x, x);
   if (!all_finite(x.data(), x.size())) return {false, reconstruct_stage::network};
-  progress(reconstruct_progress{reconstruct_stage::network, 1, 1});
+  if (!progress(reconstruct_progress{reconstruct_stage::network, 1, 1})) return stopped;
   return p.patches ? refine(x, y, progress) : run_outcome{};
 }
 
@@ -205,7 +210,7 @@ run_outcome reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2
   if (!fine(tv.correct(host, x, y))) return {false, reconstruct_stage::refinement};
   for (index_t k = 0; k < passes; ++k) {
     if (!fine(tv.refine(host, *parts_->patches, x, y))) return {false, reconstruct_stage::refinement, k + 1, passes};
-    progress(reconstruct_progress{reconstruct_stage::refinement, k + 1, passes});
+    if (!progress(reconstruct_progress{reconstruct_stage::refinement, k + 1, passes})) return stopped;
   }
   return {};
 }
