@@ -58,7 +58,10 @@ class hdf5_raster {
     if (!scale) return scale.error();
     if (scale->factor != 1) r.scale = scale->factor;
     if (scale->offset != 0) r.offset = scale->offset;
-    r.nodata = scale->missing;
+    if (scale->missing.size() > 1 && scale->missing[0] != scale->missing[1])
+      return detail::variable_error(errc::wrong_value, r.path_, r.info_,
+                                    "marks two numbers as missing (_FillValue and missing_value), expected one");
+    if (!scale->missing.empty()) r.nodata = scale->missing[0];
     const detail::hdf5_quiet quiet;
     r.data_ = detail::hdf5_open_variable::open(r.path_, r.info_);
     if (!r.data_) return detail::hdf5_unreadable(r.path_);
