@@ -125,17 +125,23 @@ class unmarked_shadow {
     return !(metres > most);  // where one of them is not known, any distance
   }
 
-  /// The shift in pixels by which the clouds best explain what is dark; false where none explains enough.
+  /// The shift in pixels by which the clouds best explain what is dark; false where none explains enough. Where the sun
+  /// is known few shifts are left: then it is enough that the ground there is darker than elsewhere, however much else
+  /// is dark.
   bool find_shift(const sun_position& sun, index_t& dy, index_t& dx) const noexcept {
-    double best = 0;
+    const bool known = std::isfinite(sun.azimuth);
+    double best = known ? -1e9 : 0;
+    index_t rows = 0, columns = 0;
     const index_t ry = std::max<index_t>(1, blocks_.height / 3), rx = std::max<index_t>(1, blocks_.width / 3);
     for (index_t v = -ry; v <= ry; ++v)
       for (index_t u = -rx; u <= rx; ++u) {
         if (!possible(sun, v, u)) continue;
-        const double score = std::isfinite(sun.azimuth) ? darker_there(v, u) : explained(v, u);
-        if (score > best) best = score, dy = v * block_, dx = u * block_;
+        const double score = explained(v, u);
+        if (score > best) best = score, rows = v, columns = u;
       }
-    return best > .25;
+    dy = rows * block_, dx = columns * block_;
+    if (rows == 0 && columns == 0) return false;
+    return best > .25 || (known && darker_there(rows, columns) > .25);
   }
 
   /// body(block) for every block under the clouds that are moved by v, u blocks.
