@@ -1,6 +1,7 @@
 /// Training in one page: a small network learns to undo one camera's mask from a single 64 x 64 x 28 cube.
 
 #include <cstdio>
+#include <unmask/scenes/generate.hpp>
 #include <unmask/train/all.hpp>
 #include <unmask/unmask.hpp>
 

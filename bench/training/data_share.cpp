@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <unmask/scenes/generate.hpp>
 #include <unmask/train/all.hpp>
 #include <unmask/unmask.hpp>
 
