@@ -1,9 +1,8 @@
 #pragma once
 
-/// Everything that training needs besides <unmask/unmask.hpp>: generated scenes, samples, the training loop, the check
-/// of gradients.
+/// Everything that training needs besides <unmask/unmask.hpp>: samples, the training loop, the check of gradients.
+/// Scenes to train on: <unmask/scenes/generate.hpp>, or your own.
 
-#include "../scenes/generate.hpp"
 #include "estimated_source.hpp"
 #include "fit.hpp"
 #include "gradient_check.hpp"
