@@ -17,8 +17,6 @@ namespace program {
 
 namespace {
 
-constexpr double most_saturated = .01;  ///< share of values that are the largest one, before it is said
-
 class reconstruction {
  public:
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
@@ -137,12 +135,7 @@ class reconstruction {
     auto how = files_->expose(o_.exposure, o_.measurement, range);
     if (!how) return how.error();
     exposure_ = std::move(*how);
-    if (const double share = saturated_share(*y, range.largest); share > most_saturated && y->size() >= 1000) {
-      char text[160];
-      std::snprintf(text, sizeof text, ": %.1f %% of the values are the largest one: the snapshot seems saturated",
-                    100 * share);
-      summary_.warn(o_.measurement + text);
-    }
+    if (y->size() >= 1000) summary_.judge_saturation(o_.measurement, saturated_share(*y, range.largest));
     exposure_.apply(y->view());
     if (exposure_.camera && model_->initial.kind == initial_kind::gap_tv && model_->parameters.empty())
       model_->initial.kind = initial_kind::gap_tv_camera;

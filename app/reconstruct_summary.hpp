@@ -20,6 +20,8 @@ struct reconstruct_outcome {
 inline constexpr double most_unexplained = .08, most_smoothed = .2;
 /// Share of the brightness that follows the mask's pattern: right masks leave up to .1, wrong ones .25 to .95.
 inline constexpr double most_traced = .2;
+/// Share of the measured values that are exactly the largest one.
+inline constexpr double most_saturated = .01;
 
 /// Which of them counts: a method explains the measurement as well as noise lets it, or it does not.
 inline double most_left(const std::string& method, initial_kind start, index_t refinements) {
@@ -52,6 +54,14 @@ struct reconstruct_summary {
   void plan(const context& c, double planned, const std::string& tiles = "") {
     c.say("memory: %.1f MB planned%s\n", planned / 1e6, tiles.c_str());
     json["memory"]["planned_bytes"] = std::llround(planned);
+  }
+
+  void judge_saturation(const std::string& measurement, double share) {
+    if (!(share > most_saturated)) return;
+    char text[160];
+    std::snprintf(text, sizeof text, ": %.1f %% of the values are the largest one: the snapshot seems saturated",
+                  100 * share);
+    warn(measurement + text);
   }
 
   /// Whether a result is one, as far as measurement and mask can tell. `limit`: `most_unexplained` or `most_smoothed`.
