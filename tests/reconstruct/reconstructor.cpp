@@ -175,6 +175,9 @@ TEST_CASE("what does not fit is refused by name") {
   other.initial.spectral_basis = tensor<float, 2>({4, 7});
   CHECK(has(message(other, camera), "[4 x 7]"));
   other = m;
+  other.config.inputs = 11;
+  CHECK(has(message(other, camera), "the network takes 11 channels, expected the cube's 8"));
+  other = m;
   other.parameters.pop_back();
   CHECK(has(message(other, camera), "parameters"));
 

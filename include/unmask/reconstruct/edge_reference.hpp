@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "../optics/edge_features.hpp"
 #include "edge_sizes.hpp"

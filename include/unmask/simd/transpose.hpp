@@ -32,7 +32,7 @@ struct vector_groups {
   typedef T unaligned_group __attribute__((vector_size(16), aligned(alignof(T)), may_alias));
 
   /// Group g of the register from p[g].
-  static type load(const std::array<const T*, count>& p) {
+  static type load(const std::array<const T*, static_cast<std::size_t>(count)>& p) {
     if constexpr (count == 1)
       return at(p[0]);
     else if constexpr (count == 2)
@@ -41,7 +41,7 @@ struct vector_groups {
       return join(join(at(p[0]), at(p[1]), indices<lanes / 2>{}), join(at(p[2]), at(p[3]), indices<lanes / 2>{}),
                   indices<lanes>{});
   }
-  static void store(const std::array<T*, count>& p, type v) {
+  static void store(const std::array<T*, static_cast<std::size_t>(count)>& p, type v) {
     [&]<std::size_t... G>(std::index_sequence<G...>) {
       ((*reinterpret_cast<unaligned_group*>(p[G]) = part<G>(v, indices<std::size_t(size)>{})), ...);
     }
@@ -51,7 +51,7 @@ struct vector_groups {
   static void turn(type* v) {
 #pragma GCC unroll 2
     for (index_t stage = 1; stage < size; stage *= 2) {
-      type next[size];
+      type next[static_cast<std::size_t>(size)];
 #pragma GCC unroll 2
       for (index_t i = 0; i < size / 2; ++i) {
         next[2 * i] = zip<0>(v[i], v[i + size / 2], indices<lanes>{});

@@ -27,7 +27,7 @@ struct conv_panel {
   /// tiles were 2 to 10 % slower.
   template <int R, left Left>
   [[gnu::noinline]] static void tile(T* sum, const T* a, index_t stride, const T* b, index_t k) {
-    typename P::type s[R][2];
+    typename P::type s[static_cast<std::size_t>(R)][2];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8

@@ -26,13 +26,13 @@ struct matmul_tile {
   /// R rows x W packs. g++ 12 keeps the accumulators in registers only if every loop over them is unrolled.
   template <int R, int W>
   static void micro(T* c, index_t ldc, left_operand<T> a, const T* b, index_t ldb, index_t k, bool accumulate) {
-    typename P::type sum[R][W];
+    typename P::type sum[static_cast<std::size_t>(R)][static_cast<std::size_t>(W)];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
       for (int w = 0; w < W; ++w) sum[r][w] = accumulate ? P::load(c + r * ldc + w * P::lanes) : P::all(T(0));
     for (index_t p = 0; p < k; ++p) {
-      typename P::type right[W];
+      typename P::type right[static_cast<std::size_t>(W)];
 #pragma GCC unroll 8
       for (int w = 0; w < W; ++w) right[w] = P::load(b + p * ldb + w * P::lanes);
 #pragma GCC unroll 8

@@ -91,7 +91,7 @@ struct winograd {
   static void weights(T* packed, index_t depth, index_t channels, Weight&& weight) {
     for (index_t lane = 0; lane < channels; lane += width)
       for (index_t k = 0; k < depth; ++k) {
-        std::array<T, 9 * width> taps{};
+        std::array<T, static_cast<std::size_t>(9 * width)> taps{};
         for (index_t tap = 0; tap < 9; ++tap)
           for (index_t i = 0; i < std::min(width, channels - lane); ++i)
             taps[static_cast<std::size_t>(tap * width + i)] = weight(tap, k, lane + i);
@@ -111,7 +111,7 @@ struct winograd {
     const index_t outputs = std::min(width, s.out_channels - lane);
     const V start[2] = {some(bias ? bias + lane : nullptr, outputs, 0), some(bias ? bias + lane : nullptr, outputs, 1)};
     for (index_t tile = 0; tile < at.count; ++tile) {
-      std::array<T, 4 * width> sum;
+      std::array<T, static_cast<std::size_t>(4 * width)> sum;
       for (index_t half = 0; half < 2; ++half) {
         V of_point[4][4], of_pixel[2][2];
 #pragma GCC unroll 16

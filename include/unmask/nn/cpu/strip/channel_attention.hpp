@@ -40,14 +40,14 @@ template <int R, int C, class T, class Put>
 [[gnu::always_inline]] inline void dot_tile(rows<const T> a, rows<const T> b, index_t count, Put put) {
   using P = simd::pack<T>;
   constexpr index_t s = width<T>;
-  typename P::type sum[R][C];
+  typename P::type sum[static_cast<std::size_t>(R)][static_cast<std::size_t>(C)];
 #pragma GCC unroll 2
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 5
     for (int c = 0; c < C; ++c) sum[r][c] = P::all(T(0));
   for (index_t i = 0; i < count; ++i)
     for (index_t half = 0; half < s; half += P::lanes) {
-      typename P::type left[R];
+      typename P::type left[static_cast<std::size_t>(R)];
 #pragma GCC unroll 2
       for (int r = 0; r < R; ++r) left[r] = P::load(a.data + i * a.stride + r * s + half);
 #pragma GCC unroll 5

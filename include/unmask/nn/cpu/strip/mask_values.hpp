@@ -107,7 +107,7 @@ void prepare_mask(const Backend& be, const mask_weights<T>& m, const embedding_i
         if (i + lanes <= s.width) {
           sum = sum + e;
         } else {
-          T lane[lanes];
+          T lane[static_cast<std::size_t>(lanes)];
           P::store(lane, e);
           for (index_t j = 0; i + j < s.width; ++j) rest += lane[j];
         }
@@ -143,12 +143,12 @@ void mask_values(T* e, T* x, image_mask<std::type_identity_t<T>> image, const ma
     // a pack lies in one image row, or in two: 8 x 8 windows with AVX-512
     const T *logs = rows_ + places[t].row * c, *last = rows_ + places[t + lanes - 1].row * c;
     const bool by_halves = grid.side % lanes == 0 || 2 * grid.side == lanes;
-    T half[lanes];
+    T half[static_cast<std::size_t>(lanes)];
     for (index_t i = 0; i < lanes; ++i) half[i] = 2 * i < lanes ? T(-1) : T(1);
     for (index_t k = 0; k < c; ++k) {
       auto log = P::where_negative(P::load(half), P::all(logs[k]), P::all(last[k]));
       if (!by_halves) {
-        T lane[lanes];
+        T lane[static_cast<std::size_t>(lanes)];
         for (index_t i = 0; i < lanes; ++i) lane[i] = rows_[places[t + i].row * c + k];
         log = P::load(lane);
       }

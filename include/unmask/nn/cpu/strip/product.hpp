@@ -25,7 +25,7 @@ struct register_tile {
   /// x [K][S], w [K][ldw]; start(r, half) and done(r, half, sum).
   template <int H, class Depth, class Start, class Done>
   [[gnu::always_inline]] static void combine(const T* x, const T* w, index_t ldw, Depth k, Start start, Done done) {
-    type sum[H][2];
+    type sum[static_cast<std::size_t>(H)][2];
 #pragma GCC unroll 8
     for (int r = 0; r < H; ++r) {
       sum[r][0] = start(r, 0);
@@ -51,7 +51,7 @@ struct register_tile {
   template <int H, class Start, class Done>
   [[gnu::always_inline]] static void contract(const T* a, index_t lda, const T* x, index_t ldx, index_t strips,
                                               Start start, Done done) {
-    type sum[H][2];
+    type sum[static_cast<std::size_t>(H)][2];
 #pragma GCC unroll 8
     for (int r = 0; r < H; ++r) {
       sum[r][0] = start(r, 0);

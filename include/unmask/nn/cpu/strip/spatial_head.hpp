@@ -151,7 +151,7 @@ void head_backward(T* y, index_t stride_y, const head_gradients<T>& to, const T*
   for (index_t i = 0; i < h.strips; ++i) {
     T *p = w.p + i * n * s, *ds = w.ds + i * n * s, *db = dbias + i * n * s;
     const T* g = dy + i * stride_y;
-    T inverse[s];
+    T inverse[static_cast<std::size_t>(s)];
     detail::with_depth(h.depth, [&](auto depth) {
       head_scores(depth, w.turned, q, k, bias + i * n * s, shift ? shift + i * n * s : nullptr, h, i);
     });
