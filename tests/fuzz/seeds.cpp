@@ -73,6 +73,14 @@ void safetensors(const fs::path& folder) {
   io::write_safetensors(folder / "four.safetensors", file).value();
 }
 
+void envi(const fs::path& folder) {
+  for (const std::string way : {"bsq", "bil", "bip"})
+    put(folder / (way + ".hdr"),
+        "ENVI\nsamples = 3\nlines = 2\nbands = 4\nheader offset = 0\ndata type = 2\ninterleave = " + way +
+            "\nbyte order = 1\nreflectance scale factor = 1e4\ndata ignore value = -1\n" +
+            "wavelength units = um\nwavelength = { .4, .5,\n .6, .7 }\n");
+}
+
 void npy(const fs::path& folder) {
   using enum io::sample_type;
   for (const io::sample_type type : {u8, i16, f32, f64}) {
@@ -138,7 +146,7 @@ void checkpoint(const fs::path& folder) {
 int main(int count, char** arguments) {
   const fs::path root = count > 1 ? arguments[1] : "seeds";
   for (const char* target :
-       {"matlab5", "hdf5", "safetensors", "weights", "checkpoint", "configuration", "npy", "geotiff"})
+       {"matlab5", "hdf5", "safetensors", "weights", "checkpoint", "configuration", "npy", "geotiff", "envi"})
     fs::create_directories(root / target);
   matlab(root / "matlab5/plain.mat", MAT_FT_MAT5, MAT_COMPRESSION_NONE);
   matlab(root / "matlab5/packed.mat", MAT_FT_MAT5, MAT_COMPRESSION_ZLIB);
@@ -146,6 +154,7 @@ int main(int count, char** arguments) {
   weights(root / "weights");
   safetensors(root / "safetensors");
   npy(root / "npy");
+  envi(root / "envi");
   for (const tiff_kind& k :
        {tiff_kind{"plain.tif", "w", COMPRESSION_NONE, PLANARCONFIG_CONTIG, 0, 16, SAMPLEFORMAT_UINT},
         {"big_endian.tif", "wb", COMPRESSION_PACKBITS, PLANARCONFIG_CONTIG, 0, 16, SAMPLEFORMAT_INT},
