@@ -102,10 +102,10 @@ class geotiff_file : public geotiff_notes {
     const auto l = detail::layout_of(t, f.path_);
     if (!l) return l.error();
     f.layout_ = *l;
-    const auto bytes =
+    const auto claimed =
         static_cast<std::uint64_t>(std::max(l->height * l->width * l->bands * sample_bytes(l->type), l->block_bytes()));
-    if (bytes > detail::most_inflated(l->compression) * there->size())
-      return error(errc::unreadable, f.path_ + ": claims " + std::to_string(bytes) +
+    if (claimed > detail::most_inflated(l->compression) * there->size())
+      return error(errc::unreadable, f.path_ + ": claims " + std::to_string(claimed) +
                                          " bytes of numbers, which a file of " + std::to_string(there->size()) +
                                          " bytes cannot hold");
     for (index_t n = 0; n < l->planes() * l->down() * l->across(); ++n) {

@@ -53,7 +53,8 @@ class spectral_operator {
     inverse_variance_ = memory.take<float>(n);
   }
 
-  void prepare() {
+  /// One function for all callers, as is the other `prepare`: inlined copies would round differently.
+  [[gnu::noinline, gnu::noclone]] void prepare() {
     const index_t K = rank_, P = geometry_.bands, C = bands_;
     std::fill_n(rows_, K * P, 0.f);
     std::fill_n(columns_, K * P, 0.f);
