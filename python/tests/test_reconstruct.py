@@ -99,11 +99,20 @@ def test_interrupt(tmp_path):
         "print('running', flush=True)\n"
         "unmask.gap_tv(y, c, iterations=100000)\n"
     )
-    child = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert child.stdout.readline().strip() == b"running"
-    time.sleep(0.5)
-    child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
+    child = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # a job in the background of a shell is started deaf to it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
+        assert child.stdout.readline().strip() == b"running"
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode != 0 and b"KeyboardInterrupt" in errors
 
 

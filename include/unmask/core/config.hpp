@@ -14,6 +14,8 @@
 ///   UNMASK_INLINE          for functions over arrays of registers: where the compiler leaves a call instead, as it
 ///   does
 ///                          in functions that are large already, the arrays go through memory (3 times slower)
+///   UNMASK_ONE_CODE        attributes of a function that has one machine code for all callers: of two inlined copies
+///                          g++ may contract different multiplications and additions, and bits would differ
 ///   UNMASK_HAS_OPENMP      1 where the `unmask::openmp` target (or -fopenmp) was asked for
 
 #if __cplusplus <= 201703L
@@ -47,6 +49,12 @@
 #define UNMASK_ISA sse2
 #else
 #define UNMASK_ISA neon
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define UNMASK_ONE_CODE [[gnu::noinline, gnu::noclone]]
+#else
+#define UNMASK_ONE_CODE [[gnu::noinline]]
 #endif
 
 #if defined(__cpp_exceptions)

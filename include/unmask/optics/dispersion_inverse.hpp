@@ -37,7 +37,7 @@ class dispersion_inverse {
   }
 
   /// L [C, K].
-  [[gnu::noinline, gnu::noclone]] void prepare(const float* basis, index_t rank) {
+  UNMASK_ONE_CODE void prepare(const float* basis, index_t rank) {
     const index_t C = geometry_.bands;
     for (index_t c = 0; c < C; ++c)
       for (index_t b = 0; b < C; ++b) {

@@ -54,7 +54,7 @@ class spectral_operator {
   }
 
   /// One function for all callers, as is the other `prepare`: inlined copies would round differently.
-  [[gnu::noinline, gnu::noclone]] void prepare() {
+  UNMASK_ONE_CODE void prepare() {
     const index_t K = rank_, P = geometry_.bands, C = bands_;
     std::fill_n(rows_, K * P, 0.f);
     std::fill_n(columns_, K * P, 0.f);

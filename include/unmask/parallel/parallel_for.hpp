@@ -36,15 +36,10 @@ int thread_slots(const Backend& backend) {
 
 namespace detail {
 
-/// One machine code for an item of a loop, serial or parallel: of two inlined copies g++ may contract different
-/// multiplications and additions, and then the bits of a result would depend on the thread count after all.
+/// One machine code for an item of a loop, serial or parallel, or the bits of a result would depend on the thread count
+/// after all.
 template <class Body>
-#if defined(__GNUC__) && !defined(__clang__)
-[[gnu::noinline, gnu::noclone]]
-#else
-[[gnu::noinline]]
-#endif
-void loop_item(Body& body, index_t i, int slot) {
+UNMASK_ONE_CODE void loop_item(Body& body, index_t i, int slot) {
   body(i, slot);
 }
 

@@ -17,8 +17,8 @@ struct kernel<op::conv3x3, cpu> {
   }
 
   template <class T>
-  [[gnu::noinline, gnu::noclone]] static void forward(const cpu& be, T* y, const T* x, conv_params<const T> p,
-                                                      conv_sizes s, T* scratch, const T* add = nullptr) {
+  UNMASK_ONE_CODE static void forward(const cpu& be, T* y, const T* x, conv_params<const T> p, conv_sizes s, T* scratch,
+                                      const T* add = nullptr) {
     const index_t c = s.in_channels, o = s.out_channels;
     detail::winograd<T>::weights(scratch, c, o,
                                  [=](index_t tap, index_t k, index_t i) { return p.weight[(tap * c + k) * o + i]; });

@@ -69,8 +69,8 @@ struct matmul_tile {
   static left_operand<T> below(left_operand<T> a, index_t i) { return {a.data + i * a.row, a.row, a.col}; }
 
   /// The last n < lanes columns, which must not be read or written past n.
-  [[gnu::noinline, gnu::noclone]] static void narrow(matrix<T> to_rows, left_operand<T> a, matrix<const T> from,
-                                                     product_sizes s, bool accumulate) {
+  UNMASK_ONE_CODE static void narrow(matrix<T> to_rows, left_operand<T> a, matrix<const T> from, product_sizes s,
+                                     bool accumulate) {
     const index_t ldc = to_rows.ld, ldb = from.ld, m = s.m, n = s.n, k = s.k;
     T* const c = to_rows.data;
     const T* const b = from.data;
@@ -94,8 +94,8 @@ struct matmul_tile {
 template <>
 struct kernel<op::matmul, cpu> : no_scratch {
   template <class T>
-  [[gnu::noinline, gnu::noclone]] static void forward(const cpu&, matrix<T> to, left_operand<T> a, matrix<const T> from,
-                                                      product_sizes s, bool accumulate) {
+  UNMASK_ONE_CODE static void forward(const cpu&, matrix<T> to, left_operand<T> a, matrix<const T> from,
+                                      product_sizes s, bool accumulate) {
     using tile = detail::matmul_tile<T>;
     const index_t ldc = to.ld, ldb = from.ld, m = s.m, n = s.n, k = s.k;
     T* const c = to.data;
