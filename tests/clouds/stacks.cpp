@@ -51,7 +51,7 @@ TEST_CASE("all cloud, no other date, one other date: a result, and a line where 
   CHECK(hidden_error(truth, s.result("date2_declouded.npy"), hidden) < 1500);
   // and other dates that see nothing are none
   s.manifest = all;
-  for (const std::size_t t : {0, 1}) {
+  for (const std::size_t t : {std::size_t{0}, std::size_t{1}}) {
     s.image(t)["hidden"]["file"] = "nothing.npy";
     s.image(t).erase("visibility");
   }
