@@ -53,7 +53,7 @@ TEST_CASE("an input with channels of its own: cpu agrees with ref, and what more
   compare(precise, 1e-11);
   compare(fast, 1e-4);
   inference.forward();
-  CHECK(inference.y == fast.y);
+  CHECK(relative_error(inference.y, fast.y) <= 1e-5);  // one matrix for the image's spectral attention, as below
 
   // the same parameters but for the first convolution, whose further channels are zero: a network of 4 channels
   network_case<double, cpu> few(cpu{}, c, sizes, s2_mode::training), many(cpu{}, wide, sizes, s2_mode::training);
