@@ -4,7 +4,7 @@
 
 #include <chrono>
 #include <unmask/io/weights.hpp>
-#include <unmask/reconstruct/options.hpp>
+#include <unmask/reconstruct/outcome.hpp>
 
 #include "context.hpp"
 
@@ -16,6 +16,7 @@ struct estimate {
   double reprojection = 0;  ///< |A x - y| / |y|
   double seconds = 0;
   double trace = 0, chance = 0;  ///< metrics/mask_trace.hpp
+  unmask::step_choice taken{};   ///< by a network's reconstruction
 };
 
 /// A measurement in units of the cube (y = sum over bands of mask * cube), and the camera that took it.

@@ -3,10 +3,10 @@
 #include <unmask/io/cube.hpp>
 
 #include "camera_file.hpp"
+#include "chosen_model.hpp"
 #include "cube_output.hpp"
 #include "device.hpp"
 #include "methods.hpp"
-#include "models.hpp"
 #include "reconstruct_options.hpp"
 #include "reconstruct_summary.hpp"
 #include "reports.hpp"
@@ -48,43 +48,24 @@ class reconstruction {
     auto files = snapshot_files::open({o_.measurement, o_.mask, bands, o_.step, o_.untrusted});
     if (!files) return files.error();
     files_ = std::move(*files);
+    if (o_.wavelengths.empty()) return {};
+    auto nm = even_wavelengths(o_.wavelengths, files_->geometry.bands);
+    if (!nm) return nm.error();
+    auto& known = files_->wavelengths.nm;
+    if (!known.empty() && unmask::detail::other_wavelength(known, *nm) >= 0)
+      return error(errc::bad_argument, "--wavelengths " + o_.wavelengths + ": " + path() + " has others of its own");
+    known = std::move(*nm);
     return {};
   }
 
-  /// The model that was asked for, or the one that comes with the program; none where that does not fit. What nobody
-  /// chose is said.
   result<> find_model() {
-    std::string path = o_.weights;
-    if (path.empty()) {
+    if (o_.weights.empty())
       if (auto ok = open_files(o_.bands); !ok) return ok;
-      const auto& g = files_->geometry;
-      const auto general = g.bands == 28 && g.step == 2 ? model_path(general_model) : std::nullopt;
-      if (!general && !o_.method.empty())
-        return error(errc::bad_argument, "--method " + o_.method + " needs --weights FILE (unmask train makes one): " +
-                                             "no network for " + std::to_string(g.bands) + " bands and step " +
-                                             std::to_string(g.step) + " comes with the program");
-      if (!general) {
-        if (o_.tile == 0 && o_.memory_limit == 0)  // else the refusal is the one line
-          c_.say("no network for %td bands and step %td comes with the program: GAP-TV (--weights takes one)\n",
-                 g.bands, g.step);
-        return {};
-      }
-      path = *general;
-      c_.say("%s: %s, which comes with the program (--weights takes another, --method gap-tv none)\n",
-             o_.method == "spectral-tv" ? "spectra" : "network", path.c_str());
-    }
-    auto read = unmask::io::read_weights(path, c_.backend());
-    if (!read) return read.error();
-    model_ = std::move(*read);
-    model_name_ = path;
-    if (o_.weights.empty()) {
-      // nobody chose the one that comes with the program: where it is for other wavelengths, the training-free method
-      // is
-      if (const auto ok = fits_measurement(); !ok && o_.method.empty()) {
-        c_.say("%s: GAP-TV instead\n", ok.error().message().c_str());
-        model_.reset();
-      }
-    }
+    const bool quiet = o_.tile > 0 || o_.memory_limit > 0;
+    auto chosen = choose_model(c_, {o_.weights, o_.method, quiet}, files_ ? &*files_ : nullptr);
+    if (!chosen) return chosen.error();
+    model_ = std::move(chosen->model);
+    model_name_ = chosen->name;
     return {};
   }
 
@@ -107,6 +88,7 @@ class reconstruction {
     camera_settings_ = std::move(*settings);
     options_.noise_weight = camera_settings_.noise_weight;
     options_.refinements = o_.refinements;
+    options_.check_rows = o_.check_rows;
     if (o_.method == "spectral-tv") {
       if (!model_ || model_->initial.kind != initial_kind::spectral_tv)
         return error(errc::bad_argument, "--method spectral-tv: no weights that know these spectra (--weights)");
@@ -150,6 +132,7 @@ class reconstruction {
     summary_.announce(c_, o_.measurement, files_->geometry, exposure_.text);
     summary_.plan(c_, planned);
     const initial_spec start = model_->initial;
+    const bool chooses = options_.network && !model_->parameters.empty() && start.kind == initial_kind::spectral_tv;
     auto e = run_method(c_, s, std::move(*model_), options_);
     if (!e) return of_measurement(e.error(), o_.measurement);
     if (auto saved = write_cube_output(o_.out, e->cube.view(), wavelengths(),
@@ -159,6 +142,7 @@ class reconstruction {
                                         {"mask_trace", e->trace}});
         !saved)
       return saved;
+    if (chooses) summary_.tell_steps(c_, e->taken, options_.refinements);
     if (e->trace > 0)  // else too small or too dark to tell
       c_.say("%.1f %% of the brightness follows the mask's pattern, %.1f %% a mask that it has never seen\n",
              100 * e->trace, 100 * e->chance);

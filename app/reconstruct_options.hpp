@@ -10,9 +10,9 @@
 namespace program {
 
 struct reconstruct_options {
-  std::string measurement, mask, method, weights, out, report, truth;
+  std::string measurement, mask, method, weights, wavelengths, out, report, truth;
   exposure_choice exposure;
-  index_t step = 2, bands = 0, refinements = unmask::usual_refinements;
+  index_t step = 2, bands = 0, refinements = unmask::usual_refinements, check_rows = unmask::usual_check_rows;
   index_t tile = 0, halo = unmask::reconstruct_options().halo;
   double memory_limit = 0;  ///< bytes of the whole process; 0: none
   bool rotate = false, untrusted = false;
@@ -38,6 +38,15 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
           "network alone")
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
+  command
+      ->add_option(
+          "--check-rows", o->check_rows,
+          "rows on which hold-out validation decides whether the network and how many steps of refinement help "
+          "this scene; 0: take all")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
+  command->add_option("--wavelengths", o->wavelengths,
+                      "FIRST:LAST in nm, evenly spaced over the bands, where the file does not say");
   command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
       ->check(CLI::Range(1, 4096));
   command

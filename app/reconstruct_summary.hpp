@@ -86,6 +86,15 @@ struct reconstruct_summary {
     }
   }
 
+  /// Which steps hold-out validation took, where there was a choice.
+  void tell_steps(const context& c, const unmask::step_choice& taken, index_t refinements) {
+    json["steps"] = {{"network", taken.network}, {"refinements", taken.passes}};
+    if (!taken.network) c.say("hold-out check: the network does not help this scene and is left out\n");
+    if (taken.passes < refinements)
+      c.say("%td of %td steps of refinement (fewer where they do not help, or noise is large)\n", taken.passes,
+            refinements);
+  }
+
   void conclude(const context& c, const std::string& out, const unmask::optics::cassi_geometry& g,
                 const reconstruct_outcome& done) {
     const double peak = memory_in_use().peak;

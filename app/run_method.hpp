@@ -11,6 +11,11 @@
 
 namespace program {
 
+inline const char* stage_label(unmask::reconstruct_stage stage) {
+  if (stage == unmask::reconstruct_stage::check) return "hold-out check";
+  return stage == unmask::reconstruct_stage::tiles ? "tiles" : "refinement";
+}
+
 /// A bar for each stage of a reconstruction.
 class reconstruction_progress {
  public:
@@ -21,7 +26,7 @@ class reconstruction_progress {
     if (p.stage == stage::network) return;  // a tenth of a second
     if (!bar_ || p.stage != shown_) {
       bar_.reset();
-      label_ = p.stage == stage::estimate ? start_ : p.stage == stage::tiles ? "tiles" : "refinement";
+      label_ = p.stage == stage::estimate ? start_ : stage_label(p.stage);
       bar_.emplace(p.of, 0, unmask::progress_line::options{.label = label_.c_str()});
       shown_ = p.stage;
     }
@@ -61,6 +66,8 @@ result<estimate> run_method_on(const Backend& be, const context& c, const snapsh
     r->run(e.cube.view(), s.measurement.view(), reconstruction_progress(m.initial.kind));
     if (auto ok = r->status(); !ok) return ok.error();
     e.seconds = seconds_since(start);
+    e.taken = r->taken();
+    e.name = method_name(m.initial.kind, network && e.taken.network);
   }  // its memory goes before that of the file comes
   tensor<float, 2> reprojected(s.measurement.extents());
   s.camera.forward(c.backend(), reprojected.view(), e.cube.view());

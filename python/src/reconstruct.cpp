@@ -36,6 +36,7 @@ void add_reconstructor(nb::module_& m) {
       .def(nb::init<>())
       .def_rw("network", &unmask::reconstruct_options::network)
       .def_rw("refinements", &unmask::reconstruct_options::refinements)
+      .def_rw("check_rows", &unmask::reconstruct_options::check_rows)
       .def_rw("noise_weight", &unmask::reconstruct_options::noise_weight)
       .def_rw("memory_limit", &unmask::reconstruct_options::memory_limit)
       .def_rw("tile", &unmask::reconstruct_options::tile)
@@ -47,6 +48,8 @@ void add_reconstructor(nb::module_& m) {
              new (self) reconstructor(make(model, camera, threads, options));
            })
       .def_prop_ro("bytes", [](const reconstructor& r) { return r.bytes(); })
+      .def_prop_ro("used_network", [](const reconstructor& r) { return r.taken().network; })
+      .def_prop_ro("passes", [](const reconstructor& r) { return r.taken().passes; })
       .def(
           "run",
           [](reconstructor& r, cube_out x, image y, const unmask::optics::camera& camera, nb::object progress) {

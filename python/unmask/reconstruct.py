@@ -22,7 +22,8 @@ class Reconstructor:
     """A plan for one camera and one model: everything that depends on them alone is done here, once.
 
     model: a Model, the name of one in the box, or a path. network=False: what the network starts from is the result.
-    refinements: passes after the network, fewer the noisier a measurement is; 0 for none. noise_weight: what
+    refinements: passes after the network, fewer the noisier a measurement is; 0 for none. check_rows: rows on which
+    hold-out validation decides whether the network and the passes help a scene; 0 takes all. noise_weight: what
     `calibrate` found; None for the usual. memory_limit: bytes; beyond it the image is worked on in tiles.
     Raises Error where the model was trained for other bands, another step, direction or other wavelengths.
     """
@@ -35,6 +36,7 @@ class Reconstructor:
         threads: Optional[int] = None,
         network: bool = True,
         refinements: Optional[int] = None,
+        check_rows: Optional[int] = None,
         noise_weight: Optional[float] = None,
         memory_limit: int = 0,
         tile: int = 0,
@@ -46,6 +48,8 @@ class Reconstructor:
         options.network, options.memory_limit, options.tile, options.halo = bool(network), memory_limit, tile, halo
         if refinements is not None:
             options.refinements = refinements
+        if check_rows is not None:
+            options.check_rows = check_rows
         if noise_weight is not None:
             options.noise_weight = noise_weight
         self._core = _core.Reconstructor(self.model._core, camera._core, threads_or_all(threads), options)
@@ -54,6 +58,11 @@ class Reconstructor:
     def bytes(self) -> int:
         """Memory that the plan holds."""
         return self._core.bytes
+
+    @property
+    def steps(self) -> dict:
+        """After a call, what that snapshot was given: {"network": bool, "refinements": passes}."""
+        return {"network": self._core.used_network, "refinements": self._core.passes}
 
     @property
     def wavelengths(self) -> list:

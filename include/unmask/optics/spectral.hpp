@@ -2,6 +2,7 @@
 
 /// Moving a cube from one list of wavelengths to another.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -67,6 +68,27 @@ result<tensor<T, 3>> resample_bands(const tensor<T, 3>& cube, const std::vector<
       target[n] = C > 1 ? (1 - weight[n]) * at[0] + weight[n] * at[1] : at[0];
     }
   return resampled;
+}
+
+/// A spectral basis [K, C] (learn_spectra.hpp) at other wavelengths, ascending: real spectra vary slowly, so their
+/// principal directions may be read off between bands. Outside `from` by at most `reach` nm the nearest band's values
+/// count. Errors: targets further outside, lists that are not ascending.
+template <class T>
+result<tensor<T, 2>> resample_spectral_basis(in<T, 2> basis, const std::vector<double>& from, std::vector<double> to,
+                                             double reach) {
+  const index_t K = basis.extent(0), C = basis.extent(1);
+  if (!from.empty())
+    for (double& nm : to) {
+      if (nm >= from.front() - reach && nm < from.front()) nm = from.front();
+      if (nm <= from.back() + reach && nm > from.back()) nm = from.back();
+    }
+  tensor<T, 3> rows({K, 1, C});
+  std::copy(basis.begin(), basis.end(), rows.begin());
+  auto moved = resample_bands(rows, from, to);
+  if (!moved) return moved.error();
+  tensor<T, 2> result_basis({K, static_cast<index_t>(to.size())});
+  std::copy(moved->begin(), moved->end(), result_basis.begin());
+  return result_basis;
 }
 
 }  // namespace unmask::inline UNMASK_ABI::optics

@@ -16,11 +16,16 @@ namespace unmask::inline UNMASK_ABI {
 /// (docs/decisions.md).
 inline constexpr index_t usual_refinements = 6;
 
+inline constexpr index_t usual_check_rows = 64;
+
 struct reconstruct_options {
   bool network = true;  ///< false: what the network starts from is the result
   /// After a network that starts from spectral TV: passes in which similar patches and the measurement correct its
   /// result. Fewer are taken the noisier a measurement is, down to none. 0: the network's result is the last.
   index_t refinements = usual_refinements;
+  /// Rows of the strip on which hold-out validation decides, before each run, whether the network and how many passes
+  /// of refinement help this scene (held_out_check.hpp). Costs their share of the whole. 0: all steps are taken.
+  index_t check_rows = usual_check_rows;
   float noise_weight = optics::spectral_tv_options().noise_weight;  ///< spectral TV's; `calibrate` finds a camera's
   /// Memory in bytes that a reconstructor may take, the cube included; 0: no limit. Where more is needed it works tile
   /// by tile, each with `halo` pixels around it; `tile` > 0 sets the tile's side itself. Only networks that start from
@@ -37,6 +42,8 @@ inline result<> check(const reconstruct_options& o) {
   };
   if (o.refinements < 0 || o.refinements > 1000)
     return refuse("refinements", static_cast<double>(o.refinements), "0..1000");
+  if (o.check_rows < 0 || o.check_rows > 1000000)
+    return refuse("check rows", static_cast<double>(o.check_rows), "0..1000000");
   if (!(o.noise_weight >= 0 && o.noise_weight <= 1e6f))
     return refuse("noise weight", static_cast<double>(o.noise_weight), "a number in [0, 1e6]");
   if (o.tile < 0 || o.tile > 65536) return refuse("tile", static_cast<double>(o.tile), "0..65536 pixels");
@@ -44,7 +51,7 @@ inline result<> check(const reconstruct_options& o) {
   return {};
 }
 
-enum class reconstruct_stage { estimate, network, refinement, tiles, measurement };
+enum class reconstruct_stage { estimate, network, refinement, tiles, measurement, check };
 
 /// Told after each part of a stage. `residual` is |A x - y| / |y| after a part of the estimate, else NaN.
 struct reconstruct_progress {

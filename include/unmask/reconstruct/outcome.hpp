@@ -2,6 +2,7 @@
 
 /// What a run found in its own numbers, as a value that takes no heap, and as a sentence.
 
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -21,6 +22,18 @@ struct run_outcome {
 
   explicit operator bool() const { return finite && !stopped; }
 };
+
+/// The steps that a scene is given after its estimate.
+struct step_choice {
+  bool network = true;
+  index_t passes = 0;    ///< of refinement, at most; fewer are taken the noisier a measurement is
+  bool stopped = false;  ///< before it was found
+};
+
+/// The noisier the measurement, the fewer passes: each explains more of the noise too.
+inline index_t passes_of(index_t refinements, float certainty) {
+  return static_cast<index_t>(std::lround(static_cast<float>(refinements) * certainty));
+}
 
 /// What people call the estimate.
 inline std::string_view estimate_name(initial_kind kind) {
@@ -43,6 +56,8 @@ inline std::string place_of(const run_outcome& o, initial_kind kind) {
   switch (o.stage) {
     case reconstruct_stage::measurement:
       return "measurement";
+    case reconstruct_stage::check:
+      return "hold-out check";
     case reconstruct_stage::network:
       return "network";
     case reconstruct_stage::refinement:

@@ -24,6 +24,7 @@
 #include "../optics/similar_patches.hpp"
 #include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"
+#include "held_out_check.hpp"
 #include "options.hpp"
 #include "outcome.hpp"
 #include "tiles.hpp"
@@ -64,6 +65,8 @@ class reconstructor {
   const optics::camera& camera() const { return parts_->turned ? *parts_->turned : parts_->camera; }
   initial_kind starts_from() const { return parts_->start->kind(); }
   bool has_network() const { return parts_->network.has_value(); }
+  /// After `run`: the steps that this snapshot was given.
+  const step_choice& taken() const { return taken_; }
   /// After `run`: the same as a sentence, and whether the backend did all of it. Errors: `device`, `not_finite`,
   /// `stopped`.
   result<> status() const;
@@ -81,6 +84,7 @@ class reconstructor {
     std::optional<session<Network>> network{};
     std::optional<tiled_session<Network>> tiled{};  ///< instead, where there is more than one tile
     std::optional<optics::similar_patches> patches{};
+    std::optional<held_out_check<Backend, Network>> check{};
   };
 
   reconstructor(const Backend& be, const reconstruct_options& options) : backend_(be), options_(options) {}
@@ -101,6 +105,7 @@ class reconstructor {
   memory_block block_;
   std::size_t bytes_ = 0;
   run_outcome outcome_;                ///< of the last run
+  step_choice taken_;                  ///< in it
   float *y_ = nullptr, *x_ = nullptr;  ///< measurement and cube of the camera that disperses to the right
 };
 
@@ -182,6 +187,8 @@ run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<f
   assert(x.extents() == p.camera.geometry().cube_extents());
   assert(y.extents() == p.camera.geometry().measurement_extents());
   if (!all_finite(y.data(), y.size())) return {false, reconstruct_stage::measurement};
+  taken_ = {p.network.has_value(), p.patches ? options_.refinements : 0};
+  if (p.check && (taken_ = p.check->run(y, progress)).stopped) return stopped;
   const index_t of = p.start->reports();
   index_t last = 0;
   bool fine = true, go_on = true;
@@ -192,22 +199,22 @@ run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<f
   });
   if (!go_on) return stopped;
   if (!fine || !all_finite(x.data(), x.size())) return {false, reconstruct_stage::estimate, last, of};
-  if (!p.network) return {};
-  p.network->run(x, x);
-  if (!all_finite(x.data(), x.size())) return {false, reconstruct_stage::network};
-  if (!progress(reconstruct_progress{reconstruct_stage::network, 1, 1})) return stopped;
+  if (taken_.network) {
+    p.network->run(x, x);
+    if (!all_finite(x.data(), x.size())) return {false, reconstruct_stage::network};
+    if (!progress(reconstruct_progress{reconstruct_stage::network, 1, 1})) return stopped;
+  }
   return p.patches ? refine(x, y, progress) : run_outcome{};
 }
 
-/// The noisier the measurement, the fewer passes: each explains more of the noise too.
 template <class Backend, Model Network>
 run_outcome reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
   const auto& host = host_of(backend_);
   optics::spectral_tv& tv = *parts_->start->spectral();
-  const auto passes = static_cast<index_t>(std::lround(static_cast<float>(options_.refinements) * tv.certainty()));
-  if (passes <= 0) return {};
+  const bool certain = passes_of(options_.refinements, tv.certainty()) > 0;
+  const index_t passes = taken_.passes = std::min(taken_.passes, passes_of(options_.refinements, tv.certainty()));
   const auto fine = [&](bool solved) { return solved && all_finite(x.data(), x.size()); };
-  if (!fine(tv.correct(host, x, y))) return {false, reconstruct_stage::refinement};
+  if (taken_.network && certain && !fine(tv.correct(host, x, y))) return {false, reconstruct_stage::refinement};
   for (index_t k = 0; k < passes; ++k) {
     if (!fine(tv.refine(host, *parts_->patches, x, y))) return {false, reconstruct_stage::refinement, k + 1, passes};
     if (!progress(reconstruct_progress{reconstruct_stage::refinement, k + 1, passes})) return stopped;

@@ -32,6 +32,11 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
   if (network && !remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
   if (network && p.start->spectral() && options.refinements > 0)
     p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width);
+  if (p.patches && options.check_rows > 0) {
+    auto check = held_out_check<Backend, Network>::create(be, m, p.camera, options);
+    if (!check) return check.error();
+    p.check.emplace(std::move(*check));
+  }
   r.measure();
   const std::size_t cube = static_cast<std::size_t>(g.cube_size()) * sizeof(float);
   if (options.tile > 0 || (options.memory_limit > 0 && r.bytes_ + cube > options.memory_limit))
@@ -97,6 +102,8 @@ auto reconstructor<Backend, Network>::create(const Backend& be, const model_type
   } else if (p.tiled) {
     if (auto ok = p.tiled->prepare(m.parameters); !ok) return ok.error();
   }
+  if (p.check)
+    if (auto ok = p.check->prepare(m); !ok) return ok.error();
   return r;
 }
 
@@ -120,6 +127,12 @@ void reconstructor<Backend, Network>::carve(arena& memory) {
   p.start->carve(memory);
   if (p.tiled) p.tiled->carve(memory);
   if (p.network && !remote) p.network->carve(memory);
+  if (p.check) {
+    p.check->carve(memory);
+    const std::size_t level = memory.level();
+    p.check->carve_scratch(memory);
+    memory.release(level);
+  }
   p.start->carve_scratch(memory);
   if (p.patches) p.patches->carve_scratch(memory);
 }

@@ -1,0 +1,46 @@
+#pragma once
+
+/// For a camera that no network fits: spectral TV, which needs no network, with the spectra of the one that comes with
+/// the program, at this camera's wavelengths.
+
+#include <unmask/optics/spectral.hpp>
+
+#include "methods.hpp"
+#include "models.hpp"
+
+namespace program {
+
+/// nm beyond the ends of the network's wavelengths at which its first or last band still speaks for a band: at 33 nm
+/// spectral TV is 1.4 to 4.2 dB ahead of GAP-TV, at 53 nm behind (docs/decisions.md).
+inline constexpr double spectra_reach = 35;
+
+/// FIRST:LAST in nm, evenly spaced over `bands`. Errors: another text, numbers that do not ascend.
+inline result<std::vector<double>> even_wavelengths(const std::string& text, index_t bands) {
+  double first = 0, last = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%lf:%lf%c", &first, &last, &rest) != 2 || !(first > 0 && last > first && last < 1e5))
+    return error(errc::bad_argument,
+                 "--wavelengths: found '" + text + "', expected FIRST:LAST in nm, ascending, as in 450:650");
+  std::vector<double> nm;
+  const double gap = (last - first) / static_cast<double>(std::max<index_t>(bands - 1, 1));
+  for (index_t c = 0; c < bands; ++c) nm.push_back(first + gap * static_cast<double>(c));
+  return nm;
+}
+
+/// The model: an estimate without a network. Errors: wavelengths that its spectra do not reach.
+inline result<unmask::model> known_spectra(const unmask::model& general, const unmask::optics::cassi_geometry& g,
+                                           const std::vector<double>& nm) {
+  if (general.initial.kind != initial_kind::spectral_tv || general.initial.spectral_basis.extent(0) > g.bands)
+    return error(errc::bad_argument, "the spectra that come with the program need at least " +
+                                         std::to_string(general.initial.spectral_basis.extent(0)) + " bands");
+  auto basis = unmask::optics::resample_spectral_basis<float>(general.initial.spectral_basis.view(),
+                                                              general.wavelengths, nm, spectra_reach);
+  if (!basis) return basis.error();
+  unmask::model m = without_network({initial_kind::spectral_tv, std::move(*basis)}, g.bands);
+  m.dispersion_step = static_cast<int>(g.step);
+  m.direction = g.direction;
+  m.wavelengths = nm;
+  return m;
+}
+
+}  // namespace program
