@@ -61,8 +61,8 @@ inline result<date_cover> cover_of(date_files& d, const hiding& how) {
 
 }  // namespace detail
 
-inline result<> stack_info(const context& c, const std::string& path) {
-  auto s = open_stack(path);
+inline result<> stack_info(const context& c, const std::string& path, bool untrusted) {
+  auto s = open_stack(path, untrusted);
   if (!s) return s.error();
   const hiding how;
   c.say("%s: %zu dates of %td x %td pixels, %td bands\n", path.c_str(), s->dates.size(), s->height(), s->width(),

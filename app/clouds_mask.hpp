@@ -13,6 +13,7 @@ struct mask_source {
   std::string file;
   unmask::clouds::mask_kind kind = unmask::clouds::mask_kind::visibility;
   std::optional<double> hides, scale;
+  bool untrusted = false;  ///< read by a child process where another library parses it
 };
 
 class mask_file {
@@ -20,7 +21,7 @@ class mask_file {
   /// For an image of height x width. Errors: other sizes, and what cannot be known without being told.
   static result<mask_file> open(const mask_source& m, index_t height, index_t width) {
     namespace clouds = unmask::clouds;
-    auto file = image_file::open(m.file, false);
+    auto file = image_file::open(m.file, false, m.untrusted);
     if (!file) return file.error();
     mask_file r{std::move(*file), m};
     const image_file& f = r.file_;

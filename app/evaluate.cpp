@@ -159,7 +159,7 @@ void add_evaluate(CLI::App& app, context& c) {
       if (o->clouds.visibility.empty()) return evaluate(c, *o);
       if (!o->mask.empty())
         return error(errc::bad_argument, "--mask is of a snapshot, --visibility of clouds: say one");
-      o->clouds.truth = o->truth, o->clouds.estimate = o->estimate;
+      o->clouds.truth = o->truth, o->clouds.estimate = o->estimate, o->clouds.untrusted = o->choice.untrusted;
       return evaluate_by_region(c, o->clouds);
     };
   });

@@ -123,9 +123,16 @@ TEST_CASE("HDF5 and NetCDF: one image of a stack, bands first or last, a band a 
   }
   const nlohmann::json good = s.manifest;
   const auto check = [&](const std::string& stem) {
-    const auto r = s.run();
-    REQUIRE_MESSAGE(r.code == 0, r.err);
-    CHECK(read_text(s.f / ("o/" + stem + "_declouded.npy")) == wanted);
+    for (const char* how : {"", "--untrusted"}) {
+      fs::remove_all(s.f / "o");
+      const auto r = s.run(how);
+      REQUIRE_MESSAGE(r.code == 0, r.err);
+      CHECK(read_text(s.f / ("o/" + stem + "_declouded.npy")) == wanted);
+    }
+    const auto plain = run_program(s.f, "info --json '" + s.written() + "'"),
+               careful = run_program(s.f, "info --json --untrusted '" + s.written() + "'");
+    CHECK(plain.code == 0);
+    CHECK_MESSAGE(plain.out == careful.out, careful.err);
   };
   for (std::size_t t = 0; t < 3; ++t) {
     s.image(t)["file"] = "stack.h5:frames[" + std::to_string(t) + "]";
@@ -157,6 +164,42 @@ TEST_CASE("HDF5 and NetCDF: one image of a stack, bands first or last, a band a 
   write_text(s.file("short.h5"), read_text(s.file("stack.h5")).substr(0, 20000));
   s.image(1)["file"] = "short.h5:frames[1]";
   check_refused(s.run(), "short.h5", "");
+  check_refused(s.run("--untrusted"), "short.h5", "");
+}
+
+TEST_CASE("results in the folder of the dates never replace a date, a mask, the manifest or somebody else's file") {
+  generated_stack s("--size 40 --dates 3");
+  const auto refused = [&](const outcome& r, const char* file, const char* why, const std::string& kept) {
+    check_refused(r, file, why);
+    CHECK(read_text(s.file(file)) == kept);
+  };
+  const std::string date = read_text(s.file("date0.npy")), manifest = read_text(s.file("stack.json"));
+  const auto simulate = [&](const std::string& from, const std::string& more = "") {
+    return run_program(s.f, "simulate-clouds --manifest '" + s.file(from) + "' --out '" + (s.f / "s") + "'" + more);
+  };
+  refused(simulate("stack.json"), "date0.npy", "which would be lost", date);
+  refused(simulate("stack.json", " --force"), "date0.npy", "which would be lost", date);
+  for (int t = 0; t < 3; ++t) {
+    const std::string name = "clear" + std::to_string(t) + ".npy";
+    fs::rename(s.file("date" + std::to_string(t) + ".npy"), s.file(name));
+    s.image(static_cast<std::size_t>(t))["file"] = name;
+    for (const char* key : {"visibility", "hidden"}) s.image(static_cast<std::size_t>(t)).erase(key);
+  }
+  write_text(s.file("stack.json"), s.manifest.dump());
+  refused(simulate("stack.json"), "stack.json", "which would be lost", s.manifest.dump());
+  // A mask whose name is that of a result.
+  fs::rename(s.file("date2_hidden.npy"), s.file("clear2_origin.npy"));
+  s.image(2)["hidden"] = {{"file", "clear2_origin.npy"}, {"kind", "binary"}, {"hides", 1}};
+  const std::string mask = read_text(s.file("clear2_origin.npy"));
+  const std::string run = "declouds --manifest '" + s.written() + "' --out '" + (s.f / "s") + "'";
+  refused(run_program(s.f, run), "clear2_origin.npy", "which would be lost", mask);
+  fs::rename(s.file("clear2_origin.npy"), s.file("mask.npy"));
+  s.image(2)["hidden"]["file"] = "mask.npy";
+  s.written();
+  write_text(s.file("clear2_deviation.npy"), "mine");
+  refused(run_program(s.f, run), "clear2_deviation.npy", "--force", "mine");
+  CHECK(run_program(s.f, run + " --force").code == 0);
+  CHECK(run_program(s.f, run).code == 0);  // over its own results
 }
 
 TEST_CASE("info: bands, offsets, polarity and cover by date") {
