@@ -6,6 +6,7 @@
 #include <unmask/metrics/quality.hpp>
 
 #include "clouds_mask.hpp"
+#include "clouds_range.hpp"
 
 namespace program {
 
@@ -39,6 +40,8 @@ inline result<tensor<float, 3>> read_reflectance(const std::string& path, const 
     }
     if (missing || zero) std::fill_n(v.data() + i * r->bands, r->bands, std::numeric_limits<float>::quiet_NaN());
   }
+  if (const std::string wrong = off_scale(v.data(), v.size()); !wrong.empty())
+    return error(errc::wrong_value, path + ": " + wrong + " (--scale, --offset)");
   return v;
 }
 

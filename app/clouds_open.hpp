@@ -2,7 +2,8 @@
 
 /// Opens what a manifest names and checks that all of it belongs together: one size, one number of bands, one place.
 
-#include <fstream>
+#include <unmask/io/json_text.hpp>
+#include <unmask/io/wavelengths.hpp>
 
 #include "clouds_stack.hpp"
 
@@ -107,10 +108,12 @@ inline result<> belongs(const date_files& first, const date_files& d) {
 /// and GeoTIFF are read by child processes.
 inline result<stack_files> open_stack(const std::string& path, bool untrusted) {
   using namespace manifest;
-  std::ifstream stream(path);
-  if (!stream) return error(errc::not_found, path + ": no such file");
-  const json j = json::parse(stream, nullptr, false);
+  const auto bytes = unmask::io::read_file(path, std::uint64_t{1} << 24);
+  if (!bytes) return bytes.error();
+  std::string twice;
+  const json j = unmask::io::detail::parse_unique({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, twice);
   if (j.is_discarded()) return error(errc::unreadable, path + ": not JSON");
+  if (!twice.empty()) return wrong(path, "'" + unmask::io::detail::printable(twice, 60) + "' is there twice");
   if (auto ok =
           only_keys(j, path, {"images", "target", "axes", "scale", "offset", "nodata", "baseline", "wavelengths"});
       !ok)
@@ -122,8 +125,10 @@ inline result<stack_files> open_stack(const std::string& path, bool untrusted) {
   for (const json& entry : j["images"]) {
     auto date = open_date(entry, j, folder, path + ": image " + std::to_string(s.dates.size()), untrusted);
     if (!date) return date.error();
-    for (const date_files& earlier : s.dates)
+    for (const date_files& earlier : s.dates) {
       if (auto ok = belongs(earlier, *date); !ok) return ok.error();
+      if (earlier.file == date->file) return wrong(path, date->file + " is there as two dates");
+    }
     s.dates.push_back(std::move(*date));
   }
   if (j.contains("target")) {
@@ -137,7 +142,10 @@ inline result<stack_files> open_stack(const std::string& path, bool untrusted) {
     const bool ok = w.is_array() && std::all_of(w.begin(), w.end(), [](const json& v) { return v.is_number(); });
     if (!ok || static_cast<index_t>(w.size()) != s.bands())
       return wrong(path, "'wavelengths' must be " + std::to_string(s.bands()) + " numbers in nm, one a band");
-    s.wavelengths = w.get<std::vector<double>>();
+    auto list = unmask::io::detail::in_nm(w.get<std::vector<double>>(), "", "wavelengths");
+    if (!list) return wrong(path, "'wavelengths' " + list.error().message());
+    s.wavelengths = std::move(list->nm);
+    if (!list->note.empty()) s.notes.push_back(path + ": " + list->note);
   }
   return result<stack_files>(std::move(s));
 }

@@ -180,6 +180,8 @@ result<> declouds(const context& c, const declouds_options& o) {
                  "--report: the page shows whole images, which take more than --memory-limit: leave "
                  "one of them out");
   if (auto ok = check_results(c, o, *s, *targets); !ok) return ok;
+  if (auto ok = check_scales(*s, o.how); !ok) return ok;
+  say_notes(c, s->notes);
   nlohmann::json report = nlohmann::json::array();
   for (const index_t t : *targets) {
     const auto lines = suspicious(*s, t, o.how);

@@ -3,6 +3,7 @@
 #include "clouds_guard.hpp"
 #include "clouds_open.hpp"
 #include "clouds_place.hpp"
+#include "clouds_range.hpp"
 
 namespace program {
 
@@ -49,7 +50,13 @@ result<dated_stack> clear_dates(const context& c, const simulate_clouds_options&
     inputs.push_back(o.probability);
     if (auto ok = check_folder_outputs(o.out, outputs_of(o, files->dates.size()), inputs, c.force); !ok)
       return ok.error();
-    return read_window(*files, files->whole(), {});
+    auto stack = read_window(*files, files->whole(), {});
+    if (!stack) return stack;
+    say_notes(c, files->notes);
+    for (const dated_image& image : stack->images)
+      if (const std::string wrong = off_scale(image.values.data(), image.values.size()); !wrong.empty())
+        return error(errc::wrong_value, image.file + ": " + wrong);
+    return stack;
   }
   if (auto ok = check_folder_outputs(o.out, outputs_of(o, static_cast<std::size_t>(o.dates)), {o.probability}, c.force);
       !ok)

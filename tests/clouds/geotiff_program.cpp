@@ -125,6 +125,10 @@ TEST_CASE("GeoTIFF: another place, another pixel size, another reference system,
   check_refused(s.run(), "date1.tif", "pixels of 20");
   s.write(1, l, {.system = 32634});
   for (const char* how : {"", "--untrusted"}) check_refused(s.run(how), "date1.tif", "EPSG:32634, expected EPSG:32633");
+  s.write(1, l, {.more = "<Item name=\"SCALE\" sample=\"1\" role=\"scale\">0.0002</Item>"});
+  check_refused(s.run(), "date1.tif", "another scale each");
+  s.write(1, l, {.more = "<Item name=\"SCALE\" sample=\"1\" role=\"scale\">0.0001</Item>"});
+  CHECK(s.run().code == 0);
   // no tags at all: the scale has to come from the manifest, and a line says that the place is not known
   s.write(1, l, {.any = false});
   s.manifest["scale"] = 1e-4, s.manifest["offset"] = -.1, s.manifest["nodata"] = 0;

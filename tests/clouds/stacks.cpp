@@ -294,3 +294,80 @@ TEST_CASE("a limit of memory makes tiles smaller, is kept, and is refused where 
   check_refused(s.run("--memory-limit 2 --report '" + (s.f / "r.html") + "'"), "--report", "whole images");
 }
 #endif
+
+TEST_CASE("numbers of a stack that are on another scale, or are no reflectance, are refused with what settles it") {
+  generated_stack s("--size 48 --dates 3");
+  const nlohmann::json good = s.manifest;
+  const auto changed = [&](const char* key, const nlohmann::json& value) {
+    s.manifest = good;
+    if (value.is_null())
+      s.manifest.erase(key);
+    else
+      s.manifest[key] = value;
+    return s.run();
+  };
+  check_refused(changed("scale", nullptr), "date0.npy", "whole numbers without \"scale\"");
+  check_refused(changed("scale", 1.), "date0.npy", "expected about 0 to 1");
+  check_refused(changed("scale", 1e-7), "date0.npy", "expected about 0 to 1");
+  check_refused(changed("offset", 5.), "date0.npy", "with a median of 5");
+  check_refused(changed("offset", -2.), "date0.npy", "goes down to -1.9");
+  check_refused(run_program(s.f, "simulate-clouds --manifest '" + s.written() + "' --out '" + (s.f / "again") + "'"),
+                "date0.npy", "goes down to -1.9");
+  auto r = run_program(s.f, "info '" + s.written() + "'");
+  CHECK(r.code == 0);
+  CHECK(r.out.find("goes down to -1.9") != std::string::npos);
+  // What nobody declared as no data.
+  s.manifest = good;
+  raster holes(io::sample_type::f32, 48, 48, 7);
+  const raster date = s.read("date1.npy");
+  for (index_t i = 0; i < holes.size(); ++i) holes.set(i, i < 70 ? -9999 : date.digit(i) * 1e-4);
+  REQUIRE(io::write_npy(s.file("holes.npy"), holes));
+  s.image(1)["file"] = "holes.npy", s.image(1)["scale"] = 1;
+  check_refused(s.run(), "holes.npy", "goes down to -9999: say \"nodata\"");
+  s.image(1)["nodata"] = -9999;
+  CHECK(s.run().code == 0);
+  // Wavelengths.
+  auto w = good["wavelengths"].get<std::vector<double>>();
+  for (double& x : w) x *= 10;
+  check_refused(changed("wavelengths", w), "m.json", "'wavelengths' has wavelengths of");
+  for (double& x : w) x *= 1e-4;
+  r = changed("wavelengths", w);
+  CHECK(r.code == 0);
+  CHECK(r.out.find("taken for micrometres") != std::string::npos);
+  // The same key, the same file.
+  s.manifest = good;
+  s.image(1)["file"] = "date2.npy";
+  check_refused(s.run(), "date2.npy", "two dates");
+  s.manifest = good;
+  std::string text = read_text(s.written());
+  text.insert(text.rfind('}'), ", \"scale\": 1");
+  write_text(s.f / "s/m.json", text);
+  check_refused(run_program(s.f, "declouds --manifest '" + (s.f / "s/m.json") + "' --out '" + (s.f / "o") + "'"),
+                "m.json", "'scale' is there twice");
+  // Scores.
+  const std::string score = "evaluate --truth '" + s.file("truth.npy") + "' --estimate '" + s.file("date2.npy") +
+                            "' --visibility '" + s.file("date2_visibility.npy") + "' --scale ";
+  CHECK(run_program(s.f, score + "1e-4").code == 0);
+  check_refused(run_program(s.f, score + "1"), "truth.npy", "--scale");
+}
+
+TEST_CASE("a binary mask has two values; a third is not taken for one that shows the ground") {
+  generated_stack s("--size 48 --dates 3");
+  const raster hidden = s.read("date2_hidden.npy");
+  const auto with = [&](int shows, int hides, int said) {
+    raster m(io::sample_type::u8, 48, 48, 1);
+    for (index_t i = 0; i < m.size(); ++i) m.set(i, hidden.digit(i) > 0 ? hides : shows);
+    REQUIRE(io::write_npy(s.file("m.npy"), m, true));
+    s.image(2)["hidden"] = {{"file", "m.npy"}, {"kind", "binary"}, {"hides", said}};
+    return s.run();
+  };
+  CHECK(with(0, 1, 1).code == 0);
+  CHECK(with(255, 0, 0).code == 0);
+  CHECK(with(2, 1, 1).code == 0);
+  CHECK(with(0, 0, 1).code == 0);  // nothing is hidden
+  check_refused(with(0, 255, 1), "m.npy", "two values in all");
+  check_refused(with(0, 2, 1), "m.npy", "beside \"hides\" 1");
+  check_refused(run_program(s.f, "mask --source '" + s.file("m.npy") + "' --kind binary --hides 1 --out '" +
+                                     (s.f / "v.npy") + "'"),
+                "m.npy", "two values in all");
+}
