@@ -29,9 +29,7 @@ bool asks_and_catches() {
 
 static_assert(UNMASK_HAS_EXCEPTIONS == 0);
 
-int asks_and_panics() {
-  return unmask::result<int>(unmask::error(unmask::errc::wrong_shape, "not thrown")).value();
-}
+int asks_and_panics() { return unmask::result<int>(unmask::error(unmask::errc::wrong_shape, "not thrown")).value(); }
 
 #else
 
