@@ -3,6 +3,7 @@
 /// What is wrong with most people's stacks, said in one line each before it is worked with.
 
 #include "clouds_open.hpp"
+#include "clouds_range.hpp"
 
 namespace program {
 
@@ -113,6 +114,22 @@ inline result<dated_image> look(date_files& d, const std::vector<pixel_window>& 
 }
 
 }  // namespace detail
+
+/// What is wrong with the scale of a date, looked at in part; empty where nothing is.
+inline result<std::string> off_scale(date_files& d, const hiding& how) {
+  const auto image = detail::look(d, detail::looked_at(d.image.height(), d.image.width()), how);
+  if (!image) return image.error();
+  return off_scale(image->values.data(), image->values.size());
+}
+
+inline result<> check_scales(stack_files& s, const hiding& how) {
+  for (date_files& d : s.dates) {
+    const auto wrong = off_scale(d, how);
+    if (!wrong) return wrong.error();
+    if (!wrong->empty()) return error(errc::wrong_value, d.file + ": " + *wrong);
+  }
+  return {};
+}
 
 /// The same for dates in files; large images are looked at in part.
 inline result<std::vector<std::string>> suspicious(stack_files& s, index_t target, const hiding& how) {

@@ -6,12 +6,14 @@
 #include <unmask/metrics/quality.hpp>
 
 #include "clouds_mask.hpp"
+#include "clouds_range.hpp"
 
 namespace program {
 
 struct region_evaluation {
   std::string truth, estimate, visibility, kind = "visibility", shadow, deviation;
   double hides = -1, mask_scale = -1, scale = 0, offset = 0;
+  bool untrusted = false;
   unmask::clouds::region_options regions;
 };
 
@@ -19,7 +21,7 @@ namespace detail {
 
 /// Reflectance [H, W, C], NaN without data. `scale` 0: as the file says, or 1 for floating numbers.
 inline result<tensor<float, 3>> read_reflectance(const std::string& path, const region_evaluation& o) {
-  auto file = image_file::open(path, false);
+  auto file = image_file::open(path, false, o.untrusted);
   if (!file) return file.error();
   const auto r = file->read({0, 0, file->height(), file->width()});
   if (!r) return r.error();
@@ -38,13 +40,15 @@ inline result<tensor<float, 3>> read_reflectance(const std::string& path, const 
     }
     if (missing || zero) std::fill_n(v.data() + i * r->bands, r->bands, std::numeric_limits<float>::quiet_NaN());
   }
+  if (const std::string wrong = off_scale(v.data(), v.size()); !wrong.empty())
+    return error(errc::wrong_value, path + ": " + wrong + " (--scale, --offset)");
   return v;
 }
 
 inline result<tensor<float, 2>> read_region_plane(const std::string& path, const region_evaluation& o, bool shadow,
                                                   const tensor<float, 3>& truth) {
   const auto& names = unmask::clouds::mask_kind_names;
-  mask_source m{path, unmask::clouds::mask_kind::visibility, {}, {}};
+  mask_source m{path, unmask::clouds::mask_kind::visibility, {}, {}, o.untrusted};
   if (!shadow) {
     m.kind = static_cast<unmask::clouds::mask_kind>(std::find(names.begin(), names.end(), o.kind) - names.begin());
     if (o.hides >= 0) m.hides = o.hides;

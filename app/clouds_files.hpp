@@ -1,7 +1,7 @@
 #pragma once
 
 /// An image of a stack of dates as files, open and read by windows: NPY, HDF5 and NetCDF-4, and GeoTIFF where the
-/// program was built with libtiff.
+/// program was built with libtiff. HDF5 and GeoTIFF that nobody answers for are read by a child process, as a whole.
 
 #include <filesystem>
 #include <string>
@@ -15,6 +15,7 @@
 #include <unmask/io/geotiff_writer.hpp>
 #endif
 
+#include "clouds_held.hpp"
 #include "context.hpp"
 
 namespace program {
@@ -34,32 +35,20 @@ inline bool is_whole(unmask::io::sample_type t) {
   return t != unmask::io::sample_type::f32 && t != unmask::io::sample_type::f64;
 }
 
-/// Where an image lies on the ground, as GeoTIFF says it.
-struct placed {
-  double x = 0, y = 0, width = 1, height = 1;
-  int system = 0;
-};
-
 /// One file, whatever its format.
 class image_file {
  public:
   std::optional<double> nodata, scale, offset;  ///< what the file says of its own digits, where it does
   std::optional<placed> place;
 
-  /// `bands_first`: of HDF5 and NetCDF: the axes are [bands, H, W].
-  static result<image_file> open(const std::string& spec, bool bands_first) {
+  /// `bands_first`: of HDF5 and NetCDF: the axes are [bands, H, W]. `untrusted`: what another library parses is read
+  /// by a child process.
+  static result<image_file> open(const std::string& spec, bool bands_first, bool untrusted) {
     image_file f;
     f.name_ = spec;
     if (is_tiff(spec)) {
 #if UNMASK_APP_HAS_TIFF
-      auto t = unmask::io::geotiff_file::open(spec);
-      if (!t) return t.error();
-      f.nodata = t->nodata, f.scale = t->scale, f.offset = t->offset;
-      if (t->grid) f.place = placed{t->grid->x, t->grid->y, t->grid->width, t->grid->height, t->grid->system};
-      f.height_ = t->layout().height, f.width_ = t->layout().width, f.bands_ = t->layout().bands;
-      f.type_ = t->layout().type;
-      f.file_.emplace<unmask::io::geotiff_file>(std::move(*t));
-      return result<image_file>(std::move(f));
+      return f.open_as([&] { return open_tiff(spec); }, untrusted);
 #else
       return error(errc::bad_argument, spec + ": this program was built without libtiff (Debian: libtiff-dev)");
 #endif
@@ -76,13 +65,11 @@ class image_file {
       return error(errc::bad_argument, spec +
                                            ": expected a file .npy, .tif, or .h5 or .nc with its variable as "
                                            "FILE:NAME (JP2 and SAFE: convert with gdal_translate)");
-    auto h = unmask::io::hdf5_raster::open(source, bands_first);
-    if (!h) return h.error();
-    f.nodata = h->nodata, f.scale = h->scale, f.offset = h->offset;
-    f.take_shape(*h);
-    f.file_.emplace<unmask::io::hdf5_raster>(std::move(*h));
-    return result<image_file>(std::move(f));
+    return f.open_as([&] { return open_hdf5(source, bands_first); }, untrusted);
   }
+
+  /// Read as a whole, by a child process.
+  bool is_held() const { return std::holds_alternative<held_image>(file_); }
 
   const std::string& name() const { return name_; }
   index_t height() const { return height_; }
@@ -105,7 +92,7 @@ class image_file {
   /// Bytes that reading windows of `rows` rows keeps.
   index_t kept_bytes(index_t rows) const {
 #if UNMASK_APP_HAS_TIFF
-    if (const auto* t = std::get_if<unmask::io::geotiff_file>(&file_)) return t->kept_bytes(rows);
+    if (const auto* t = std::get_if<tiff_image>(&file_)) return t->kept_bytes(rows);
 #endif
     (void)rows;
     return 0;
@@ -114,7 +101,7 @@ class image_file {
   /// Rows that are written together.
   index_t block_rows() const {
 #if UNMASK_APP_HAS_TIFF
-    if (const auto* t = std::get_if<unmask::io::geotiff_file>(&file_)) return t->layout().block_height;
+    if (const auto* t = std::get_if<tiff_image>(&file_)) return t->layout().block_height;
 #endif
     return 1;
   }
@@ -131,6 +118,45 @@ class image_file {
   }
 
  private:
+  struct hdf5_image : unmask::io::hdf5_raster {
+    std::optional<placed> place;  ///< none: HDF5 says it in too many ways
+  };
+  static result<hdf5_image> open_hdf5(const unmask::io::indexed_source& source, bool bands_first) {
+    auto h = unmask::io::hdf5_raster::open(source, bands_first);
+    if (!h) return h.error();
+    return result<hdf5_image>(hdf5_image{std::move(*h), {}});
+  }
+
+#if UNMASK_APP_HAS_TIFF
+  struct tiff_image : unmask::io::geotiff_file {
+    std::optional<placed> place;
+    index_t height() const { return layout().height; }
+    index_t width() const { return layout().width; }
+    index_t bands() const { return layout().bands; }
+    unmask::io::sample_type type() const { return layout().type; }
+  };
+  static result<tiff_image> open_tiff(const std::string& path) {
+    auto t = unmask::io::geotiff_file::open(path);
+    if (!t) return t.error();
+    std::optional<placed> place;
+    if (t->grid) place = placed{t->grid->x, t->grid->y, t->grid->width, t->grid->height, t->grid->system};
+    return result<tiff_image>(tiff_image{std::move(*t), place});
+  }
+#endif
+
+  /// `open_file` returns an open file of a library that is not ours.
+  template <class Open>
+  result<image_file> open_as(Open&& open_file, bool untrusted) {
+    const auto keep = [&](auto&& file) -> result<image_file> {
+      if (!file) return file.error();
+      nodata = file->nodata, scale = file->scale, offset = file->offset, place = file->place;
+      take_shape(*file);
+      file_ = std::move(*file);
+      return result<image_file>(std::move(*this));
+    };
+    return untrusted ? keep(hold_image(name_, open_file)) : keep(open_file());
+  }
+
   template <class File>
   void take_shape(const File& file) {
     height_ = file.height(), width_ = file.width(), bands_ = file.bands(), type_ = file.type();
@@ -140,9 +166,9 @@ class image_file {
   index_t height_ = 0, width_ = 0, bands_ = 0;
   unmask::io::sample_type type_ = unmask::io::sample_type::f32;
 #if UNMASK_APP_HAS_TIFF
-  std::variant<std::monostate, unmask::io::npy_file, unmask::io::hdf5_raster, unmask::io::geotiff_file> file_;
+  std::variant<std::monostate, unmask::io::npy_file, held_image, hdf5_image, tiff_image> file_;
 #else
-  std::variant<std::monostate, unmask::io::npy_file, unmask::io::hdf5_raster> file_;
+  std::variant<std::monostate, unmask::io::npy_file, held_image, hdf5_image> file_;
 #endif
 };
 

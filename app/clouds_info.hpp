@@ -61,20 +61,24 @@ inline result<date_cover> cover_of(date_files& d, const hiding& how) {
 
 }  // namespace detail
 
-inline result<> stack_info(const context& c, const std::string& path) {
-  auto s = open_stack(path);
+inline result<> stack_info(const context& c, const std::string& path, bool untrusted) {
+  auto s = open_stack(path, untrusted);
   if (!s) return s.error();
   const hiding how;
   c.say("%s: %zu dates of %td x %td pixels, %td bands\n", path.c_str(), s->dates.size(), s->height(), s->width(),
         s->bands());
   if (s->wavelengths.empty()) c.say("  wavelengths not known\n");
+  for (const std::string& note : s->notes) c.say("  note: %s\n", note.c_str());
   nlohmann::json list = nlohmann::json::array();
   for (std::size_t t = 0; t < s->dates.size(); ++t) {
     date_files& d = s->dates[t];
     const auto cover = detail::cover_of(d, how);
     if (!cover) return cover.error();
-    const auto lines = suspicious(*s, static_cast<index_t>(t), how);
+    auto lines = suspicious(*s, static_cast<index_t>(t), how);
     if (!lines) return lines.error();
+    const auto scale = off_scale(d, how);
+    if (!scale) return scale.error();
+    if (!scale->empty()) lines->push_back(d.file + ": " + *scale);
     const std::string type(unmask::io::sample_type_names[static_cast<std::size_t>(d.image.type())]);
     const bool target = s->target == static_cast<index_t>(t);
     c.say("%zu  %s  %s%s\n", t, d.date.c_str(), d.file.c_str(), target ? "  (target)" : "");

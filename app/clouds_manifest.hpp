@@ -125,6 +125,9 @@ inline result<> calibrate(date_notes& image, const image_file& file, const json&
   const auto scale = find("scale"), offset = find("offset"), nodata = find("nodata");
   for (const auto* v : {&scale, &offset, &nodata})
     if (!*v) return v->error();
+  if (!*scale && !file.scale && is_whole(file.type()))
+    return wrong(image.file,
+                 "whole numbers without \"scale\": reflectance = digit x scale + offset, 0.0001 for Sentinel-2");
   image.scale = scale->value_or(file.scale.value_or(1));
   if (!(image.scale > 0)) return wrong(image.file, "scale must be above 0");
   image.nodata = *nodata ? *nodata : file.nodata;

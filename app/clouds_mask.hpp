@@ -13,6 +13,7 @@ struct mask_source {
   std::string file;
   unmask::clouds::mask_kind kind = unmask::clouds::mask_kind::visibility;
   std::optional<double> hides, scale;
+  bool untrusted = false;  ///< read by a child process where another library parses it
 };
 
 class mask_file {
@@ -20,7 +21,7 @@ class mask_file {
   /// For an image of height x width. Errors: other sizes, and what cannot be known without being told.
   static result<mask_file> open(const mask_source& m, index_t height, index_t width) {
     namespace clouds = unmask::clouds;
-    auto file = image_file::open(m.file, false);
+    auto file = image_file::open(m.file, false, m.untrusted);
     if (!file) return file.error();
     mask_file r{std::move(*file), m};
     const image_file& f = r.file_;
@@ -69,6 +70,12 @@ class mask_file {
       const double digit = r->digit(i);
       const auto seen =
           unmask::clouds::visibility_of(source_.kind, digit, source_.hides.value_or(0), source_.scale.value_or(1));
+      if (source_.kind == unmask::clouds::mask_kind::binary && digit != source_.hides.value_or(0) &&
+          other_.value_or(digit) != digit)
+        return error(errc::wrong_value, source_.file + ": values " + std::to_string(*other_) + " and " +
+                                            std::to_string(digit) + " beside \"hides\" " +
+                                            std::to_string(*source_.hides) + ": a binary mask has two values in all");
+      if (digit != source_.hides.value_or(0)) other_ = digit;
       if (!seen)
         return error(errc::wrong_value,
                      source_.file + ": value " + std::to_string(digit) + " at [" +
@@ -95,6 +102,7 @@ class mask_file {
   image_file file_;
   mask_source source_;
   index_t coarser_ = 1, finer_ = 1;
+  std::optional<double> other_;  ///< of a binary mask: the value that does not hide
 };
 
 /// Visibility [height, width] of the whole image.

@@ -2,7 +2,8 @@
 
 /// Opens what a manifest names and checks that all of it belongs together: one size, one number of bands, one place.
 
-#include <fstream>
+#include <unmask/io/json_text.hpp>
+#include <unmask/io/wavelengths.hpp>
 
 #include "clouds_stack.hpp"
 
@@ -34,10 +35,11 @@ inline result<> same_place(const image_file& a, const image_file& b, double pixe
 }
 
 inline result<std::optional<mask_file>> mask_of(const json& entry, const char* key, const std::string& where,
-                                                const std::string& folder, const image_source& image) {
+                                                const std::string& folder, const image_source& image, bool untrusted) {
   if (!entry.contains(key)) return std::optional<mask_file>();
-  const auto source = mask(entry[key], where + ": " + key, folder);
+  auto source = mask(entry[key], where + ": " + key, folder);
   if (!source) return source.error();
+  source->untrusted = untrusted;
   auto file = mask_file::open(*source, image.height(), image.width());
   if (!file) return file.error();
   if (auto ok = same_place(image.file(), file->file(), file->pixel()); !ok) return ok.error();
@@ -58,7 +60,7 @@ inline result<> read_sun(date_notes& d, const json& entry, const std::string& wh
 }
 
 inline result<date_files> open_date(const json& entry, const json& above, const std::string& folder,
-                                    const std::string& where) {
+                                    const std::string& where, bool untrusted) {
   if (auto ok = only_keys(entry, where,
                           {"file", "axes", "date", "visibility", "hidden", "scale", "offset", "nodata", "baseline",
                            "sun_azimuth", "sun_elevation"});
@@ -74,15 +76,15 @@ inline result<date_files> open_date(const json& entry, const json& above, const 
   const json& axes = entry.contains("axes") ? entry["axes"] : above.value("axes", json("hwc"));
   if (axes != "hwc" && axes != "chw")
     return wrong(where, "'axes' is " + unmask::io::json_text(axes).substr(0, 40) + ", expected \"hwc\" or \"chw\"");
-  auto image = image_source::open(*list, axes == "chw");
+  auto image = image_source::open(*list, axes == "chw", untrusted);
   if (!image) return image.error();
   d.image = std::move(*image);
   d.file = d.image.name(), d.date = *date, d.day = *day;
   if (auto ok = calibrate(d, d.image.file(), entry, above); !ok) return ok.error();
   if (auto ok = read_sun(d, entry, where); !ok) return ok.error();
-  auto visibility = mask_of(entry, "visibility", where, folder, d.image);
+  auto visibility = mask_of(entry, "visibility", where, folder, d.image, untrusted);
   if (!visibility) return visibility.error();
-  auto given = mask_of(entry, "hidden", where, folder, d.image);
+  auto given = mask_of(entry, "hidden", where, folder, d.image, untrusted);
   if (!given) return given.error();
   d.visibility = std::move(*visibility), d.given = std::move(*given);
   return result<date_files>(std::move(d));
@@ -102,13 +104,16 @@ inline result<> belongs(const date_files& first, const date_files& d) {
 
 }  // namespace manifest
 
-/// Everything the manifest names, open. Errors name the file, what was found and what was expected.
-inline result<stack_files> open_stack(const std::string& path) {
+/// Everything the manifest names, open. Errors name the file, what was found and what was expected. `untrusted`: HDF5
+/// and GeoTIFF are read by child processes.
+inline result<stack_files> open_stack(const std::string& path, bool untrusted) {
   using namespace manifest;
-  std::ifstream stream(path);
-  if (!stream) return error(errc::not_found, path + ": no such file");
-  const json j = json::parse(stream, nullptr, false);
+  const auto bytes = unmask::io::read_file(path, std::uint64_t{1} << 24);
+  if (!bytes) return bytes.error();
+  std::string twice;
+  const json j = unmask::io::detail::parse_unique({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, twice);
   if (j.is_discarded()) return error(errc::unreadable, path + ": not JSON");
+  if (!twice.empty()) return wrong(path, "'" + unmask::io::detail::printable(twice, 60) + "' is there twice");
   if (auto ok =
           only_keys(j, path, {"images", "target", "axes", "scale", "offset", "nodata", "baseline", "wavelengths"});
       !ok)
@@ -118,10 +123,12 @@ inline result<stack_files> open_stack(const std::string& path) {
   stack_files s;
   const std::string folder = std::filesystem::path(path).parent_path().string();
   for (const json& entry : j["images"]) {
-    auto date = open_date(entry, j, folder, path + ": image " + std::to_string(s.dates.size()));
+    auto date = open_date(entry, j, folder, path + ": image " + std::to_string(s.dates.size()), untrusted);
     if (!date) return date.error();
-    for (const date_files& earlier : s.dates)
+    for (const date_files& earlier : s.dates) {
       if (auto ok = belongs(earlier, *date); !ok) return ok.error();
+      if (earlier.file == date->file) return wrong(path, date->file + " is there as two dates");
+    }
     s.dates.push_back(std::move(*date));
   }
   if (j.contains("target")) {
@@ -135,16 +142,12 @@ inline result<stack_files> open_stack(const std::string& path) {
     const bool ok = w.is_array() && std::all_of(w.begin(), w.end(), [](const json& v) { return v.is_number(); });
     if (!ok || static_cast<index_t>(w.size()) != s.bands())
       return wrong(path, "'wavelengths' must be " + std::to_string(s.bands()) + " numbers in nm, one a band");
-    s.wavelengths = w.get<std::vector<double>>();
+    auto list = unmask::io::detail::in_nm(w.get<std::vector<double>>(), "", "wavelengths");
+    if (!list) return wrong(path, "'wavelengths' " + list.error().message());
+    s.wavelengths = std::move(list->nm);
+    if (!list->note.empty()) s.notes.push_back(path + ": " + list->note);
   }
   return result<stack_files>(std::move(s));
-}
-
-/// All of it read.
-inline result<dated_stack> read_stack(const std::string& path, const hiding& how = {}) {
-  auto files = open_stack(path);
-  if (!files) return files.error();
-  return read_window(*files, files->whole(), how);
 }
 
 }  // namespace program

@@ -29,6 +29,18 @@ inline void set_digits(raster& r, const date_notes& y, const unmask::clouds::fin
   }
 }
 
+/// Folder and beginning of the names of a date's results; with its date or number where another file is called the
+/// same.
+inline std::string stem_of(const std::string& folder, const stack_files& s, index_t target) {
+  const date_files& y = s.dates[static_cast<std::size_t>(target)];
+  std::string stem = y.image.file().stem();
+  bool same_name = false, same_date = false;
+  for (const date_files& d : s.dates)
+    if (&d != &y && d.image.file().stem() == stem) same_name = true, same_date = same_date || d.date == y.date;
+  if (same_name) stem += same_date ? "_" + std::to_string(target) : "_" + y.date;
+  return (std::filesystem::path(folder) / stem).string();
+}
+
 /// Rows into one file of either format.
 class plane_file {
  public:
@@ -81,7 +93,15 @@ class result_files {
  public:
   std::string image, origin, deviation;  ///< paths
 
-  /// `stem`: folder and beginning of the names.
+  /// Image, origin and deviation. `stem`: folder and beginning of the names.
+  static std::array<std::string, 3> paths(const std::string& stem, const date_files& y) {
+    const bool tiff = y.image.is_geotiff();
+    const std::string end = tiff ? ".tif" : ".npy";
+    return {stem + "_declouded" + (tiff ? std::filesystem::path(y.file).extension().string() : end),
+            stem + "_origin" + end, stem + "_deviation" + end};
+  }
+
+  /// `stem`: as above.
   static result<result_files> create(const std::string& stem, date_files& y) {
     result_files f(y);
     const bool tiff = y.image.is_geotiff();
@@ -89,12 +109,8 @@ class result_files {
       return error(errc::bad_argument, y.file +
                                            ": bands in several GeoTIFF files can be read, not written: join them "
                                            "first (gdalbuildvrt -separate, gdal_translate)");
-    const std::string source = tiff ? y.file : "", end = tiff ? ".tif" : ".npy";
-    const std::string own = tiff ? std::filesystem::path(y.file).extension().string() : ".npy";
-    f.image = stem + "_declouded" + own, f.origin = stem + "_origin" + end, f.deviation = stem + "_deviation" + end;
-    std::error_code ignored;
-    if (std::filesystem::weakly_canonical(f.image, ignored) == std::filesystem::weakly_canonical(y.file, ignored))
-      return error(errc::bad_argument, f.image + " is the input: choose another --out");
+    const std::string source = tiff ? y.file : "";
+    std::tie(f.image, f.origin, f.deviation) = std::tuple_cat(paths(stem, y));
     const index_t H = y.image.height(), W = y.image.width(), C = y.image.bands();
     if (tiff) {
 #if UNMASK_APP_HAS_TIFF

@@ -8,10 +8,10 @@ namespace program {
 
 class image_source {
  public:
-  static result<image_source> open(const std::vector<std::string>& files, bool bands_first) {
+  static result<image_source> open(const std::vector<std::string>& files, bool bands_first, bool untrusted) {
     image_source s;
     for (const std::string& file : files) {
-      auto f = image_file::open(file, bands_first);
+      auto f = image_file::open(file, bands_first, untrusted);
       if (!f) return f.error();
       if (!s.parts_.empty())
         if (auto ok = s.fits(*f); !ok) return ok.error();
@@ -23,12 +23,14 @@ class image_source {
 
   /// The first file speaks for all.
   const image_file& file() const { return parts_.front(); }
+  const std::vector<image_file>& files() const { return parts_; }
   const std::string& name() const { return file().name(); }
   index_t height() const { return file().height(); }
   index_t width() const { return file().width(); }
   index_t bands() const { return bands_; }
   unmask::io::sample_type type() const { return file().type(); }
-  bool is_geotiff() const { return is_tiff(name()); }
+  /// One that libtiff may copy: of an untrusted one only the digits are there.
+  bool is_geotiff() const { return is_tiff(name()) && !file().is_held(); }
   bool is_list() const { return parts_.size() > 1; }
 
   result<raster> read(const pixel_window& w) {

@@ -17,6 +17,7 @@ struct stack_files {
   std::vector<date_files> dates;
   std::vector<double> wavelengths;
   std::optional<index_t> target;
+  std::vector<std::string> notes;  ///< what was changed on the way
 
   index_t height() const { return dates[0].image.height(); }
   index_t width() const { return dates[0].image.width(); }

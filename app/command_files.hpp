@@ -21,6 +21,11 @@ inline result<> check_command_files(const CLI::App& command, bool force) {
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_single_name();
     for (const std::string& value : option->results()) {
+      if (name == "out" || name == "report" || name == "picture")
+        for (const char* variable : {".h5:", ".hdf5:", ".mat:", ".npy:"})
+          if (value.find(variable) != std::string::npos)
+            return error(errc::bad_argument, "--" + name + " " + unmask::io::detail::printable(value, 1000) +
+                                                 ": names a variable, which only inputs have");
       if (name == "out" && verb == "demo") {
         if (!std::filesystem::is_directory(value)) continue;  // made by the command, or refused there
         outputs.push_back({value + "/demo.h5", "--out", output_kind::hdf5});

@@ -45,6 +45,11 @@ struct context {
   }
 };
 
+/// What was changed while reading, a line each.
+inline void say_notes(const context& c, const std::vector<std::string>& notes) {
+  for (const std::string& note : notes) c.say("note: %s\n", note.c_str());
+}
+
 /// Exit codes: 1 a run that failed (nowhere to write, no device, NaN or infinity on the way), 2 input or arguments that
 /// are wrong.
 inline int exit_code(const error& e) {

@@ -9,12 +9,18 @@
 
 namespace program {
 
-inline bool is_npy(const std::string& path) { return path.ends_with(".npy"); }
+/// `ending` in small letters: CUBE.NPY is a .npy too.
+inline bool has_ending(std::string path, std::string_view ending) {
+  for (char& c : path) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return path.ends_with(ending);
+}
+
+inline bool is_npy(const std::string& path) { return has_ending(path, ".npy"); }
 
 /// Errors: an ending that promises another format than HDF5 or NPY; NPY for a cube that is written by tiles.
 inline result<> check_cube_output(const std::string& path, bool by_tiles) {
   for (const char* ending : {".mat", ".npz", ".hdr", ".img", ".dat", ".tif", ".tiff", ".png"})
-    if (path.ends_with(ending))
+    if (has_ending(path, ending))
       return error(errc::bad_argument, path + ": cubes are written as HDF5 or NumPy's NPY (--out cube.h5 or cube.npy)");
   if (by_tiles && is_npy(path))
     return error(errc::bad_argument, path + ": tiles are written into an HDF5 file (--out cube.h5)");

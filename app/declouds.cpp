@@ -1,6 +1,7 @@
 /// unmask declouds: satellite images without clouds, from the dates of a manifest.
 
 #include "clouds_checks.hpp"
+#include "clouds_guard.hpp"
 #include "clouds_report.hpp"
 #include "clouds_windows.hpp"
 
@@ -15,7 +16,7 @@ struct declouds_options {
   index_t references = 8, tile = 0;
   hiding how;
   double memory_limit = 0;  ///< bytes of the process; 0: none
-  bool detail = false, keep_shadows = false, fill = false;
+  bool detail = false, keep_shadows = false, fill = false, untrusted = false;
 };
 
 /// The other dates that are used: the nearest in time of those that see anything.
@@ -50,16 +51,14 @@ clouds::options options_of(const declouds_options& o, const date_files& y) {
   return options;
 }
 
-/// Folder and beginning of the names of a date's results; with its date or number where another file is called the
-/// same.
-std::string stem_of(const declouds_options& o, const stack_files& s, index_t target) {
-  const date_files& y = s.dates[static_cast<std::size_t>(target)];
-  std::string stem = y.image.file().stem();
-  bool same_name = false, same_date = false;
-  for (const date_files& d : s.dates)
-    if (&d != &y && d.image.file().stem() == stem) same_name = true, same_date = same_date || d.date == y.date;
-  if (same_name) stem += same_date ? "_" + std::to_string(target) : "_" + y.date;
-  return (std::filesystem::path(o.out) / stem).string();
+/// Before any work: no result is a file of the stack, another result or somebody else's.
+result<> check_results(const context& c, const declouds_options& o, const stack_files& s,
+                       const std::vector<index_t>& targets) {
+  std::vector<std::string> outputs;
+  for (const index_t t : targets)
+    for (const std::string& path : result_files::paths(stem_of(o.out, s, t), s.dates[static_cast<std::size_t>(t)]))
+      outputs.push_back(path);
+  return check_folder_outputs(o.out, outputs, files_of(s, o.manifest), c.force);
 }
 
 /// Reconstructs a date into its files. What the report shows is kept where there is one.
@@ -70,9 +69,7 @@ result<declouded> reconstruct(const context& c, const declouds_options& o, stack
   if (!dates) return dates.error();
   const auto tiles = plan_tiles(c.backend(), y, *dates, o.tile, o.memory_limit);
   if (!tiles) return tiles.error();
-  std::error_code ignored;
-  std::filesystem::create_directories(o.out, ignored);
-  auto out = result_files::create(stem_of(o, s, target), y);
+  auto out = result_files::create(stem_of(o.out, s, target), y);
   if (!out) return out.error();
   const index_t H = s.height(), W = s.width(), C = s.bands();
   declouded d;
@@ -119,12 +116,14 @@ nlohmann::json to_json(const date_notes& y, const declouded& d) {
   return j;
 }
 
-void tell(const context& c, const date_notes& y, const declouded& d, const std::string& method) {
+void tell(const context& c, const date_files& y, const declouded& d, const std::string& method) {
   const auto& f = d.found;
   const double all = static_cast<double>(d.pixels) / 100;
   c.say("%s (%s): %.1f %% hidden, %.1f %% no data, %lld other dates\n", y.file.c_str(), y.date.c_str(),
         static_cast<double>(f.hidden) / all, static_cast<double>(f.no_data) / all,
         static_cast<long long>(d.references));
+  if (y.image.file().is_held() && is_tiff(y.file))
+    c.say("  results are NPY: tags of a GeoTIFF are not copied with --untrusted\n");
   if (f.shadows > 0)
     c.say("  %lld of the hidden pixels are shadow that the mask did not mark\n", static_cast<long long>(f.shadows));
   if (f.unseen > 0)
@@ -170,7 +169,7 @@ result<> write_report(const declouds_options& o, stack_files& s, index_t target,
 }
 
 result<> declouds(const context& c, const declouds_options& o) {
-  auto s = open_stack(o.manifest);
+  auto s = open_stack(o.manifest, o.untrusted);
   if (!s) return s.error();
   const auto targets = targets_of(o, *s);
   if (!targets) return targets.error();
@@ -180,6 +179,9 @@ result<> declouds(const context& c, const declouds_options& o) {
     return error(errc::bad_argument,
                  "--report: the page shows whole images, which take more than --memory-limit: leave "
                  "one of them out");
+  if (auto ok = check_results(c, o, *s, *targets); !ok) return ok;
+  if (auto ok = check_scales(*s, o.how); !ok) return ok;
+  say_notes(c, s->notes);
   nlohmann::json report = nlohmann::json::array();
   for (const index_t t : *targets) {
     const auto lines = suspicious(*s, t, o.how);
@@ -241,6 +243,7 @@ void add_declouds(CLI::App& app, context& c) {
   command->add_flag("--keep-shadows", o->keep_shadows, "do not look for shadows that no mask marks");
   command->add_flag("--fill-no-data", o->fill, "reconstruct pixels without data too");
   command->add_option("--report", o->report, "HTML page with before and after, visibility, deviation, all dates");
+  add_untrusted(command, o->untrusted);
   command->callback([&c, o] { c.run = [&c, o] { return declouds(c, *o); }; });
 }
 

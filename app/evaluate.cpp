@@ -37,6 +37,24 @@ std::vector<std::string> differing_bands(const scene& truth, const scene& estima
   return {text};
 }
 
+/// An estimate whose wavelengths are the truth's in the other order is turned round, with a note.
+void turn_bands(const scene& truth, scene& estimate) {
+  std::vector<double> turned(estimate.wavelengths.rbegin(), estimate.wavelengths.rend());
+  const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-3; };
+  const auto fits = [&](const std::vector<double>& list) {
+    return std::equal(list.begin(), list.end(), truth.wavelengths.begin(), truth.wavelengths.end(), near);
+  };
+  if (turned.size() < 2 || static_cast<index_t>(turned.size()) != estimate.cube.extent(2) ||
+      fits(estimate.wavelengths) || !fits(turned))
+    return;
+  const index_t C = estimate.cube.extent(2);
+  for (index_t i = 0; i < estimate.cube.size(); i += C)
+    std::reverse(estimate.cube.data() + i, estimate.cube.data() + i + C);
+  estimate.wavelengths = std::move(turned);
+  estimate.notes.push_back(
+      "the estimate's bands run the other way than the truth's by their wavelengths: turned round");
+}
+
 /// A note where the two seem to be on different scales, or are one file.
 std::vector<std::string> doubtful_pair(const evaluate_options& o, const scene& truth, const scene& estimate) {
   std::vector<std::string> notes;
@@ -62,9 +80,9 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   if (!truth) return truth.error();
   scene_choice choice = o.choice;
   if (o.estimate_scale > 0) choice.full_scale = o.estimate_scale;
-  const auto estimate =
-      read_scene(o.estimate, choice, o.estimate_scale > 0 ? any_overshoot : unmask::io::estimate_slack);
+  auto estimate = read_scene(o.estimate, choice, o.estimate_scale > 0 ? any_overshoot : unmask::io::estimate_slack);
   if (!estimate) return estimate.error();
+  turn_bands(*truth, *estimate);
   say_notes(c, truth->notes);
   say_notes(c, estimate->notes);
   say_notes(c, differing_bands(*truth, *estimate));
@@ -83,7 +101,8 @@ result<> evaluate(const context& c, const evaluate_options& o) {
     const auto q = unmask::metrics::evaluate_regions(truth->cube.view(), estimate->cube.view(), mask->view(), *d);
     if (!q) return fail(q.error());
     report = to_json(*q);
-    for (const auto& [name, cube] : {std::pair{"truth", &truth->cube}, std::pair{"estimate", &estimate->cube}})
+    for (const auto& [name, cube] :
+         {std::pair{"truth", &std::as_const(truth->cube)}, std::pair{"estimate", &std::as_const(estimate->cube)}})
       report["mask_trace"][name] =
           unmask::metrics::mask_trace(c.backend(), unmask::in<float, 3>(cube->view()), mask->view());
   }
@@ -159,7 +178,7 @@ void add_evaluate(CLI::App& app, context& c) {
       if (o->clouds.visibility.empty()) return evaluate(c, *o);
       if (!o->mask.empty())
         return error(errc::bad_argument, "--mask is of a snapshot, --visibility of clouds: say one");
-      o->clouds.truth = o->truth, o->clouds.estimate = o->estimate;
+      o->clouds.truth = o->truth, o->clouds.estimate = o->estimate, o->clouds.untrusted = o->choice.untrusted;
       return evaluate_by_region(c, o->clouds);
     };
   });

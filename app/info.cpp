@@ -120,7 +120,7 @@ result<> info(const context& c, const info_options& o) {
   const auto from = unmask::io::parse_source(o.file);
   if (std::filesystem::path(from.path).extension() == ".safetensors") return weights_info(c, from.path, o.rewrite);
   if (!o.rewrite.empty()) return error(errc::bad_argument, "--rewrite is for weights, " + from.path + " has arrays");
-  if (std::filesystem::path(from.path).extension() == ".json") return stack_info(c, from.path);
+  if (std::filesystem::path(from.path).extension() == ".json") return stack_info(c, from.path, o.untrusted);
   const auto read = [&] { return describe_arrays(from); };
   const auto found = o.untrusted ? unmask::io::read_in_child(from.path, {}, read) : read();
   if (!found) return found.error();

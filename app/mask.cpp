@@ -12,19 +12,20 @@ struct mask_options {
   std::string source, kind, out, picture;
   double hides = -1, scale = -1, below = .5;
   index_t margin = 3, height = 0, width = 0;
+  bool untrusted = false;
 };
 
 result<> make_mask(const context& c, const mask_options& o) {
   namespace clouds = unmask::clouds;
   namespace render = unmask::render;
   const auto& names = clouds::mask_kind_names;
-  mask_source m{
-      o.source, static_cast<clouds::mask_kind>(std::find(names.begin(), names.end(), o.kind) - names.begin()), {}, {}};
+  const auto kind = static_cast<clouds::mask_kind>(std::find(names.begin(), names.end(), o.kind) - names.begin());
+  mask_source m{o.source, kind, {}, {}, o.untrusted};
   if (o.hides >= 0) m.hides = o.hides;
   if (o.scale > 0) m.scale = o.scale;
   index_t H = o.height, W = o.width;
   if (H == 0 || W == 0) {
-    const auto file = image_file::open(o.source, false);
+    const auto file = image_file::open(o.source, false, o.untrusted);
     if (!file) return file.error();
     H = file->height(), W = file->width();
   }
@@ -85,6 +86,7 @@ void add_mask(CLI::App& app, context& c) {
   command->add_option("--width", o->width, "of the image")->check(CLI::Range(1, 100000));
   command->add_option("--out", o->out, "visibility [H, W], float32 .npy")->required();
   command->add_option("--picture", o->picture, "PNG: white = trust, orange = margin");
+  add_untrusted(command, o->untrusted);
   command->callback([&c, o] { c.run = [&c, o] { return make_mask(c, *o); }; });
 }
 

@@ -150,6 +150,7 @@ class reconstruction {
     summary_.json["chance_trace"] = e->chance;
     summary_.conclude(c_, o_.out, files_->geometry, {e->name, e->seconds, e->reprojection});
     summary_.judge(o_.out, e->reprojection, most_left(e->name, start.kind, options_.refinements), e->trace, e->chance);
+    summary_.judge_range(o_.out, e->cube);
     if (!o_.report.empty())
       if (auto ok = report(s, start, std::move(*e)); !ok) return ok;
     c_.print(summary_.json);

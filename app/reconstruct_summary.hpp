@@ -2,6 +2,7 @@
 
 /// What `unmask reconstruct` says before and after the work, for people and as JSON.
 
+#include <algorithm>
 #include <cmath>
 
 #include "memory.hpp"
@@ -18,6 +19,8 @@ struct reconstruct_outcome {
 /// snapshot; what explains the measurement leaves little more (right masks: up to 6 %, most wrong ones: 8 to 17 %).
 /// What smooths on purpose, or is a network's guess, leaves 5 to 10 % by itself (docs/reliability.md).
 inline constexpr double most_unexplained = .08, most_smoothed = .2;
+/// Half of a cube's values are below 1 in any scene that was exposed right.
+inline constexpr double most_usual_value = 1;
 /// Share of a snapshot's values that are the largest one.
 inline constexpr double most_saturated = .01;
 /// Share of the brightness that follows the mask's pattern: right masks leave up to .1, wrong ones .25 to .95.
@@ -93,6 +96,22 @@ struct reconstruct_summary {
     if (taken.passes < refinements)
       c.say("%td of %td steps of refinement (fewer where they do not help, or noise is large)\n", taken.passes,
             refinements);
+  }
+
+  /// A cube far beyond 0..1 has the scale of another mask or exposure. The middle counts: noise overshoots.
+  void judge_range(const std::string& out, const tensor<float, 3>& cube) {
+    std::vector<float> some;
+    const index_t step = cube.size() / 100000 + 1;
+    for (index_t i = 0; i < cube.size(); i += step) some.push_back(cube.data()[i]);
+    std::nth_element(some.begin(), some.begin() + static_cast<index_t>(some.size() / 2), some.end());
+    const double middle = static_cast<double>(some[some.size() / 2]);
+    if (middle <= most_usual_value) return;
+    char text[160];
+    std::snprintf(text, sizeof text,
+                  ": the median of its values is %.3g, expected 0 to 1: is the mask as bright as it should be (its "
+                  "largest value 1), and the exposure right?",
+                  middle);
+    warn(out + text);
   }
 
   void conclude(const context& c, const std::string& out, const unmask::optics::cassi_geometry& g,

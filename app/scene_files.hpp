@@ -109,7 +109,7 @@ inline result<tensor<float, 2>> read_checked_mask(const std::string& spec, bool 
   return mask;
 }
 
-/// The top left part of a mask that covers a scene; a smaller mask is an error.
+/// The top left part of a mask that covers a scene. Errors: a smaller mask, a part without a pattern.
 inline result<tensor<float, 2>> mask_for(const tensor<float, 2>& mask, index_t height, index_t width,
                                          const std::string& name) {
   if (mask.extent(0) < height || mask.extent(1) < width)
@@ -118,6 +118,10 @@ inline result<tensor<float, 2>> mask_for(const tensor<float, 2>& mask, index_t h
                                         std::to_string(height) + " x " + std::to_string(width));
   tensor<float, 2> part({height, width});
   for (index_t h = 0; h < height; ++h) std::copy_n(&mask(h, 0), width, &part(h, 0));
+  const std::string what =
+      name + ": the top left part of the mask, " + std::to_string(height) + " x " + std::to_string(width) + ",";
+  if (auto fine = unmask::io::check_mask_range(what, unmask::io::range_of(part.data(), part.size())); !fine)
+    return fine.error();
   return part;
 }
 
@@ -135,11 +139,6 @@ inline void add_scene_options(CLI::App* command, scene_choice& choice) {
       ->check(CLI::IsMember({"native", "benchmark"}))
       ->capture_default_str();
   add_axes_and_scale(command, choice);
-}
-
-/// What was changed while reading, a line each.
-inline void say_notes(const context& c, const std::vector<std::string>& notes) {
-  for (const std::string& note : notes) c.say("note: %s\n", note.c_str());
 }
 
 }  // namespace program

@@ -1,7 +1,9 @@
 /// unmask simulate-clouds: clouds and shadows over clear images, with the truth kept, as a stack that `declouds` reads.
 
+#include "clouds_guard.hpp"
 #include "clouds_open.hpp"
 #include "clouds_place.hpp"
+#include "clouds_range.hpp"
 
 namespace program {
 
@@ -13,7 +15,7 @@ struct simulate_clouds_options {
   std::string manifest, probability, kind = "thick", out;
   index_t size = 192, dates = 5, target = 2;
   double cover = .3;
-  bool no_shadow = false;
+  bool no_shadow = false, untrusted = false;
 };
 
 raster plane(const tensor<float, 2>& v) {
@@ -28,9 +30,37 @@ raster sixteen_bit(const tensor<float, 3>& v) {
   return r;
 }
 
+/// What a stack of so many dates consists of.
+std::vector<std::string> outputs_of(const simulate_clouds_options& o, std::size_t dates) {
+  std::vector<std::string> paths;
+  const std::filesystem::path folder(o.out);
+  for (std::size_t t = 0; t < dates; ++t)
+    for (const char* what : {".npy", "_visibility.npy", "_hidden.npy", "_shadow.npy"})
+      paths.push_back(folder / ("date" + std::to_string(t) + what));
+  for (const char* name : {"truth.npy", "stack.json"}) paths.push_back(folder / name);
+  return paths;
+}
+
 /// Clear dates: the manifest's, or a generated place.
 result<dated_stack> clear_dates(const context& c, const simulate_clouds_options& o) {
-  if (!o.manifest.empty()) return read_stack(o.manifest);
+  if (!o.manifest.empty()) {
+    auto files = open_stack(o.manifest, o.untrusted);
+    if (!files) return files.error();
+    auto inputs = files_of(*files, o.manifest);
+    inputs.push_back(o.probability);
+    if (auto ok = check_folder_outputs(o.out, outputs_of(o, files->dates.size()), inputs, c.force); !ok)
+      return ok.error();
+    auto stack = read_window(*files, files->whole(), {});
+    if (!stack) return stack;
+    say_notes(c, files->notes);
+    for (const dated_image& image : stack->images)
+      if (const std::string wrong = off_scale(image.values.data(), image.values.size()); !wrong.empty())
+        return error(errc::wrong_value, image.file + ": " + wrong);
+    return stack;
+  }
+  if (auto ok = check_folder_outputs(o.out, outputs_of(o, static_cast<std::size_t>(o.dates)), {o.probability}, c.force);
+      !ok)
+    return ok.error();
   dated_stack s;
   s.wavelengths = place_wavelengths();
   s.target = std::min(o.target, o.dates - 1);
@@ -54,7 +84,6 @@ result<> simulate(const context& c, const simulate_clouds_options& o) {
   if (s->wavelengths.empty())
     return error(errc::bad_argument, o.manifest + ": no \"wavelengths\": thin cloud and shadow depend on them");
   if (!s->target) return error(errc::bad_argument, o.manifest + ": no \"target\": which date is to be clouded?");
-  std::filesystem::create_directories(o.out);
   const std::filesystem::path folder(o.out);
   nlohmann::json list = nlohmann::json::array();
   double hidden_share = 0;
@@ -64,7 +93,7 @@ result<> simulate(const context& c, const simulate_clouds_options& o) {
     const bool target = static_cast<index_t>(t) == *s->target;
     tensor<float, 2> p;
     if (target && !o.probability.empty()) {
-      auto v = read_visibility({o.probability, clouds::mask_kind::probability, {}, {}}, H, W);
+      auto v = read_visibility({o.probability, clouds::mask_kind::probability, {}, {}, o.untrusted}, H, W);
       if (!v) return v.error();
       p = std::move(*v);
       for (float& x : p) x = std::isnan(x) ? 0.f : 1 - x;
@@ -130,6 +159,7 @@ void add_simulate_clouds(CLI::App& app, context& c) {
   command->add_option("--dates", o->dates, "of a generated place")->check(CLI::Range(1, 32))->capture_default_str();
   command->add_flag("--no-shadow", o->no_shadow, "clouds without shadows");
   command->add_option("--out", o->out, "folder for the stack")->required();
+  add_untrusted(command, o->untrusted);
   command->callback([&c, o] { c.run = [&c, o] { return simulate(c, *o); }; });
 }
 

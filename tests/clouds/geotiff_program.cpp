@@ -102,6 +102,13 @@ TEST_CASE("GeoTIFF in every layout: tags byte for byte, open pixels' very digits
       if (l.mode[1] != 'b') CHECK(tags_of(s.f / name, 33550, 34737) == tags_of(s.file(2), 33550, 34737));
     }
     if (gdal) CHECK(gdal_says(s.f, out) == gdal_says(s.f, s.file(2)));
+    // read by a child process: libtiff copies nothing here, so the same digits come as NPY
+    const auto careful = s.run("--untrusted");
+    REQUIRE_MESSAGE(careful.code == 0, careful.err);
+    CHECK(careful.out.find("results are NPY") != std::string::npos);
+    CHECK(read_plain(s.f / "o/date2_declouded.npy").bytes == wanted.bytes);
+    CHECK(read_plain(s.f / "o/date2_origin.npy").bytes == origin.bytes);
+    CHECK(read_plain(s.f / "o/date2_deviation.npy").bytes == deviation.bytes);
   }
 }
 
@@ -112,11 +119,16 @@ TEST_CASE("GeoTIFF: another place, another pixel size, another reference system,
   REQUIRE(s.run().code == 0);
   // two tiles that overlap: the same size, 40 pixels apart
   s.write(1, l, {.x = 500400});
-  check_refused(s.run(), "date1.tif", "its corner is (500400, 4649776.22), expected (500000, 4649776.22)");
+  for (const char* how : {"", "--untrusted"})
+    check_refused(s.run(how), "date1.tif", "its corner is (500400, 4649776.22), expected (500000, 4649776.22)");
   s.write(1, l, {.pixel = 20});
   check_refused(s.run(), "date1.tif", "pixels of 20");
   s.write(1, l, {.system = 32634});
-  check_refused(s.run(), "date1.tif", "EPSG:32634, expected EPSG:32633");
+  for (const char* how : {"", "--untrusted"}) check_refused(s.run(how), "date1.tif", "EPSG:32634, expected EPSG:32633");
+  s.write(1, l, {.more = "<Item name=\"SCALE\" sample=\"1\" role=\"scale\">0.0002</Item>"});
+  check_refused(s.run(), "date1.tif", "another scale each");
+  s.write(1, l, {.more = "<Item name=\"SCALE\" sample=\"1\" role=\"scale\">0.0001</Item>"});
+  CHECK(s.run().code == 0);
   // no tags at all: the scale has to come from the manifest, and a line says that the place is not known
   s.write(1, l, {.any = false});
   s.manifest["scale"] = 1e-4, s.manifest["offset"] = -.1, s.manifest["nodata"] = 0;
@@ -133,7 +145,7 @@ TEST_CASE("GeoTIFF: another place, another pixel size, another reference system,
   const std::string whole = bytes_of(s.file(1));
   for (const std::size_t keep : {std::size_t{100}, whole.size() / 2, whole.size() - 200}) {
     write_text(s.file(1), whole.substr(0, keep));
-    check_refused(s.run(), "date1.tif", "truncated");
+    for (const char* how : {"", "--untrusted"}) check_refused(s.run(how), "date1.tif", "truncated");
   }
 }
 
@@ -150,6 +162,10 @@ TEST_CASE("GeoTIFF: a mask at another resolution lies in the same place, or is r
   const auto origin = read_tiff(s.f / "o/date2_origin.tif");
   CHECK(origin.digits.digit(22 * 64 + 5) == 2);
   CHECK(origin.digits.digit(23 * 64 + 5) == 1);
+  const std::string source = "mask --kind scl --source '" + (s.f / "s/scl.tif") + "' --height 64 --width 64 --out ";
+  REQUIRE(run_program(s.f, source + (s.f / "plain.npy")).code == 0);
+  REQUIRE(run_program(s.f, source + (s.f / "careful.npy") + " --untrusted").code == 0);
+  CHECK(read_text(s.f / "plain.npy") == read_text(s.f / "careful.npy"));
   write_tiff(s.f / "s/scl.tif", classes, l, {.x = 500640, .pixel = 20});
   check_refused(s.run(), "scl.tif", "cut both to one grid");
 }

@@ -123,9 +123,16 @@ TEST_CASE("HDF5 and NetCDF: one image of a stack, bands first or last, a band a 
   }
   const nlohmann::json good = s.manifest;
   const auto check = [&](const std::string& stem) {
-    const auto r = s.run();
-    REQUIRE_MESSAGE(r.code == 0, r.err);
-    CHECK(read_text(s.f / ("o/" + stem + "_declouded.npy")) == wanted);
+    for (const char* how : {"", "--untrusted"}) {
+      fs::remove_all(s.f / "o");
+      const auto r = s.run(how);
+      REQUIRE_MESSAGE(r.code == 0, r.err);
+      CHECK(read_text(s.f / ("o/" + stem + "_declouded.npy")) == wanted);
+    }
+    const auto plain = run_program(s.f, "info --json '" + s.written() + "'"),
+               careful = run_program(s.f, "info --json --untrusted '" + s.written() + "'");
+    CHECK(plain.code == 0);
+    CHECK_MESSAGE(plain.out == careful.out, careful.err);
   };
   for (std::size_t t = 0; t < 3; ++t) {
     s.image(t)["file"] = "stack.h5:frames[" + std::to_string(t) + "]";
@@ -157,6 +164,42 @@ TEST_CASE("HDF5 and NetCDF: one image of a stack, bands first or last, a band a 
   write_text(s.file("short.h5"), read_text(s.file("stack.h5")).substr(0, 20000));
   s.image(1)["file"] = "short.h5:frames[1]";
   check_refused(s.run(), "short.h5", "");
+  check_refused(s.run("--untrusted"), "short.h5", "");
+}
+
+TEST_CASE("results in the folder of the dates never replace a date, a mask, the manifest or somebody else's file") {
+  generated_stack s("--size 40 --dates 3");
+  const auto refused = [&](const outcome& r, const char* file, const char* why, const std::string& kept) {
+    check_refused(r, file, why);
+    CHECK(read_text(s.file(file)) == kept);
+  };
+  const std::string date = read_text(s.file("date0.npy")), manifest = read_text(s.file("stack.json"));
+  const auto simulate = [&](const std::string& from, const std::string& more = "") {
+    return run_program(s.f, "simulate-clouds --manifest '" + s.file(from) + "' --out '" + (s.f / "s") + "'" + more);
+  };
+  refused(simulate("stack.json"), "date0.npy", "which would be lost", date);
+  refused(simulate("stack.json", " --force"), "date0.npy", "which would be lost", date);
+  for (int t = 0; t < 3; ++t) {
+    const std::string name = "clear" + std::to_string(t) + ".npy";
+    fs::rename(s.file("date" + std::to_string(t) + ".npy"), s.file(name));
+    s.image(static_cast<std::size_t>(t))["file"] = name;
+    for (const char* key : {"visibility", "hidden"}) s.image(static_cast<std::size_t>(t)).erase(key);
+  }
+  write_text(s.file("stack.json"), s.manifest.dump());
+  refused(simulate("stack.json"), "stack.json", "which would be lost", s.manifest.dump());
+  // A mask whose name is that of a result.
+  fs::rename(s.file("date2_hidden.npy"), s.file("clear2_origin.npy"));
+  s.image(2)["hidden"] = {{"file", "clear2_origin.npy"}, {"kind", "binary"}, {"hides", 1}};
+  const std::string mask = read_text(s.file("clear2_origin.npy"));
+  const std::string run = "declouds --manifest '" + s.written() + "' --out '" + (s.f / "s") + "'";
+  refused(run_program(s.f, run), "clear2_origin.npy", "which would be lost", mask);
+  fs::rename(s.file("clear2_origin.npy"), s.file("mask.npy"));
+  s.image(2)["hidden"]["file"] = "mask.npy";
+  s.written();
+  write_text(s.file("clear2_deviation.npy"), "mine");
+  refused(run_program(s.f, run), "clear2_deviation.npy", "--force", "mine");
+  CHECK(run_program(s.f, run + " --force").code == 0);
+  CHECK(run_program(s.f, run).code == 0);  // over its own results
 }
 
 TEST_CASE("info: bands, offsets, polarity and cover by date") {
@@ -251,3 +294,80 @@ TEST_CASE("a limit of memory makes tiles smaller, is kept, and is refused where 
   check_refused(s.run("--memory-limit 2 --report '" + (s.f / "r.html") + "'"), "--report", "whole images");
 }
 #endif
+
+TEST_CASE("numbers of a stack that are on another scale, or are no reflectance, are refused with what settles it") {
+  generated_stack s("--size 48 --dates 3");
+  const nlohmann::json good = s.manifest;
+  const auto changed = [&](const char* key, const nlohmann::json& value) {
+    s.manifest = good;
+    if (value.is_null())
+      s.manifest.erase(key);
+    else
+      s.manifest[key] = value;
+    return s.run();
+  };
+  check_refused(changed("scale", nullptr), "date0.npy", "whole numbers without \"scale\"");
+  check_refused(changed("scale", 1.), "date0.npy", "expected about 0 to 1");
+  check_refused(changed("scale", 1e-7), "date0.npy", "expected about 0 to 1");
+  check_refused(changed("offset", 5.), "date0.npy", "with a median of 5");
+  check_refused(changed("offset", -2.), "date0.npy", "goes down to -1.9");
+  check_refused(run_program(s.f, "simulate-clouds --manifest '" + s.written() + "' --out '" + (s.f / "again") + "'"),
+                "date0.npy", "goes down to -1.9");
+  auto r = run_program(s.f, "info '" + s.written() + "'");
+  CHECK(r.code == 0);
+  CHECK(r.out.find("goes down to -1.9") != std::string::npos);
+  // What nobody declared as no data.
+  s.manifest = good;
+  raster holes(io::sample_type::f32, 48, 48, 7);
+  const raster date = s.read("date1.npy");
+  for (index_t i = 0; i < holes.size(); ++i) holes.set(i, i < 70 ? -9999 : date.digit(i) * 1e-4);
+  REQUIRE(io::write_npy(s.file("holes.npy"), holes));
+  s.image(1)["file"] = "holes.npy", s.image(1)["scale"] = 1;
+  check_refused(s.run(), "holes.npy", "goes down to -9999: say \"nodata\"");
+  s.image(1)["nodata"] = -9999;
+  CHECK(s.run().code == 0);
+  // Wavelengths.
+  auto w = good["wavelengths"].get<std::vector<double>>();
+  for (double& x : w) x *= 10;
+  check_refused(changed("wavelengths", w), "m.json", "'wavelengths' has wavelengths of");
+  for (double& x : w) x *= 1e-4;
+  r = changed("wavelengths", w);
+  CHECK(r.code == 0);
+  CHECK(r.out.find("taken for micrometres") != std::string::npos);
+  // The same key, the same file.
+  s.manifest = good;
+  s.image(1)["file"] = "date2.npy";
+  check_refused(s.run(), "date2.npy", "two dates");
+  s.manifest = good;
+  std::string text = read_text(s.written());
+  text.insert(text.rfind('}'), ", \"scale\": 1");
+  write_text(s.f / "s/m.json", text);
+  check_refused(run_program(s.f, "declouds --manifest '" + (s.f / "s/m.json") + "' --out '" + (s.f / "o") + "'"),
+                "m.json", "'scale' is there twice");
+  // Scores.
+  const std::string score = "evaluate --truth '" + s.file("truth.npy") + "' --estimate '" + s.file("date2.npy") +
+                            "' --visibility '" + s.file("date2_visibility.npy") + "' --scale ";
+  CHECK(run_program(s.f, score + "1e-4").code == 0);
+  check_refused(run_program(s.f, score + "1"), "truth.npy", "--scale");
+}
+
+TEST_CASE("a binary mask has two values; a third is not taken for one that shows the ground") {
+  generated_stack s("--size 48 --dates 3");
+  const raster hidden = s.read("date2_hidden.npy");
+  const auto with = [&](int shows, int hides, int said) {
+    raster m(io::sample_type::u8, 48, 48, 1);
+    for (index_t i = 0; i < m.size(); ++i) m.set(i, hidden.digit(i) > 0 ? hides : shows);
+    REQUIRE(io::write_npy(s.file("m.npy"), m, true));
+    s.image(2)["hidden"] = {{"file", "m.npy"}, {"kind", "binary"}, {"hides", said}};
+    return s.run();
+  };
+  CHECK(with(0, 1, 1).code == 0);
+  CHECK(with(255, 0, 0).code == 0);
+  CHECK(with(2, 1, 1).code == 0);
+  CHECK(with(0, 0, 1).code == 0);  // nothing is hidden
+  check_refused(with(0, 255, 1), "m.npy", "two values in all");
+  check_refused(with(0, 2, 1), "m.npy", "beside \"hides\" 1");
+  check_refused(run_program(s.f, "mask --source '" + s.file("m.npy") + "' --kind binary --hides 1 --out '" +
+                                     (s.f / "v.npy") + "'"),
+                "m.npy", "two values in all");
+}

@@ -43,6 +43,7 @@ struct geo_tags {
   double x = 500000, y = 4649776.22, pixel = 10;
   std::uint16_t system = 32633;
   bool any = true;
+  std::string more = {};  ///< further items of the metadata
 };
 
 /// Tags that are written as GDAL does: geo keys, tie points, metadata, no-data value.
@@ -75,8 +76,10 @@ inline void write_tiff(const std::string& path, const io::raster& r, const layou
     TIFFSetField(t, 33550, 3, scale), TIFFSetField(t, 33922, 6, tie), TIFFSetField(t, 34735, 12, keys);
     TIFFSetField(t, 34737, "WGS 84 / UTM zone 33N|");
     TIFFSetField(t, 42112,
-                 "<GDALMetadata><Item name=\"SCALE\" sample=\"0\" role=\"scale\">0.0001</Item><Item name=\"OFFSET\" "
-                 "sample=\"0\" role=\"offset\">-0.1</Item></GDALMetadata>");
+                 ("<GDALMetadata><Item name=\"SCALE\" sample=\"0\" role=\"scale\">0.0001</Item><Item name=\"OFFSET\" "
+                  "sample=\"0\" role=\"offset\">-0.1</Item>" +
+                  geo.more + "</GDALMetadata>")
+                     .c_str());
     TIFFSetField(t, 42113, "0");
   }
   const auto d = io::detail::layout_of(t, path);

@@ -8,6 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace unmask;
   const fuzz::bytes_as_file file(data, size);
   const io::detail::envi_header header(file.path(), std::string_view(reinterpret_cast<const char*>(data), size));
+  fuzz::expect_message(header.check_keys());
   auto cube = io::detail::envi_variable(header, file.path());
   fuzz::expect_message(cube);
   if (header.has("wavelength")) fuzz::expect_message(header.numbers("wavelength"));

@@ -3,6 +3,7 @@
 
 #include "hdf5_maker.hpp"
 #include "unmask/io/cube.hpp"
+#include "unmask/io/hdf5_writer.hpp"
 #include "unmask/io/plane_rows.hpp"
 
 using namespace unmask;
@@ -70,6 +71,24 @@ TEST_CASE("io: numbers stored with a sign that stand for unsigned ones") {
   REQUIRE_MESSAGE(cube, cube.error().message());
   CHECK(cube->cube(1, 0, 0) == doctest::Approx(40000. / 65535));
   CHECK(cube->cube(1, 1, 0) == doctest::Approx(1));
+}
+
+TEST_CASE("io: a full scale that contradicts what the file says is refused, the same one counts once") {
+  const temporary_folder folder;
+  const std::string path = folder / "x.h5";
+  const tensor<float, 3> cube({4, 5, 2}, 4095.f);
+  const auto with = [&](const io::attribute_list& attributes, double full_scale) {
+    REQUIRE(io::hdf5_writer(path).put("cube", cube.view(), attributes).save());
+    return io::read_cube({path, ""}, {.axes = "hwc", .full_scale = full_scale});
+  };
+  CHECK(with({}, 4095)->cube(1, 1, 1) == 1.f);
+  CHECK(with({{"full_scale", 4095.}}, 0)->cube(1, 1, 1) == 1.f);
+  CHECK(with({{"full_scale", 4095.}}, 4095)->cube(1, 1, 1) == 1.f);
+  CHECK(with({{"units", std::string("%")}}, 100)->cube(1, 1, 1) == 40.95f);
+  for (const io::attribute_list& said : {io::attribute_list{{"full_scale", 65535.}},
+                                         {{"scale", 1e-4}},
+                                         {{"scale_factor", 1. / 4095}, {"add_offset", .1}}})
+    check_error(with(said, 4095), errc::bad_argument, {"x.h5", "'cube'", "--full-scale", "4095", "contradicts"});
 }
 
 TEST_CASE("io: per cent are divided by 100, cubes with a note") {

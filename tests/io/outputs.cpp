@@ -36,6 +36,8 @@ TEST_CASE("io: an output that is an input or another output is refused") {
   check_error(check(link), errc::bad_argument, {"same file"});
   check_error(io::check_outputs({{out, "--out"}, {out, "--report"}}, {}, false), errc::bad_argument,
               {"--report is the same file as --out"});
+  check_error(io::check_outputs({{out, "--out"}, {folder / "./out.h5", "--report"}}, {}, false), errc::bad_argument,
+              {"--report is the same file as --out"});  // neither is there yet
   CHECK(io::check_outputs({{"/dev/null", "--out"}, {out, "--report"}}, {"/dev/null"}, false));
 }
 

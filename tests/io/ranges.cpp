@@ -35,6 +35,9 @@ TEST_CASE("io: cubes are 0..1, with the scale that would make them so") {
   check_error(io::check_cube_range("x", {-3, 1}), errc::wrong_value, {"-3 to 1"});
   check_error(io::check_cube_range("x", {0, 98}, io::estimate_slack), errc::wrong_value, {"0 to 98"});
   check_error(io::check_cube_range("x", {0, 0}), errc::wrong_value, {"no value above 0"});
+  check_error(io::check_cube_range("x", {0, .0019f}), errc::wrong_value, {"0 to 0.0019", "black", "--full-scale"});
+  CHECK(io::check_cube_range("x", {0, .002f}));
+  CHECK(io::check_cube_range("x", {0, .0019f}, io::estimate_slack));  // a poor estimate may be dark
 }
 
 TEST_CASE("io: masks are 0..1, have a pattern and let light through") {

@@ -198,6 +198,24 @@ TEST_CASE("io: what ENVI headers say of values is heard, and lies are refused") 
   check_error(changed("interleave=bip", "interleave=zip"), errc::wrong_value, {"interleave", "bsq"});
   check_error(changed("byte order=0", "byte order=2"), errc::wrong_value, {"byte order"});
   check_error(with(good + "reflectance scale factor = 0\n"), errc::wrong_value, {"reflectance"});
+  CHECK(with(good + "data ignore value = NaN\n"));
+  // Gains: one for all bands, or none.
+  const auto scaled = with(good + "data gain values = {0.5, 0.5, 0.5, 0.5}\ndata offset values = {1, 1, 1, 1}\n");
+  REQUIRE(scaled);
+  CHECK(scaled->cube(0, 0, 3) == 2.5f);
+  CHECK(with(good + "data gain values = {1, 1, 1, 1}\nreflectance scale factor = 10\n")->cube(0, 0, 1) == .1f);
+  check_error(with(good + "data gain values = {1, 2, 1, 1}\n"), errc::wrong_value, {"data gain values", "all 4 bands"});
+  check_error(with(good + "data offset values = {1, 1}\n"), errc::wrong_value, {"data offset values", "all 4 bands"});
+  check_error(with(good + "data gain values = {2, 2, 2, 2}\nreflectance scale factor = 10\n"), errc::wrong_value,
+              {"data gain values", "reflectance scale factor"});
+  check_error(with(good + "data gain values = {0, 0, 0, 0}\n"), errc::wrong_value, {"other than 0"});
+  check_error(with(good + "file compression = 1\n"), errc::wrong_value, {"file compression"});
+  check_error(with(good + "major frame offsets = {0, 4}\n"), errc::wrong_value, {"major frame offsets"});
+  check_error(with(good + "interleave = bsq\n"), errc::wrong_value, {"'interleave' is there twice"});
+  CHECK(with(good + "interleave = bip\ndescription = a\ndescription = b\n"));
+  const auto bad = with(good + "bbl = {1, 0, 1, 0}\n");
+  REQUIRE((bad && bad->notes.size() == 1));
+  CHECK(bad->notes[0].find("2 of 4 bands are marked as bad") != std::string::npos);
   REQUIRE(std::remove(data.c_str()) == 0);
   check_error(io::read_cube({header, ""}), errc::not_found, {"ENVI header without its data"});
 }

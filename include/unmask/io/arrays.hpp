@@ -107,6 +107,15 @@ inline result<variable_info> choose(const file_info& file, const std::string& na
 
 inline bool is_raw(file_format f) { return f == file_format::npy || f == file_format::envi; }
 
+/// How the file says that stored values become physical ones.
+inline result<linear_scale> scale_of(const file_info& file, const variable_info& v) {
+  if (file.format != file_format::matlab5 && !is_raw(file.format)) return hdf5_scale(file.path, v);
+  linear_scale scale;
+  scale.factor = v.factor, scale.offset = v.offset;
+  if (v.missing) scale.missing = {*v.missing};
+  return scale;
+}
+
 /// Reads a chosen variable into `to` (row-major, scaled); `to` has room for its elements.
 template <class T>
 result<> read_into(const file_info& file, const variable_info& v, T* to) {
@@ -119,21 +128,14 @@ result<> read_into(const file_info& file, const variable_info& v, T* to) {
     buffer = std::move(*room);
     raw = buffer.data();
   }
-  linear_scale scale;
-  if (file.format == file_format::matlab5) {
-    if (auto done = read_matlab5(file.path, v, raw); !done) return done;
-  } else if (is_raw(file.format)) {
-    scale.factor = v.factor;
-    if (v.missing) scale.missing = {*v.missing};
-    if (auto done = read_raw(file.path, v, raw); !done) return done;
-  } else {
-    auto found = hdf5_scale(file.path, v);
-    if (!found) return found.error();
-    scale = *found;
-    if (auto done = read_hdf5(file.path, v, raw); !done) return done;
-  }
+  const auto scale = scale_of(file, v);
+  if (!scale) return scale.error();
+  const auto done = file.format == file_format::matlab5 ? read_matlab5(file.path, v, raw)
+                    : is_raw(file.format)               ? read_raw(file.path, v, raw)
+                                                        : read_hdf5(file.path, v, raw);
+  if (!done) return done;
   if (raw != to) to_row_major(raw, v.shape, to);
-  return apply_scale(file.path, v, scale, to, n);
+  return apply_scale(file.path, v, *scale, to, n);
 }
 
 inline result<> check_size(const file_info& file, const variable_info& v) {

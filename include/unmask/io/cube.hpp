@@ -17,12 +17,30 @@ struct cube_file {
 
 struct cube_options {
   std::string axes;       ///< order of the file's axes, "chw"; empty: [H, W, C], refused where that looks wrong
-  double full_scale = 0;  ///< the stored value that means 1, over what the file says; 0: as the file says
+  double full_scale = 0;  ///< the stored value that means 1, where the file does not say it; 0: as the file says
 };
 
 namespace detail {
 
 inline name_list cube_names() { return {"cube", "img_expand", "img", "hyper"}; }
+
+/// What values are still to be divided by: 1 where the file says the same scale. Errors: no number above 0, a file that
+/// says another scale (values divided by both are nearly black, and two such cubes nearly equal).
+inline result<double> left_to_divide(const file_info& file, const variable_info& v, double full_scale) {
+  if (full_scale == 0) return 1.;
+  if (!(full_scale > 0 && is_finite(full_scale)))
+    return error(errc::bad_argument, "full scale: found " + number_text(full_scale) + ", expected a number above 0");
+  const auto said = scale_of(file, v);
+  if (!said) return said.error();
+  if (!said->changes()) return full_scale;
+  const double both = said->factor * full_scale;
+  if (said->offset == 0 && both > 1 - 1e-6 && both < 1 + 1e-6) return 1.;
+  return variable_error(errc::bad_argument, file.path, v,
+                        "is multiplied by " + number_text(said->factor) +
+                            (said->offset == 0 ? "" : " and shifted by " + number_text(said->offset)) +
+                            " as its file says, a full scale of " + number_text(full_scale) +
+                            " (--full-scale) contradicts it");
+}
 
 }  // namespace detail
 
@@ -62,15 +80,15 @@ inline result<cube_file> read_cube(const source& from, const cube_options& optio
       break;
     }
   if (detail::in_percent(*v)) found.notes.push_back("'" + detail::printable(v->name) + "' is in per cent by its unit");
+  for (const auto& [name, text] : v->attributes)
+    if (file->format == file_format::envi && name == "bbl") found.notes.push_back(text);
+  const auto divisor = detail::left_to_divide(*file, *v, options.full_scale);
+  if (!divisor) return divisor.error();
   auto cube = detail::read_chosen<float, 3>(*file, *v);
   if (!cube) return cube.error();
   found.cube = *order == axis_order{0, 1, 2} ? std::move(*cube) : detail::in_order(*cube, *order);
-  if (options.full_scale != 0) {
-    if (!(options.full_scale > 0 && is_finite(options.full_scale)))
-      return error(errc::bad_argument,
-                   "full scale: found " + detail::number_text(options.full_scale) + ", expected a number above 0");
-    for (float& x : found.cube) x = static_cast<float>(static_cast<double>(x) / options.full_scale);
-  }
+  if (*divisor != 1)
+    for (float& x : found.cube) x = static_cast<float>(static_cast<double>(x) / *divisor);
   found.range = range_of(found.cube.data(), found.cube.size());
   return found;
 }

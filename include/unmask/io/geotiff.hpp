@@ -20,7 +20,7 @@ struct geo_grid {
 /// What a file says of its digits.
 struct geotiff_notes {
   std::optional<double> nodata;         ///< GDAL_NODATA
-  std::optional<double> scale, offset;  ///< GDAL_METADATA, where all bands agree
+  std::optional<double> scale, offset;  ///< GDAL_METADATA, the same for all bands
   std::optional<geo_grid> grid;         ///< where it has a tie point and a pixel size
 };
 
@@ -30,17 +30,20 @@ struct geotiff : geotiff_notes {
 
 namespace detail {
 
-/// The number of <Item ... role="scale"> entries, if all bands have the same.
-inline std::optional<double> metadata_number(const std::string& xml, const std::string& role) {
+/// The number of <Item ... role="scale"> entries, nothing where there is none. Errors: bands that differ; they say only
+/// what is wrong.
+inline result<std::optional<double>> metadata_number(const std::string& xml, const std::string& role) {
   std::optional<double> value;
   for (std::size_t at = xml.find("role=\"" + role + "\""); at != std::string::npos;
        at = xml.find("role=\"" + role + "\"", at)) {
     const std::size_t open = xml.find('>', at);
-    if (open == std::string::npos) return std::nullopt;
+    if (open == std::string::npos) return std::optional<double>();
     at = open;  // roles that share one bracket are one item; each would search for it again
     char* end = nullptr;
     const double v = std::strtod(xml.c_str() + open + 1, &end);
-    if (end == xml.c_str() + open + 1 || (value && *value != v)) return std::nullopt;
+    if (end == xml.c_str() + open + 1) return std::optional<double>();
+    if (value && *value != v)
+      return error(errc::wrong_value, "bands have another " + role + " each, expected one for all: make them equal");
     value = v;
   }
   return value;
@@ -121,8 +124,11 @@ class geotiff_file : public geotiff_notes {
       if (end != text->c_str()) f.nodata = v;
     }
     if (const auto xml = detail::ascii_tag(t, 42112)) {
-      f.scale = detail::metadata_number(*xml, "scale");
-      f.offset = detail::metadata_number(*xml, "offset");
+      const auto scale = detail::metadata_number(*xml, "scale");
+      const auto offset = detail::metadata_number(*xml, "offset");
+      for (const auto* number : {&scale, &offset})
+        if (!*number) return error(errc::wrong_value, f.path_ + ": " + number->error().message());
+      f.scale = *scale, f.offset = *offset;
     }
     f.grid = detail::grid_of(t);
     return result<geotiff_file>(std::move(f));

@@ -70,8 +70,10 @@ inline result<npy_header> read_npy_header(input_file& file) {
       std::find_if(detail::number_types.begin(), detail::number_types.end(),
                    [&](const detail::number_type& t) { return !h.type.empty() && h.type.substr(1) == t.code; });
   if (known == detail::number_types.end())
-    return error(errc::wrong_value, name + ": numbers of type " + detail::printable(descr.substr(0, 8)) +
-                                        ", expected whole or floating numbers of 1 to 8 bytes (u1 .. f8)");
+    return error(errc::wrong_value,
+                 name + ": numbers of type " +
+                     detail::printable(descr.substr(0, std::min<std::size_t>(descr.find(", "), 40))) +
+                     ", expected whole or floating numbers of 1 to 8 bytes (u1 .. f8)");
   if (!order.starts_with("False") && !order.starts_with("True"))
     return error(errc::unreadable, name + ": its header does not say the order of its numbers");
   h.column_major = order.starts_with("True");

@@ -4,6 +4,7 @@
 /// is there already must be one that an earlier run wrote.
 
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string_view>
@@ -23,6 +24,13 @@ struct file_identity {
   ::ino_t inode = 0;
   bool operator==(const file_identity&) const = default;
 };
+
+/// Where a file lies or would lie, however its name is spelled: "x.h5" and "./x.h5" are one before either is there.
+inline std::string place_of(const std::string& path) {
+  std::error_code failed;
+  const auto whole = std::filesystem::weakly_canonical(std::filesystem::absolute(path, failed), failed);
+  return failed ? path : whole.string();
+}
 
 inline std::optional<file_identity> identity_of(const std::string& path) {
   struct ::stat there {};
@@ -85,7 +93,8 @@ inline result<> check_outputs(const std::vector<output_file>& outputs, const std
         return error(errc::bad_argument, name + ": " + o.option + " is the same file as the input " +
                                              detail::printable(input, 1000) + ", which would be lost");
     for (std::size_t k = 0; k < i; ++k)
-      if (outputs[k].path == o.path || (regular && identity_of(outputs[k].path) == identity_of(o.path)))
+      if (outputs[k].path == o.path || place_of(outputs[k].path) == place_of(o.path) ||
+          (regular && identity_of(outputs[k].path) == identity_of(o.path)))
         return error(errc::bad_argument, name + ": " + o.option + " is the same file as " + outputs[k].option);
     if (exists && !regular && !S_ISDIR(there.st_mode)) continue;
     if (regular && !force && there.st_size > 0 && !is_ours(o.path, o.kind))

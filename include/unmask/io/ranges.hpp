@@ -3,7 +3,8 @@
 /// The ranges that numbers are declared to have, and the refusal of those that have another: 8-bit counts in a mask
 /// cost 16 dB, two 16-bit cubes clipped to 0..1 are equal, and nothing else would show it.
 ///
-///   cube  0..1, reflectance or radiance relative to full scale; noise and overshoot up to `cube_slack` beyond
+///   cube  0..1, reflectance or radiance relative to full scale; noise and overshoot up to `cube_slack` beyond; what
+///         counts as the truth is not black everywhere
 ///   mask  0..1, the share of light that a cell lets through; not the same everywhere, not dark
 
 #include <algorithm>
@@ -31,7 +32,9 @@ inline value_range range_of(const float* values, index_t count) {
   return r;
 }
 
-inline constexpr float cube_slack = .05f;   ///< of what is taken for the truth
+inline constexpr float cube_slack = .05f;  ///< of what is taken for the truth
+/// A truth whose brightest value is less is 0 everywhere in 8 bits: it is on another scale.
+inline constexpr float darkest_cube = .5f / 255;
 inline constexpr float estimate_slack = 9;  ///< of an estimate: a poor one overshoots, percent or counts go further
 inline constexpr float measurement_slack = .5f;  ///< of a measurement that says its unit, in bands
 inline constexpr float mask_slack = .1f;         ///< of a measured mask, which is a quotient of two pictures
@@ -62,6 +65,10 @@ inline result<> check_cube_range(const std::string& what, const value_range& r, 
                                         " divides, or store the attribute "
                                         "'full_scale' with it)");
   if (!(r.largest > 0)) return error(errc::wrong_value, what + " has no value above 0");
+  if (slack <= cube_slack && !(r.largest >= darkest_cube))
+    return error(errc::wrong_value, what + " has " + detail::range_text(r) +
+                                        ", which is black in 8 bits, expected 0..1 (--full-scale with the stored value "
+                                        "that means 1)");
   return {};
 }
 

@@ -25,7 +25,7 @@ struct variable_info {
   bool swapped = false;           ///< raw: the other byte order than this machine's
   bool exact_size = false;        ///< raw: the file has nothing but these numbers
   std::string axes;               ///< what the file says of their order, "chw"; empty: nothing
-  double factor = 1;              ///< what the file says stored numbers are to be multiplied by
+  double factor = 1, offset = 0;  ///< what the file says stored numbers are to be multiplied by, and what is then added
   std::optional<double> missing;  ///< the stored number that means "no value"
   std::vector<double> numbers;    ///< the values themselves, where they stand in a header
 };
