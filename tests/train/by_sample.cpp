@@ -75,6 +75,22 @@ std::string tree(index_t batch, int ranks) {
   return names[0];
 }
 
+/// What a broken memory would do to one rank.
+struct broken_source {
+  ut::sample_source source;
+  bool broken;
+  const ut::sample_options& options() const { return source.options(); }
+  index_t bands() const { return source.bands(); }
+  template <class T>
+  ut::batch<T> make_batch(index_t count) const {
+    return source.make_batch<T>(count);
+  }
+  void fill(const cpu& be, ut::batch<float>& to, std::uint64_t seed, index_t step, index_t first) {
+    source.fill(be, to, seed, step, first);
+    if (broken && step >= 4) to.input(0, 2, 3, 1) = std::numeric_limits<float>::quiet_NaN();
+  }
+};
+
 }  // namespace
 
 TEST_CASE("sums over samples: the tree is that of the batch, whoever has which samples") {
@@ -206,21 +222,7 @@ TEST_CASE("by sample: NaN on one rank is a lost step on all, named by rank; ten 
     auto o = by_sample(3);
     o.ranks = &me;
     auto t = trainer::create(cpu{1}, tiny, o).value();
-    // what a broken memory would do to one of them
-    struct broken_source {
-      ut::sample_source source;
-      bool broken;
-      const ut::sample_options& options() const { return source.options(); }
-      index_t bands() const { return source.bands(); }
-      template <class T>
-      ut::batch<T> make_batch(index_t count) const {
-        return source.make_batch<T>(count);
-      }
-      void fill(const cpu& be, ut::batch<float>& to, std::uint64_t seed, index_t step, index_t first) {
-        source.fill(be, to, seed, step, first);
-        if (broken && step >= 4) to.input(0, 2, 3, 1) = std::numeric_limits<float>::quiet_NaN();
-      }
-    } s{samples(3), me.rank() == 2};
+    broken_source s{samples(3), me.rank() == 2};
     const auto end = ut::fit(t, s, {.plan = ut::parse_stages("plain:40").value()}, observer);
     REQUIRE_FALSE(bool(end));
     CHECK(end.error().code() == errc::not_finite);

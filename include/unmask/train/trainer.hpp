@@ -142,6 +142,7 @@ auto trainer<N>::create(Backend backend, const config_type& config, const traine
 template <Model N>
 void trainer<N>::carve(arena& a) {
   pass_.carve(a);
+  a.release(a.peak());  // what follows stays beside the network's scratch
   if (options_.by_sample) by_sample_.carve(a, pass_);
 }
 
