@@ -54,7 +54,12 @@ TEST_CASE(
 
 TEST_CASE(
     "a training that diverges stops all ranks, with exit code 1 and one line beside that of the first lost step") {
-  const training_files t({{"stages", "plain:200"}, {"batch", 4}, {"clip", 0}, {"learning_rate", 1e30}, {"warm_up", 0}});
+  const training_files t({{"stages", "plain:200"},
+                          {"batch", 4},
+                          {"clip", 0},
+                          {"learning_rate", 1e30},
+                          {"warm_up", 0},
+                          {"validate_every", 500}});
   const auto r = run_ranks(t.folder, 3, t.train + " --out " + t.folder / "run");
   CHECK(r.code == 1);
   const auto lines = own_lines(r);
@@ -63,7 +68,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a checkpoint that the first rank cannot write ends all with exit code 1 and one line") {
-  const training_files t({{"stages", "plain:4000"}, {"batch", 4}, {"checkpoint_every", 20}});
+  const training_files t({{"stages", "plain:4000"}, {"batch", 4}, {"checkpoint_every", 20}, {"validate_every", 5000}});
   const pid_t job = start_ranks(t.folder, 3, t.train + " --out " + t.folder / "run");
   for (int i = 0; i < 4000 && !fs::exists(t.folder / "run/log.jsonl"); ++i) ::usleep(5000);
   fs::rename(t.folder / "run", t.folder / "gone");
@@ -72,5 +77,5 @@ TEST_CASE("a checkpoint that the first rank cannot write ends all with exit code
   CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 1));
   const auto lines = own_lines({0, "", read_text(t.folder / "stderr")});
   REQUIRE(lines.size() == 1);
-  CHECK(lines[0].find("run/last.ckpt") != std::string::npos);
+  CHECK(lines[0].find("/run/") != std::string::npos);
 }
