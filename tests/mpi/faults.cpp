@@ -6,8 +6,7 @@
 
 TEST_CASE(
     "kill -9 of a random rank at 20 moments: all end within 30 s, and the last checkpoint goes on to the same bits") {
-  const training_files t(
-      {{"stages", "me:200,ma:400"}, {"batch", 4}, {"checkpoint_every", 20}, {"validate_every", 100}});
+  const training_files t({{"stages", "me:60,ma:140"}, {"batch", 4}, {"checkpoint_every", 5}, {"validate_every", 50}});
   REQUIRE(t.run("one", "--set by_sample=true").code == 0);
   const auto logged = [&] {
     std::error_code none;
@@ -27,7 +26,7 @@ TEST_CASE(
     if (killed % 4 == 0) {
       ::usleep(static_cast<useconds_t>(200000 + draw() % 500000));  // while they start
     } else {
-      const auto target = before + draw() % 6000;  // up to forty steps later
+      const auto target = before + draw() % 1800;  // up to twelve steps later
       for (int i = 0; i < 60000 && logged() < target && ::waitpid(job, nullptr, WNOHANG) == 0; ++i) ::usleep(500);
     }
     const auto all = ranks_of(job);
