@@ -32,7 +32,8 @@ inline result<> check_command_files(const CLI::App& command, bool force) {
         outputs.push_back({value + "/report.html", "--out", output_kind::html});
         outputs.push_back({value + "/weights.safetensors", "--out", output_kind::weights});
       } else if (name == "out") {
-        const bool folder = verb == "train" || verb == "declouds" || verb == "simulate-clouds";
+        const bool list = verb == "reconstruct" && command.count("--list") > 0;
+        const bool folder = list || verb == "train" || verb == "declouds" || verb == "simulate-clouds";
         const output_kind kind = verb == "view"   ? output_kind::html
                                  : verb == "mask" ? output_kind::npy
                                                   : output_kind::hdf5;

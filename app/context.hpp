@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <unmask/io/json_text.hpp>
+#include <unmask/parallel/communicator.hpp>
 #include <unmask/unmask.hpp>
 
 #include "instances.hpp"
@@ -27,12 +28,17 @@ struct context {
   bool json = false, force = false;
   std::string device = "cpu", products = "full";  ///< device.hpp
   std::function<result<>()> run;                  ///< the chosen command, after parsing
+  unmask::communicator* ranks = &unmask::alone();
+  bool launched = false;         ///< by mpirun
+  bool quiet = false;            ///< nothing but errors and warnings
+  mutable bool settled = false;  ///< what goes wrong is known to all ranks
 
   unmask::cpu backend() const { return {.threads = threads}; }
 
-  /// A sentence for people: stdout, or stderr where stdout belongs to JSON.
+  /// A sentence for people, from the first rank: stdout, or stderr where stdout belongs to JSON.
   template <class... Args>
   void say(const char* format, Args... args) const {
+    if (quiet || !ranks->first()) return;
     std::FILE* to = json ? stderr : stdout;
     if constexpr (sizeof...(Args) == 0)
       std::fputs(format, to);
@@ -41,7 +47,7 @@ struct context {
     std::fflush(to);
   }
   void print(const nlohmann::json& value) const {
-    if (json) std::printf("%s\n", unmask::io::json_text(value, 2).c_str());
+    if (json && !quiet && ranks->first()) std::printf("%s\n", unmask::io::json_text(value, 2).c_str());
   }
 };
 

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "command_files.hpp"
+#include "ranks.hpp"
 
 #if defined(__GLIBC__)
 #include <malloc.h>
@@ -37,19 +38,19 @@ int said(int code) {
 
 int run(program::context& c, const CLI::App& command) {
   try {
-    auto done = program::check_command_files(command, c.force);
+    auto done =
+        program::agree(c, c.ranks->first() ? program::check_command_files(command, c.force) : unmask::result<>());
+    if (done) done = program::check_ranks(c, command.get_name());
     if (done) done = c.run();
     if (done) return 0;
-    std::fprintf(stderr, "unmask: %s\n", done.error().message().c_str());
-    return program::exit_code(done.error());
+    return program::fail(c, done.error().message(), program::exit_code(done.error()));
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "unmask: out of memory\n");
+    return program::fail(c, "out of memory", 1);
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "unmask: an error of the program itself: %s\n", e.what());
+    return program::fail(c, std::string("an error of the program itself: ") + e.what(), 1);
   } catch (...) {
-    std::fprintf(stderr, "unmask: an error of the program itself\n");
+    return program::fail(c, "an error of the program itself", 1);
   }
-  return 1;
 }
 
 }  // namespace
@@ -66,8 +67,12 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes (ulimit -f) becomes an error message
   H5dont_atexit();  // after a damaged file HDF5 would complain on stderr when it closes what it could not open
   CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
+  const joined_ranks ranks = join_ranks();
   context c;
-  c.threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, unmask::max_threads);
+  c.ranks = ranks.all.get();
+  c.launched = ranks.launched;
+  c.threads = usual_threads(*c.ranks, static_cast<int>(std::thread::hardware_concurrency()),
+                            static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN)));
   app.require_subcommand(1);
   app.fallthrough();
   app.add_option("--threads", c.threads, "threads (results do not depend on it)")
@@ -87,6 +92,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (!c.ranks->first()) return e.get_exit_code() == 0 ? 0 : 2;
     return said(app.exit(e) == 0 ? 0 : 2);
   }
   return said(run(c, *app.get_subcommands().front()));

@@ -7,9 +7,11 @@
 #include "cube_output.hpp"
 #include "device.hpp"
 #include "methods.hpp"
+#include "ranks.hpp"
+#include "reconstruct_list.hpp"
 #include "reconstruct_options.hpp"
+#include "reconstruct_page.hpp"
 #include "reconstruct_summary.hpp"
-#include "reports.hpp"
 #include "scene_files.hpp"
 #include "tiles.hpp"
 
@@ -22,6 +24,14 @@ class reconstruction {
   reconstruction(const context& c, const reconstruct_options& o) : c_(c), o_(o) {}
 
   result<> run() {
+    const auto ready = prepare();
+    if (auto ok = agree(c_, ready); !ok) return ok;
+    return by_tiles_ ? by_tiles() : at_once();
+  }
+
+ private:
+  /// Everything before the first output.
+  result<> prepare() {
     if (auto ok = check_cube_output(o_.out, false); !ok) return ok;
     if (c_.device == "cuda")
       if (auto ok = check_cuda(); !ok) return ok;
@@ -35,15 +45,14 @@ class reconstruction {
     if (!s) return s.error();
     give_back_freed_memory();
     const double used = memory_in_use().now;
-    unmask::reconstruct_options options = options_;
-    const auto solving = method_bytes(c_, s->camera, *model_, options);
+    const auto solving = method_bytes(c_, s->camera, *model_, options_);
     if (!solving) return solving.error();
-    const double planned = used + std::max(*solving, writing_bytes(s->geometry()));
-    if (o_.tile > 0 || (o_.memory_limit > 0 && planned > o_.memory_limit)) return by_tiles(std::move(*s), used);
-    return at_once(std::move(*s), planned);
+    planned_ = used + std::max(*solving, writing_bytes(s->geometry()));
+    snapshot_.emplace(std::move(*s));
+    by_tiles_ = o_.tile > 0 || (o_.memory_limit > 0 && planned_ > o_.memory_limit);
+    return by_tiles_ ? plan_tiles(used) : result<>();
   }
 
- private:
   result<> open_files(index_t bands) {
     auto files = snapshot_files::open({o_.measurement, o_.mask, bands, o_.step, o_.untrusted});
     if (!files) return files.error();
@@ -53,7 +62,8 @@ class reconstruction {
     if (!nm) return nm.error();
     auto& known = files_->wavelengths.nm;
     if (!known.empty() && unmask::detail::other_wavelength(known, *nm) >= 0)
-      return error(errc::bad_argument, "--wavelengths " + o_.wavelengths + ": " + path() + " has others of its own");
+      return error(errc::bad_argument,
+                   "--wavelengths " + o_.wavelengths + ": " + o_.measurement + " has others of its own");
     known = std::move(*nm);
     return {};
   }
@@ -128,9 +138,10 @@ class reconstruction {
     return snapshot{std::move(*y), std::move(*camera)};
   }
 
-  result<> at_once(snapshot s, double planned) {
+  result<> at_once() {
+    const snapshot& s = *snapshot_;
     summary_.announce(c_, o_.measurement, files_->geometry, exposure_.text);
-    summary_.plan(c_, planned);
+    summary_.plan(c_, planned_);
     const initial_spec start = model_->initial;
     const bool chooses = options_.network && !model_->parameters.empty() && start.kind == initial_kind::spectral_tv;
     auto e = run_method(c_, s, std::move(*model_), options_);
@@ -143,58 +154,44 @@ class reconstruction {
         !saved)
       return saved;
     if (chooses) summary_.tell_steps(c_, e->taken, options_.refinements);
-    if (e->trace > 0)  // else too small or too dark to tell
-      c_.say("%.1f %% of the brightness follows the mask's pattern, %.1f %% a mask that it has never seen\n",
-             100 * e->trace, 100 * e->chance);
-    summary_.json["mask_trace"] = e->trace;
-    summary_.json["chance_trace"] = e->chance;
+    summary_.trace(c_, e->trace, e->chance);
     summary_.conclude(c_, o_.out, files_->geometry, {e->name, e->seconds, e->reprojection});
     summary_.judge(o_.out, e->reprojection, most_left(e->name, start.kind, options_.refinements), e->trace, e->chance);
     summary_.judge_range(o_.out, e->cube);
-    if (!o_.report.empty())
-      if (auto ok = report(s, start, std::move(*e)); !ok) return ok;
+    if (!o_.report.empty()) {
+      page_parts parts{wavelengths(), exposure_, start, options_.noise_weight, std::move(truth_)};
+      if (auto ok = write_page(c_, o_, s, std::move(parts), std::move(*e)); !ok) return ok;
+      summary_.json["report"] = o_.report;
+    }
     c_.print(summary_.json);
     return {};
   }
 
-  result<> by_tiles(snapshot s, double used) {
+  result<> plan_tiles(double used) {
     if (auto ok = check_cube_output(o_.out, true); !ok) return ok;
     if (!o_.report.empty())
       return error(errc::bad_argument, "--report needs the whole cube in memory, not tiles of it");
     options_.tile = o_.tile, options_.halo = o_.halo;
-    auto tiles = tile_run::create(c_, std::move(s), *model_, options_, std::max(0., o_.memory_limit - used));
+    auto tiles = tile_run::create(c_, std::move(*snapshot_), *model_, options_, std::max(0., o_.memory_limit - used));
     if (!tiles) return tiles.error();
-    summary_.announce(c_, o_.measurement, files_->geometry, exposure_.text);
-    summary_.plan(c_, used + tiles->bytes(), tiles->text());
-    const bool exact = tiles->describe_exactness(c_, *model_, o_.halo);
-    auto e = tiles->run(c_, o_.out, wavelengths(), exposure_.text);
-    if (!e) return of_measurement(e.error(), o_.measurement);
-    summary_.conclude(c_, o_.out, files_->geometry, {method_name(initial_kind::hm, true), e->seconds, e->reprojection});
-    summary_.judge(o_.out, e->reprojection, most_smoothed, 0, 0);
-    summary_.json["tiles"] = tiles->summary();
-    summary_.json["tiles"]["halo"] = model_->config.padded(o_.halo);
-    summary_.json["tiles"]["exact"] = exact;
-    c_.print(summary_.json);
+    tiles_.emplace(std::move(*tiles));
+    planned_ = used + tiles_->bytes();
     return {};
   }
 
-  /// The result and, beside a network's, each step that leads to it.
-  result<> report(const snapshot& s, const initial_spec& start, estimate e) {
-    report_builder page("Reconstruction of " + std::filesystem::path(path()).filename().string(), wavelengths(), s);
-    page.input.rotate180 = o_.rotate;
-    page.fact("Exposure", exposure_.text);
-    if (e.name != method_name(start.kind, false)) {
-      auto steps = run_steps(c_, s, start, exposure_.camera, options_.noise_weight);
-      if (!steps) return steps.error();
-      for (auto& step : *steps) page.add(std::move(step));
-    }
-    page.add(std::move(e));
-    if (!o_.truth.empty()) {
-      if (auto ok = page.compare(std::move(*truth_)); !ok) return ok;
-    }
-    if (auto ok = page.write(o_.report); !ok) return ok;
-    c_.say("%s written\n", o_.report.c_str());
-    summary_.json["report"] = o_.report;
+  result<> by_tiles() {
+    summary_.announce(c_, o_.measurement, files_->geometry, exposure_.text);
+    summary_.plan(c_, planned_, tiles_->text());
+    const bool exact = tiles_->describe_exactness(c_, *model_, o_.halo);
+    auto e = tiles_->run(c_, o_.out, wavelengths(), exposure_.text);
+    if (!e) return of_measurement(e.error(), o_.measurement);
+    if (!c_.ranks->first()) return {};
+    summary_.conclude(c_, o_.out, files_->geometry, {method_name(initial_kind::hm, true), e->seconds, e->reprojection});
+    summary_.judge(o_.out, e->reprojection, most_smoothed, 0, 0);
+    summary_.json["tiles"] = tiles_->summary();
+    summary_.json["tiles"]["halo"] = model_->config.padded(o_.halo);
+    summary_.json["tiles"]["exact"] = exact;
+    c_.print(summary_.json);
     return {};
   }
 
@@ -202,7 +199,6 @@ class reconstruction {
   const std::vector<double>& wavelengths() const {
     return files_->wavelengths.nm.empty() ? model_wavelengths_ : files_->wavelengths.nm;
   }
-  std::string path() const { return unmask::io::parse_source(o_.measurement).path; }
 
   const context& c_;
   const reconstruct_options& o_;
@@ -214,6 +210,10 @@ class reconstruction {
   camera_settings camera_settings_;
   exposure exposure_;
   std::optional<tensor<float, 3>> truth_;
+  std::optional<snapshot> snapshot_;
+  std::optional<tile_run> tiles_;
+  double planned_ = 0;  ///< bytes
+  bool by_tiles_ = false;
   reconstruct_summary summary_;
 };
 
@@ -226,7 +226,9 @@ void add_reconstruct(CLI::App& app, context& c) {
       "unmask reconstruct --measurement snapshot.h5 --mask mask.mat --weights weights.safetensors --out cube.h5");
   add_options(command, o);
   add_device(command, c);
-  command->callback([&c, o] { c.run = [&c, o] { return reconstruction(c, *o).run(); }; });
+  command->callback([&c, o] {
+    c.run = [&c, o] { return one_or_many(c, *o, [](auto&... of) { return reconstruction(of...).run(); }); };
+  });
 }
 
 }  // namespace program

@@ -68,6 +68,15 @@ struct reconstruct_summary {
     warn(measurement + text);
   }
 
+  /// Shares of the brightness that follow the pattern of the mask, and of one that the snapshot has never seen.
+  void trace(const context& c, double trace, double chance) {
+    if (trace > 0)  // else too small or too dark to tell
+      c.say("%.1f %% of the brightness follows the mask's pattern, %.1f %% a mask that it has never seen\n",
+            100 * trace, 100 * chance);
+    json["mask_trace"] = trace;
+    json["chance_trace"] = chance;
+  }
+
   /// Whether a result is one, as far as measurement and mask can tell. `limit`: `most_unexplained` or `most_smoothed`.
   void judge(const std::string& out, double reprojection, double limit, double trace, double chance) {
     char text[320];

@@ -19,11 +19,12 @@ inline const char* stage_label(unmask::reconstruct_stage stage) {
 /// A bar for each stage of a reconstruction.
 class reconstruction_progress {
  public:
-  explicit reconstruction_progress(initial_kind kind) : start_(method_name(kind, false)) {}
+  explicit reconstruction_progress(initial_kind kind, bool silent = false)
+      : start_(method_name(kind, false)), silent_(silent) {}
 
   void operator()(const unmask::reconstruct_progress& p) {
     using stage = unmask::reconstruct_stage;
-    if (p.stage == stage::network) return;  // a tenth of a second
+    if (silent_ || p.stage == stage::network) return;  // a tenth of a second
     if (!bar_ || p.stage != shown_) {
       bar_.reset();
       label_ = p.stage == stage::estimate ? start_ : stage_label(p.stage);
@@ -37,6 +38,7 @@ class reconstruction_progress {
 
  private:
   std::string start_, label_;
+  bool silent_;
   unmask::reconstruct_stage shown_ = unmask::reconstruct_stage::estimate;
   std::optional<unmask::progress_line> bar_;
 };
@@ -63,7 +65,7 @@ result<estimate> run_method_on(const Backend& be, const context& c, const snapsh
     m.parameters = std::vector<float>();
     const auto start = std::chrono::steady_clock::now();
     e.cube = tensor<float, 3>(s.geometry().cube_extents());
-    r->run(e.cube.view(), s.measurement.view(), reconstruction_progress(m.initial.kind));
+    r->run(e.cube.view(), s.measurement.view(), reconstruction_progress(m.initial.kind, c.quiet));
     if (auto ok = r->status(); !ok) return ok.error();
     e.seconds = seconds_since(start);
     e.taken = r->taken();

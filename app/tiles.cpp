@@ -2,6 +2,7 @@
 
 #include <unmask/io/cube_stream.hpp>
 
+#include "ranks.hpp"
 #include "run_method.hpp"
 
 namespace program {
@@ -89,13 +90,19 @@ bool tile_run::describe_exactness(const context& c, const unmask::model& m, inde
   return near && !image;
 }
 
-result<tiled_estimate> tile_run::run(const context&, const std::string& out, std::span<const double> wavelengths,
+result<tiled_estimate> tile_run::run(const context& c, const std::string& out, std::span<const double> wavelengths,
                                      const std::string& exposure) {
   const auto& s = parts_->s;
   const auto& t = parts_->network.tiles();
   const auto& g = s.geometry();
-  auto file = unmask::io::cube_stream::create(out, g.cube_extents(), {t.rows[0].end, t.columns[0].end});
-  if (!file) return file.error();
+  auto created = [&]() -> result<std::optional<unmask::io::cube_stream>> {
+    if (!c.ranks->first()) return std::optional<unmask::io::cube_stream>();
+    auto stream = unmask::io::cube_stream::create(out, g.cube_extents(), {t.rows[0].end, t.columns[0].end});
+    if (!stream) return stream.error();
+    return std::optional(std::move(*stream));
+  }();
+  if (auto ok = agree_on(c, created); !ok) return ok.error();
+  auto& file = *created;  // the first rank's
   reprojection compared(s);
   const auto start = std::chrono::steady_clock::now();
   const auto done = parts_->network.run_tiles(
@@ -104,9 +111,11 @@ result<tiled_estimate> tile_run::run(const context&, const std::string& out, std
         compared.add(row, column, part);
         return file->write(row, column, part);
       },
-      reconstruction_progress(initial_kind::hm));
+      reconstruction_progress(initial_kind::hm, c.quiet), *c.ranks);
   if (!done) return done.error();
+  c.ranks->sent();
   const tiled_estimate e{compared.error(), seconds_since(start)};
+  if (!file) return e;
   if (auto saved = file->commit(wavelengths, {{"method", method_name(initial_kind::hm, true)},
                                               {"exposure", exposure},
                                               {"reprojection_error", e.reprojection}});

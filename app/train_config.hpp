@@ -41,7 +41,7 @@ struct train_config {
   // optimiser
   double learning_rate = 1e-3, final_learning_rate = 1e-6, beta1 = .9, beta2 = .999, weight_decay = 0, clip = 1,
          drop_path = 0, average = .999;
-  bool last_zero = false, frugal = false;
+  bool last_zero = false, frugal = false, by_sample = false;  ///< the last: the same bits on any number of ranks
   index_t warm_up = 100, validate_every = 1000, checkpoint_every = 500, patience = 0;
 };
 
@@ -67,8 +67,8 @@ void each_member(Config& c, Visit&& visit) {
   visit("cap", c.cap), visit("detached", c.detached), visit("normalised", c.normalised);
   visit("learning_rate", c.learning_rate), visit("final_learning_rate", c.final_learning_rate);
   visit("beta1", c.beta1), visit("beta2", c.beta2), visit("weight_decay", c.weight_decay), visit("clip", c.clip);
-  visit("last_zero", c.last_zero), visit("frugal", c.frugal), visit("drop_path", c.drop_path),
-      visit("average", c.average), visit("warm_up", c.warm_up);
+  visit("last_zero", c.last_zero), visit("frugal", c.frugal), visit("by_sample", c.by_sample),
+      visit("drop_path", c.drop_path), visit("average", c.average), visit("warm_up", c.warm_up);
   visit("validate_every", c.validate_every), visit("checkpoint_every", c.checkpoint_every);
   visit("patience", c.patience);
 }
@@ -186,6 +186,7 @@ inline unmask::train::trainer_options trainer_options_of(const train_config& c, 
   o.drop_path = c.drop_path;
   o.last_zero = c.last_zero;
   o.frugal = c.frugal;
+  o.by_sample = c.by_sample;
   o.optimiser = {
       .beta1 = c.beta1, .beta2 = c.beta2, .weight_decay = c.weight_decay, .clip = c.clip, .average = c.average};
   o.schedule = {.peak = c.learning_rate,

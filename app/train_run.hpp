@@ -3,7 +3,8 @@
 /// A training from its options to its report, on any backend: train.cpp compiles it for cpu, device_cuda.cpp for cuda.
 
 #include "reports.hpp"
-#include "train_setup.hpp"
+#include "train_parts.hpp"
+#include "train_ranks.hpp"
 #include "training.hpp"
 
 namespace program {
@@ -50,23 +51,6 @@ struct run_observer : training_observer {
     if (status) status = r;
   }
 };
-
-/// Every file that a run may have left, which a new one replaces.
-inline constexpr const char* run_files[] = {
-    "config.json", "last.ckpt", "last.ckpt.previous", "best.safetensors", "weights.safetensors",
-    "log.jsonl",   "loss.svg",  "psnr.svg",           "psnr_time.svg",    "report.html"};
-
-/// A folder without a training's configuration may hold files of these names that are somebody's own.
-inline result<> check_run_folder(const run_folder& run) {
-  const auto config = read_json_object(run / "config.json");
-  if (config && config->contains("network") && config->contains("stages")) return {};
-  for (const char* name : run_files)
-    if (fs::exists(run / name))
-      return error(errc::bad_argument,
-                   run / name + std::string(": is there, in a folder without a training; it would be "
-                                            "lost (--force starts all the same)"));
-  return {};
-}
 
 /// The folder, the stored configuration and a checkpoint of step 0: a disk that cannot hold the run is found before the
 /// first step, and a training that is killed at any later moment can be resumed.
@@ -156,79 +140,64 @@ result<> finish_run(const context& c, const train_config& config, const Trainer&
   return {};
 }
 
-/// Whether the best weights so far of a run that goes on are for these scenes. A file that is not there or damaged is
-/// found when it is needed.
-inline result<> fits_best(const run_folder& run, const unmask::model_use& use) {
-  const std::string best = run / "best.safetensors";
-  const auto m = unmask::io::read_weights(best);
-  return m ? fits(*m, use, best) : result<>();
+/// Where the training begins, on every rank; only the first one writes.
+template <class Backend>
+result<> start_training(const context& c, const train_options& o, const run_folder& run,
+                        training_parts<Backend>& parts) {
+  result<> begun;
+  if (c.ranks->first()) begun = o.resume ? continue_run(c, run, parts.net) : begin_run(run, parts.config, parts.net);
+  if (auto ok = agree(c, begun); !ok) return ok;  // what the first one has written is there
+  if (c.ranks->size() == 1) return {};
+  if (o.resume && !c.ranks->first())
+    if (auto resumed = unmask::train::resume_checkpoint(run.checkpoint(), parts.net.state()); !resumed)
+      begun = resumed.error();
+  if (auto ok = agree(c, begun); !ok) return ok;
+  return agree(c, same_start(c.ranks->gather(start_of(parts.config, parts.data, parts.net).dump())));
 }
 
-/// `be` is where the network learns; everything else is the host's.
 template <class Backend>
 result<> train_on(const Backend& be, const context& c, const train_options& o) {
   const run_folder run{o.out};
-  if (!o.resume && !o.force && fs::exists(run.checkpoint()))
-    return error(errc::bad_argument,
-                 o.out + ": holds a training already (--resume continues it, --force starts afresh)");
-  if (!o.resume && !o.force)
-    if (auto ok = check_run_folder(run); !ok) return ok;
-  auto setup = configure(c, o, run);
-  if (!setup) return setup.error();
-  train_config& config = setup->config;
-  const auto& from = setup->from;
-  const auto plan = unmask::train::parse_stages(config.stages);
-  if (!plan) return plan.error();
-  const auto loss = loss_of(config);
-  if (!loss) return loss.error();
-  const auto samples = sample_options_of(config);
-  if (!samples) return samples.error();
-  const auto data = read_data(config, o.untrusted);
-  if (!data) return data.error();
-  for (const auto* scenes : {&data->training, &data->validation})
-    for (const scene& s : *scenes) say_notes(c, s.notes);
-  const auto bands = static_cast<int>(data->training.front().cube.extent(2));
-  const auto wavelengths = wavelengths_of(*data);
-  const unmask::model_use use{bands, config.step, unmask::dispersion_direction::right, wavelengths};
-  if (from)
-    if (auto ok = fits(*from, use, config.from); !ok) return ok;
-  if (auto ok = o.resume ? fits_best(run, use) : result<>(); !ok) return ok;
-  config.network.bands = bands;
-  if (auto ok = learn_basis(config, data->training); !ok) return ok;
-  const auto learned = model_of(config, *data);
-  if (!learned) return learned.error();
-  auto source = source_of(config, *data, *samples, learned->initial);
-  if (!source) return source.error();
-  const auto validation = validation_of(c, config, *data, learned->initial);
-  if (!validation) return validation.error();
-  auto net = unmask::train::trainer<unmask::s2_network<float, Backend>>::create(
-      be, config.network, trainer_options_of(config, plan->steps()));
-  if (!net) return net.error();
-  if (from)
-    if (auto ok = net->start_from(from->parameters); !ok) return ok;
-  if (auto ok = o.resume ? continue_run(c, run, *net) : begin_run(run, config, *net); !ok) return ok;
-  c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", data->training.size(),
-        data->validation.size(), net->parameters().size(), static_cast<double>(net->bytes()) / 1e6, plan->steps(),
+  auto parts = prepare_training(be, c, o, run);
+  if (auto ok = agree_on(c, parts); !ok) return ok;
+  auto& [config, plan, loss, data, learned, source, validation, net] = *parts;
+  if (auto ok = start_training(c, o, run, *parts); !ok) return ok;
+  c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", data.training.size(),
+        data.validation.size(), net.parameters().size(), static_cast<double>(net.bytes()) / 1e6, plan.steps(),
         config.stages.c_str());
 
-  auto log = run_log::open(run / "log.jsonl", net->state().step);
-  if (!log) return log.error();
-  run_observer observer(*log, *net, config, *learned, *plan, run);
-  const unmask::train::fit_options options{.plan = *plan,
-                                           .loss = *loss,
-                                           .checkpoint = run.checkpoint(),
+  const unmask::train::fit_options options{.plan = plan,
+                                           .loss = loss,
+                                           .checkpoint = c.ranks->first() ? run.checkpoint() : "",
                                            .checkpoint_every = config.checkpoint_every,
-                                           .validation = *validation ? &**validation : nullptr,
+                                           .validation = validation ? &*validation : nullptr,
                                            .validate_every = config.validate_every,
                                            .patience = config.patience};
-  const auto end = std::visit([&](auto& s) { return unmask::train::fit(*net, s, options, observer); }, *source);
+  const auto run_fit = [&](auto& observer) {
+    const double waited = c.ranks->waited();
+    const index_t first = net.state().step;
+    const auto start = std::chrono::steady_clock::now();
+    auto end = std::visit([&](auto& s) { return unmask::train::fit(net, s, options, observer); }, source);
+    c.settled = !end && end.error().code() != errc::not_writable;  // only the first rank writes
+    if (end) say_waiting(c, net.state().step - first, c.ranks->waited() - waited, seconds_since(start));
+    return end;
+  };
+  if (!c.ranks->first()) {
+    silent_observer observer;
+    const auto end = run_fit(observer);
+    return end ? result<>() : result<>(end.error());
+  }
+  auto log = run_log::open(run / "log.jsonl", net.state().step);
+  if (!log) return log.error();
+  run_observer observer(*log, net, config, learned, plan, run);
+  const auto end = run_fit(observer);
   if (!end) return end.error();
   if (!observer.status) return observer.status;
   if (*end == unmask::train::fit_end::stopped) {
-    c.say("stopped at step %td; `--resume` continues\n", net->state().step);
+    c.say("stopped at step %td; `--resume` continues\n", net.state().step);
     return {};
   }
-  return finish_run(c, config, *net, observer, *log, *data);
+  return finish_run(c, config, net, observer, *log, data);
 }
 
 }  // namespace program

@@ -85,6 +85,7 @@ inline void start_as(train_config& config, const unmask::model& from) {
 inline result<train_setup> configure(const context& c, const train_options& o, const run_folder& run) {
   train_setup setup;
   train_config& config = setup.config;
+  config.by_sample = c.launched && !o.resume;  // an older run has no such key
   const std::string stored = run / "config.json";
   nlohmann::json before, file = nlohmann::json::object();
   if (o.resume) {

@@ -19,16 +19,18 @@ using trainer = unmask::train::trainer<unmask::s2_network<float, unmask::cpu>>;
 /// Set by SIGINT and SIGTERM: training stores a checkpoint and ends with exit code 0. A second signal ends it at once.
 inline volatile std::sig_atomic_t interrupted = 0;
 
+inline void watch_signals() {
+  for (int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int s) {
+      interrupted = 1;
+      std::signal(s, unmask::end_without_temporaries);
+    });
+}
+
 /// Progress on stderr, and the end on a signal.
 class training_observer : public unmask::train::fit_observer {
  public:
-  training_observer(index_t total, index_t first) : bar_(total, first, {.label = "train"}) {
-    for (int signal : {SIGINT, SIGTERM})
-      std::signal(signal, [](int s) {
-        interrupted = 1;
-        std::signal(s, unmask::end_without_temporaries);
-      });
-  }
+  training_observer(index_t total, index_t first) : bar_(total, first, {.label = "train"}) { watch_signals(); }
 
   bool on_step(const unmask::train::step_report& r, unmask::train::stage s) {
     // one number for people: the loss of a batch of four crops jumps by half of itself

@@ -28,6 +28,7 @@ const std::map<std::string, layer> table = {
       {"Eigen", "unsupported"}}},
     {"core", {{}, {"unistd.h"}}},
     {"parallel", {{"core"}, {"omp.h"}}},
+    {"mpi", {{"core", "parallel"}, {"mpi.h"}}},
     {"simd", {{"core"}, {"xsimd"}}},
     {"nn", {{"core", "parallel"}, {}}},
     {"nn/cpu", {{"core", "parallel", "simd", "nn", "nn/cpu/strip"}, {"Eigen"}}},

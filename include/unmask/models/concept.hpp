@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "../core/arena.hpp"
+#include "../core/call_ref.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 #include "../nn/parameters.hpp"
@@ -52,12 +53,14 @@ struct output_gradients {
 };
 
 /// Where it ends: `parameters` accumulates; `input` [B, H, W, inputs] and `mask` [B, H', W'] are overwritten, or left
-/// out with empty views.
+/// out with empty views. `finished(from, to)` may be told which of the parameters' gradients nothing will change any
+/// more, each at most once, while the rest is still being computed.
 template <class T>
 struct input_gradients {
   T* parameters = nullptr;
   array_view<T, 4> input{};
   array_view<T, 3> mask{};
+  call_ref<index_t, index_t> finished{};
 };
 
 template <class N>

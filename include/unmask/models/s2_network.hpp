@@ -112,13 +112,14 @@ class s2_network {
   s2_config c_;
   sizes s_;
   s2_plan<T, Backend> plan_;
+  parameter_ends ends_;
   s2_params<const T> params_;
   s2_params<T> grads_;
 };
 
 template <class T, class Backend>
 s2_network<T, Backend>::s2_network(Backend backend, const s2_config& config, sizes s, mode m)
-    : be_(backend), c_(config), s_(s), plan_(config, s, m), params_(config), grads_(config) {}
+    : be_(backend), c_(config), s_(s), plan_(config, s, m), ends_(config), params_(config), grads_(config) {}
 
 template <class T, class Backend>
 void s2_network<T, Backend>::carve(arena& a) {
@@ -205,6 +206,7 @@ void s2_network<T, Backend>::backward(const input_gradients<T>& to, const output
   fill(be_, m.dstage, n * e, T(0));
   image_norm_backward<Backend, T>(be_, m.dstage, grads_.norm, m.d, outer_norm_input(1, m.last_stage(), params_.norm),
                                   {n, e}, m.work);
+  to.finished(ends_.tail, ends_.all);
   for (std::size_t i = params_.stages.size(), k = m.blocks.size(); i-- > 0;) {
     const stage_params<const T>& stage = params_.stages[i];
     if (i < dpins.size() && dpins[i].data())
@@ -218,6 +220,7 @@ void s2_network<T, Backend>::backward(const input_gradients<T>& to, const output
           batch(mask.data(), keep, k), stage.blocks[j], block.made, m.scratch[i]);
     }
     image_add(be_, m.dstage, m.d, n * e);
+    to.finished(ends_.stages[i], ends_.stages[i + 1]);
   }
   image_norm_backward<Backend, T>(be_, m.dfirst, grads_.input_norm, m.dstage,
                                   outer_norm_input(0, m.first, params_.input_norm), {n, e}, m.work);

@@ -79,6 +79,23 @@ void visit_network(Visitor& v, const s2_config& c, s2_params<T>& p) {
   return v.take();
 }
 
+/// Where in the flat block the parameters of each stage begin (and behind the last one `pin`), and those behind all
+/// stages: `norm` and the last convolutions.
+struct parameter_ends {
+  std::vector<index_t> stages;
+  index_t tail = 0, all = 0;
+
+  [[gnu::cold]] explicit parameter_ends(const s2_config& c) {
+    const manifest m = make_manifest(c);
+    all = m.size;
+    for (const parameter& p : m.entries) {
+      const std::string stage = "stages." + std::to_string(stages.size()) + ".";
+      if (p.name.starts_with(stage) || p.name.starts_with("pin.")) stages.push_back(p.offset);
+      if (p.name == "norm.weight") tail = p.offset;
+    }
+  }
+};
+
 /// Multiply-adds of one run, about: every weight meets every pixel once, and attention.
 [[gnu::cold]] inline double s2_work(const s2_config& c, const network_sizes& s) {
   const double pixels = static_cast<double>(s.batch * c.padded(s.height) * c.padded(s.width));

@@ -16,6 +16,7 @@
 
 #include <vector>
 
+#include "../parallel/communicator.hpp"
 #include "session.hpp"
 #include "tiling.hpp"
 
@@ -82,17 +83,26 @@ class tiled_session {
   /// read(rows, columns, input [h, w, bands], mask [h, w]) fills the region [from, to) of both axes;
   /// write(rows, columns, cube [h, w, bands]) gets [begin, end), tiles of a row from left to right, rows from the top.
   /// Both return result<>; the first error ends the run. No heap.
+  ///
+  /// Ranks take turns on the tiles; the first of them gets all, blends and writes: only it calls `write`.
   template <class Read, class Write>
-  result<> run(Read&& read, Write&& write) {
+  result<> run(Read&& read, Write&& write, communicator& ranks = alone()) {
+    int turn = 0;
     for (std::size_t i = 0; i < tiles_.rows.size(); ++i)
-      for (std::size_t j = 0; j < tiles_.columns.size(); ++j) {
+      for (std::size_t j = 0; j < tiles_.columns.size(); ++j, turn = (turn + 1) % ranks.size()) {
         const tile_span &rows = tiles_.rows[i], &columns = tiles_.columns[j];
         const array_view<T, 3> cube(cube_, rows.size(), columns.size(), config_.bands);
-        const array_view<T, 2> mask(mask_, rows.size(), columns.size());
-        if (auto done = read(rows, columns, cube, mask); !done) return done;
-        session<N>& network = take_turn(rows.size(), columns.size());
-        if (auto done = network.prepare(network.parameters(), mask); !done) return done;
-        network.run(cube, cube);
+        if (turn == ranks.rank()) {
+          if (auto done = compute(rows, columns, cube, read); !done) return done;
+        } else if (!ranks.first()) {
+          continue;
+        }
+        if (const std::span<T> numbers(cube.data(), static_cast<std::size_t>(cube.size())); !ranks.first()) {
+          ranks.send(0, numbers);
+          continue;
+        } else if (turn != 0) {
+          ranks.receive(turn, numbers);
+        }
         blend(cube, rows, columns, ramp_after(tiles_.rows, i), ramp_after(tiles_.columns, j));
         if (auto done = write(rows, columns, answer(cube, rows, columns)); !done) return done;
       }
@@ -105,6 +115,17 @@ class tiled_session {
     index_t height, width;
     session<N> network;
   };
+
+  /// The network on one tile's region, before it is blended with others.
+  template <class Read>
+  result<> compute(const tile_span& rows, const tile_span& columns, array_view<T, 3> cube, Read& read) {
+    const array_view<T, 2> mask(mask_, rows.size(), columns.size());
+    if (auto done = read(rows, columns, cube, mask); !done) return done;
+    session<N>& network = take_turn(rows.size(), columns.size());
+    if (auto done = network.prepare(network.parameters(), mask); !done) return done;
+    network.run(cube, cube);
+    return {};
+  }
 
   session<N>* find(index_t height, index_t width) {
     for (sized& s : sessions_)

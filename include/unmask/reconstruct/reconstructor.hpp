@@ -57,8 +57,10 @@ class reconstructor {
   /// The same tile by tile: `write(row, column, part [h, w, C])` gets the cube's parts, each row of tiles from the
   /// left, rows from the top, and returns result<>; the first error ends the run. For a reconstructor with tiles, whose
   /// memory does not grow with the image: a cube that is written as it comes is never there as a whole.
+  /// Ranks with the same reconstructor share the tiles, and the first one gets all (`tiled_session::run`).
   template <class Write>
-  result<> run_tiles(in<float, 2> measurement, Write&& write, progress_call progress = {});
+  result<> run_tiles(in<float, 2> measurement, Write&& write, progress_call progress = {},
+                     communicator& ranks = alone());
 
   /// One tile, where the whole image is reconstructed at once.
   const tiling& tiles() const { return parts_->tiles; }
@@ -97,7 +99,7 @@ class reconstructor {
   run_outcome run_canonical(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
   run_outcome refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept;
   template <class Write>
-  result<> tile_by_tile(in<float, 2> measurement, Write&& write, progress_call progress);
+  result<> tile_by_tile(in<float, 2> measurement, Write&& write, progress_call progress, communicator& ranks);
 
   Backend backend_;
   reconstruct_options options_;
@@ -122,7 +124,7 @@ run_outcome reconstructor<Backend, Network>::run(out<float, 3> cube, in<float, 2
             std::copy_n(&part(h, 0, 0), part.extent(1) * g.bands, &cube(row + h, column, 0));
           return {};
         },
-        progress);
+        progress, alone());
     return outcome_;
   }
   if (!p.turned) return outcome_ = run_canonical(cube, measurement, progress);
@@ -144,18 +146,19 @@ result<> reconstructor<Backend, Network>::status() const {
 
 template <class Backend, Model Network>
 template <class Write>
-result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Write&& write, progress_call progress) {
+result<> reconstructor<Backend, Network>::run_tiles(in<float, 2> measurement, Write&& write, progress_call progress,
+                                                    communicator& ranks) {
   if (!parts_->tiled)
     return error(errc::bad_argument, "reconstruct: run_tiles needs options with tiles or a memory limit");
-  if (auto ok = tile_by_tile(measurement, write, progress); !ok) return outcome_ ? ok : status();
+  if (auto ok = tile_by_tile(measurement, write, progress, ranks); !ok) return outcome_ ? ok : status();
   return status();
 }
 
 /// A tile that is not finite ends it with an error that has no text: no heap here, `outcome_` knows the rest.
 template <class Backend, Model Network>
 template <class Write>
-result<> reconstructor<Backend, Network>::tile_by_tile(in<float, 2> measurement, Write&& write,
-                                                       progress_call progress) {
+result<> reconstructor<Backend, Network>::tile_by_tile(in<float, 2> measurement, Write&& write, progress_call progress,
+                                                       communicator& ranks) {
   parts& p = *parts_;
   const auto broken = [&](const run_outcome& o) {
     outcome_ = o;
@@ -177,7 +180,8 @@ result<> reconstructor<Backend, Network>::tile_by_tile(in<float, 2> measurement,
         if (auto ok = write(rows.begin, columns.begin, part); !ok) return ok;
         const bool go_on = progress(reconstruct_progress{reconstruct_stage::tiles, ++done, of});
         return go_on ? result<>() : broken(stopped);
-      });
+      },
+      ranks);
 }
 
 template <class Backend, Model Network>

@@ -57,13 +57,19 @@ class sample_source {
 
   template <class T>
   batch<T> make_batch() const {
-    return {options_.batch, options_.height, options_.width, bands()};
+    return make_batch<T>(options_.batch);
+  }
+  /// For `count` samples of a batch.
+  template <class T>
+  batch<T> make_batch(index_t count) const {
+    return {count, options_.height, options_.width, bands()};
   }
 
-  /// Fills a batch of make_batch's size with the samples of a step.
+  /// Fills a batch of make_batch's size with the samples of a step, from the `first` on.
   template <class T, class Backend>
-  void fill(const Backend& backend, batch<T>& to, std::uint64_t seed, index_t step) const {
-    parallel_for(backend, options_.batch, [&](index_t b, int) { fill_sample(to, b, choose(seed, step, b)); });
+  void fill(const Backend& backend, batch<T>& to, std::uint64_t seed, index_t step, index_t first = 0) const {
+    parallel_for(backend, to.input.extent(0),
+                 [&](index_t b, int) { fill_sample(to, b, choose(seed, step, first + b)); });
   }
 
   /// The choices of sample b of a step.

@@ -55,16 +55,23 @@ class estimated_source {
 
   template <class T>
   batch<T> make_batch() const {
-    return {options_.batch, options_.height, options_.width, bands()};
+    return make_batch<T>(options_.batch);
+  }
+  /// For `count` samples of a batch.
+  template <class T>
+  batch<T> make_batch(index_t count) const {
+    return {count, options_.height, options_.width, bands()};
   }
 
-  /// Fills a batch of make_batch's size with the samples of a step; makes the fields it needs first.
+  /// Fills a batch of make_batch's size with the samples of a step, from `first_sample` on; makes the fields it needs
+  /// before.
   template <class T, class Backend>
-  void fill(const Backend& backend, batch<T>& to, std::uint64_t seed, index_t step) {
+  void fill(const Backend& backend, batch<T>& to, std::uint64_t seed, index_t step, index_t first_sample = 0) {
     const index_t first = step / fields_.steps_per_field;
     for (index_t number = first; number < first + fields_.fields; ++number) prepare(backend, seed, number);
-    parallel_for(backend, options_.batch, [&](index_t b, int) {
-      unmask::random draw(seed ^ 0x6669656c64637221u, static_cast<std::uint64_t>(step * options_.batch + b));
+    parallel_for(backend, to.input.extent(0), [&](index_t b, int) {
+      unmask::random draw(seed ^ 0x6669656c64637221u,
+                          static_cast<std::uint64_t>(step * options_.batch + first_sample + b));
       copy_crop(to, b, pool_[static_cast<std::size_t>(draw.below(fields_.fields))].whole, draw);
     });
   }

@@ -49,7 +49,28 @@ enum class fit_end { finished, stopped, patience };
 /// nothing, so only another sample can help, and ten did not.
 inline constexpr int hopeless_steps = 10;
 
-/// `source`: a sample_source or an estimated_source.
+namespace detail {
+
+/// What was not finite first and where: each rank looks at its own samples, and the first in the order of computing
+/// counts.
+template <Model N>
+std::string lost_where(const trainer<N>& net, const batch<typename N::value_type>& samples, communicator& ranks) {
+  const auto found = ranks.gather(first_not_finite(net, samples));
+  const auto order = [](const std::string& what) {
+    for (const auto& [name, place] : {std::pair{"sample", 0}, {"parameter", 1}, {"the network", 2}, {"loss", 3}})
+      if (what.starts_with(name)) return place;
+    return 4;
+  };
+  std::size_t r = 0;
+  for (std::size_t k = 1; k < found.size(); ++k)
+    if (order(found[k]) < order(found[r])) r = k;
+  return found.size() > 1 ? found[r] + " of rank " + std::to_string(r) : found[r];
+}
+
+}  // namespace detail
+
+/// `source`: a sample_source or an estimated_source. Where the trainer has ranks, each of them calls it; only those
+/// with a `checkpoint` store any, and it ends for all where one observer says so.
 /// Errors: options, a source that does not fit the trainer, a checkpoint that cannot be written, numbers that are no
 /// longer finite
 /// (`not_finite`, with step and place).
@@ -65,7 +86,8 @@ result<fit_end> fit(trainer<N>& net, Source&& source, const fit_options& options
                                         std::to_string(net.config().bands));
   auto& state = net.state();
   const index_t steps = options.plan.steps();
-  auto samples_of_step = source.template make_batch<typename N::value_type>();
+  communicator& ranks = planned.ranks ? *planned.ranks : alone();
+  auto samples_of_step = source.template make_batch<typename N::value_type>(net.share().count);
   if (samples_of_step.input.extent(3) != input_channels(net.config()))
     return error(errc::wrong_shape, "fit: samples have inputs of " + std::to_string(samples_of_step.input.extent(3)) +
                                         " channels, expected " + std::to_string(input_channels(net.config())));
@@ -86,18 +108,18 @@ result<fit_end> fit(trainer<N>& net, Source&& source, const fit_options& options
   if (impatient()) return fit_end::patience;  // so did the training that is resumed here
   while (state.step < steps) {
     spec.kind = options.plan.at(state.step);
-    source.fill(host_of(net.backend()), samples_of_step, planned.seed, state.step);
+    source.fill(host_of(net.backend()), samples_of_step, planned.seed, state.step, net.share().first);
     const step_report report = net.step(samples_of_step, spec);
     if (auto ok = finish(net.backend()); !ok) return ok.error();
     wasted = report.updated ? 0 : wasted + 1;
-    const auto where = [&] {
-      return "step " + std::to_string(report.step) + ": " + first_not_finite(net, samples_of_step);
-    };
-    if (wasted == 1) observer.on_lost_step(where());
+    std::string where;
+    if (wasted == 1 || wasted == hopeless_steps)
+      where = "step " + std::to_string(report.step) + ": " + detail::lost_where(net, samples_of_step, ranks);
+    if (wasted == 1) observer.on_lost_step(where);
     if (wasted == hopeless_steps)
-      return error(errc::not_finite, "training " + where() + " is NaN or infinite, the last " +
+      return error(errc::not_finite, "training " + where + " is NaN or infinite, the last " +
                                          std::to_string(hopeless_steps) + " steps were lost");
-    const bool go_on = observer.on_step(report, spec.kind);
+    const bool go_on = ranks.all(observer.on_step(report, spec.kind));
     if (validation_due()) {
       const auto quality = validate<N>(net.backend(), net.config(), net.inference_parameters(), *options.validation);
       if (!quality)

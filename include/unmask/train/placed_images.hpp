@@ -27,6 +27,15 @@ class placed_batch {
     }
   }
 
+  /// One sample of a batch, where it is.
+  void place_sample(const batch<T>& b, index_t i) {
+    const auto image = [&](const tensor<T, 4>& x) {
+      return array_view<const T, 4>(&x(i, 0, 0, 0), index_t{1}, x.extent(1), x.extent(2), x.extent(3));
+    };
+    input = image(b.input), truth = image(b.truth);
+    mask = array_view<const T, 3>(&b.mask(i, 0, 0), index_t{1}, b.mask.extent(1), b.mask.extent(2));
+  }
+
   void place(const Backend& be, const batch<T>& samples) {
     if constexpr (storage<Backend>::remote) {
       upload(be, input_, samples.input.data(), input.size());

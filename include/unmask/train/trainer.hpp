@@ -20,9 +20,9 @@
 #include "../core/finite.hpp"
 #include "../core/recording.hpp"
 #include "../models/s2_network.hpp"
+#include "by_sample.hpp"
 #include "drop_path.hpp"
 #include "trainer_report.hpp"
-#include "training_pass.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
 
@@ -48,7 +48,11 @@ class trainer {
   /// The rest of a step: clips, updates and counts. `loss`: what `differentiate` returned, or its mean.
   step_report apply_update(const batch_loss& loss) noexcept;
 
-  /// All branches kept, as in inference; afterwards `estimate()` and `pin()` belong to this batch.
+  /// The samples of a batch that this rank's `samples` have: all of them, unless it shares them with other ranks.
+  sample_range share() const { return options_.by_sample ? by_sample_.share() : sample_range{0, options_.batch}; }
+
+  /// All branches kept, as in inference; afterwards `estimate()` and `pin()` belong to this batch. By sample: to
+  /// its first sample.
   void predict(const batch<T>& samples) noexcept;
   array_view<const T, 4> estimate() const { return shown_.show(backend_, pass_.operands.estimate, max_pins); }
   array_view<const T, 4> pin(int stage) const {
@@ -85,6 +89,7 @@ class trainer {
  private:
   trainer(Backend, const config_type&, const trainer_options&);
   result<> allocate();
+  void carve(arena&);
   void place(const batch<T>&);
   void learn_sums();  ///< waits for the device
   index_t size() const { return manifest_.size; }
@@ -95,6 +100,7 @@ class trainer {
   typename storage<Backend>::block block_;
   state_type state_;
   training_pass<N> pass_;
+  by_sample<N> by_sample_;
   std::vector<T> keep_host_;
   std::array<double, 3> sums_{};  ///< pass_.sums, as the host knows them
   recording<Backend> recorded_;
@@ -105,7 +111,11 @@ class trainer {
 
 template <Model N>
 trainer<N>::trainer(Backend backend, const config_type& config, const trainer_options& options)
-    : backend_(backend), options_(options), manifest_(N::manifest(config)), pass_(backend, config, options) {
+    : backend_(backend),
+      options_(options),
+      manifest_(N::manifest(config)),
+      pass_(backend, config, options),
+      by_sample_(options, manifest_.size) {
   state_.architecture = N::architecture;
   state_.config = config;
   state_.batch = options.batch, state_.height = options.height, state_.width = options.width;
@@ -119,6 +129,8 @@ template <Model N>
 auto trainer<N>::create(Backend backend, const config_type& config, const trainer_options& options) -> result<trainer> {
   if (auto ok = N::check(config); !ok) return ok.error();
   if (auto ok = check(options); !ok) return ok.error();
+  if (storage<Backend>::remote && options.by_sample)
+    return error(errc::bad_argument, "trainer: by_sample is for the host, not for a device");
   trainer t(backend, config, options);
   if (t.pass_.network.stages() < 1 || t.pass_.network.stages() > max_pins)
     return error(errc::bad_argument, "trainer: the network has " + std::to_string(t.pass_.network.stages()) +
@@ -128,14 +140,21 @@ auto trainer<N>::create(Backend backend, const config_type& config, const traine
 }
 
 template <Model N>
+void trainer<N>::carve(arena& a) {
+  pass_.carve(a);
+  a.release(a.peak());  // what follows stays beside the network's scratch
+  if (options_.by_sample) by_sample_.carve(a, pass_);
+}
+
+template <Model N>
 result<> trainer<N>::allocate() {
   arena measure;
-  pass_.carve(measure);
+  carve(measure);
   auto block = storage<Backend>::allocate(backend_, measure.peak());
   if (!block) return block.error();
   block_ = std::move(*block);
   arena memory(block_.data(), block_.bytes());
-  pass_.carve(memory);
+  carve(memory);
   pass_.blocks.show(state_);
   start_afresh<N>(state_, manifest_, options_);
   return {};
@@ -143,18 +162,24 @@ result<> trainer<N>::allocate() {
 
 template <Model N>
 step_report trainer<N>::step(const batch<T>& samples, const loss_spec& spec) noexcept {
-  if (!pass_.fits(samples)) return {.step = state_.step, .learning_rate = options_.schedule(state_.step)};
+  if (!pass_.fits(samples, share().count))
+    return {.step = state_.step, .learning_rate = options_.schedule(state_.step)};
   return apply_update(differentiate(samples, spec));
 }
 
 template <Model N>
 batch_loss trainer<N>::differentiate(const batch<T>& samples, const loss_spec& spec) noexcept {
   const bool drops = options_.drop_path > 0;
-  if (drops) {
+  if (drops)
     draw_keep(keep_host_.data(), pass_.network.branches(), options_.batch, pass_.network.blocks(), options_.drop_path,
               options_.seed, state_.step);
-    upload(backend_, pass_.keep, keep_host_.data(), static_cast<index_t>(keep_host_.size()));
-  }
+  if constexpr (!storage<Backend>::remote)
+    if (options_.by_sample) {
+      const batch_loss loss = by_sample_.differentiate(pass_, samples, spec, drops ? keep_host_.data() : nullptr);
+      learn_sums();
+      return loss;
+    }
+  if (drops) upload(backend_, pass_.keep, keep_host_.data(), static_cast<index_t>(keep_host_.size()));
   place(samples);
   if (!(spec == recorded_spec_)) recorded_spec_ = spec, ++recorded_generation_;
   const T* keep = drops ? pass_.keep : nullptr;
@@ -167,8 +192,9 @@ batch_loss trainer<N>::differentiate(const batch<T>& samples, const loss_spec& s
 
 template <Model N>
 void trainer<N>::place(const batch<T>& samples) {
-  assert(pass_.fits(samples));
   pass_.blocks.send(backend_, state_);
+  if (options_.by_sample) return pass_.place_sample(samples, 0);
+  assert(pass_.fits(samples, options_.batch));
   pass_.place(samples);
 }
 

@@ -38,11 +38,15 @@ struct training_pass {
   /// Nothing has memory before `carve`.
   training_pass(Backend, const typename N::config_type&, const trainer_options&);
   void carve(arena&);
-  bool fits(const batch<T>&) const;
+  /// Whether a batch has `count` samples of the planned size.
+  bool fits(const batch<T>&, index_t count) const;
   /// What forward and backward read.
   void place(const batch<T>&);
+  void place_sample(const batch<T>&, index_t i);
   void forward(const T* keep_factors);
-  /// Loss, gradient and its norm, into `sums` and `blocks`.
+  /// Loss and gradient, into `sums` and where it is told to.
+  void differentiate_to(const input_gradients<T>&, const loss_spec&, const T* keep_factors);
+  /// The same and its norm, into `sums` and `blocks`.
   void differentiate(const loss_spec&, const T* keep_factors);
   void measure_gradient();
 };
@@ -50,9 +54,9 @@ struct training_pass {
 template <Model N>
 training_pass<N>::training_pass(Backend be, const typename N::config_type& config, const trainer_options& o)
     : backend(be),
-      network(be, config, {o.batch, o.height, o.width},
+      network(be, config, {o.by_sample ? 1 : o.batch, o.height, o.width},
               o.frugal ? network_mode::frugal_training : network_mode::training),
-      sizes{o.batch, o.height, o.width},
+      sizes{o.by_sample ? 1 : o.batch, o.height, o.width},
       parameters(N::manifest(config).size),
       averages(o.optimiser.average > 0) {}
 
@@ -76,16 +80,22 @@ void training_pass<N>::carve(arena& a) {
 }
 
 template <Model N>
-bool training_pass<N>::fits(const batch<T>& s) const {
-  const auto& image = operands.estimate.extents();
-  const std::array<index_t, 4> given{sizes.batch, sizes.height, sizes.width, input_channels(network.config())};
+bool training_pass<N>::fits(const batch<T>& s, index_t count) const {
+  const std::array<index_t, 4> image{count, sizes.height, sizes.width, network.config().bands};
+  const std::array<index_t, 4> given{count, sizes.height, sizes.width, input_channels(network.config())};
   return s.input.extents() == given && s.truth.extents() == image &&
-         s.mask.extents() == std::array<index_t, 3>{sizes.batch, sizes.height, sizes.width};
+         s.mask.extents() == std::array<index_t, 3>{count, sizes.height, sizes.width};
 }
 
 template <Model N>
 void training_pass<N>::place(const batch<T>& b) {
   samples.place(backend, b);
+  operands.truth = samples.truth, operands.mask = samples.mask;
+}
+
+template <Model N>
+void training_pass<N>::place_sample(const batch<T>& b, index_t i) {
+  samples.place_sample(b, i);
   operands.truth = samples.truth, operands.mask = samples.mask;
 }
 
@@ -97,14 +107,19 @@ void training_pass<N>::forward(const T* keep_factors) {
 }
 
 template <Model N>
-void training_pass<N>::differentiate(const loss_spec& spec, const T* keep_factors) {
+void training_pass<N>::differentiate_to(const input_gradients<T>& to, const loss_spec& spec, const T* keep_factors) {
   forward(keep_factors);
   evaluate_loss<T>(backend, sums, operands, spec, scratch);
-  fill(backend, blocks.gradients, parameters, T{});
+  fill(backend, to.parameters, parameters, T{});
   std::array<array_view<const T, 4>, max_pins> dpins;
   std::copy(operands.dpins.begin(), operands.dpins.end(), dpins.begin());
-  network.backward({blocks.gradients}, {operands.destimate, std::span(dpins.data(), operands.stages)}, mask,
-                   blocks.parameters, keep_factors);
+  network.backward(to, {operands.destimate, std::span(dpins.data(), operands.stages)}, mask, blocks.parameters,
+                   keep_factors);
+}
+
+template <Model N>
+void training_pass<N>::differentiate(const loss_spec& spec, const T* keep_factors) {
+  differentiate_to({blocks.gradients}, spec, keep_factors);
   measure_gradient();
 }
 
