@@ -178,7 +178,8 @@ TEST_CASE(
     CHECK(std::all_of(expected.begin(), expected.end(), [](float v) { return std::isfinite(v); }));
     for (int ranks : {1, 2, 3, 4})
       for (int threads : {1, 2}) CHECK_MESSAGE(train(ranks, threads, 0, false) == expected, ranks);
-    for (const auto& [before, after] : {std::pair{1, 3}, {3, 2}, {4, 1}}) {
+    for (const auto& ranks : {std::pair{1, 3}, {3, 2}, {4, 1}}) {
+      const int before = ranks.first, after = ranks.second;
       train(before, 1, 17, false);
       CHECK_MESSAGE(train(after, 2, 0, true) == expected, before);
       fs::remove(path);
