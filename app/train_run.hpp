@@ -160,14 +160,18 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   const run_folder run{o.out};
   auto parts = prepare_training(be, c, o, run);
   if (auto ok = agree_on(c, parts); !ok) return ok;
-  auto& [config, plan, loss, data, learned, source, validation, net] = *parts;
+  const auto& config = parts->config;  // no structured binding: clang 14 captures none
+  const auto& plan = parts->plan;
+  const auto& data = parts->data;
+  const auto& validation = parts->validation;
+  auto& net = parts->net;
   if (auto ok = start_training(c, o, run, *parts); !ok) return ok;
   c.say("%zu training scenes, %zu for validation, %zu parameters, %.0f MB, %td steps (%s)\n", data.training.size(),
         data.validation.size(), net.parameters().size(), static_cast<double>(net.bytes()) / 1e6, plan.steps(),
         config.stages.c_str());
 
   const unmask::train::fit_options options{.plan = plan,
-                                           .loss = loss,
+                                           .loss = parts->loss,
                                            .checkpoint = c.ranks->first() ? run.checkpoint() : "",
                                            .checkpoint_every = config.checkpoint_every,
                                            .validation = validation ? &*validation : nullptr,
@@ -177,7 +181,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
     const double waited = c.ranks->waited();
     const index_t first = net.state().step;
     const auto start = std::chrono::steady_clock::now();
-    auto end = std::visit([&](auto& s) { return unmask::train::fit(net, s, options, observer); }, source);
+    auto end = std::visit([&](auto& s) { return unmask::train::fit(net, s, options, observer); }, parts->source);
     c.settled = !end && end.error().code() != errc::not_writable;  // only the first rank writes
     if (end) say_waiting(c, net.state().step - first, c.ranks->waited() - waited, seconds_since(start));
     return end;
@@ -189,7 +193,7 @@ result<> train_on(const Backend& be, const context& c, const train_options& o) {
   }
   auto log = run_log::open(run / "log.jsonl", net.state().step);
   if (!log) return log.error();
-  run_observer observer(*log, net, config, learned, plan, run);
+  run_observer observer(*log, net, config, parts->learned, plan, run);
   const auto end = run_fit(observer);
   if (!end) return end.error();
   if (!observer.status) return observer.status;
