@@ -150,6 +150,14 @@ def test_xarray(scene, camera, snapshot):
         unmask.simulate(scene_of, known)
 
 
+def test_steps_taken_are_told(camera, snapshot):
+    reconstructor = unmask.Reconstructor("general", camera, check_rows=0, refinements=2)
+    reconstructor(snapshot)
+    assert reconstructor.steps == {"network": True, "refinements": 2}
+    with pytest.raises(unmask.Error, match="check rows"):
+        unmask.Reconstructor("general", camera, check_rows=-1)
+
+
 def test_what_does_not_fit(mask, camera, snapshot):
     with pytest.raises(unmask.Error, match="step"):
         unmask.Reconstructor("general", unmask.Camera(mask, step=1))
