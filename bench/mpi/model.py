@@ -114,7 +114,7 @@ def read_out(sample, parameters):
 
 
 def picture(path, sample, parameters):
-    width, height, left, top, w, h = 900, 420, 60, 40, 480, 330
+    width, height, left, top, w, h = 960, 420, 60, 40, 480, 330
     colours = ["#3d7ab8", "#d9663d", "#4c9a52", "#8a5fb0"]
     x = lambda ranks: left + w * math.log2(ranks) / 9
     y = lambda share: top + h * (1 - share)
