@@ -69,7 +69,8 @@ result<estimate> run_method_on(const Backend& be, const context& c, const snapsh
     if (auto ok = r->status(); !ok) return ok.error();
     e.seconds = seconds_since(start);
     e.taken = r->taken();
-    e.name = method_name(m.initial.kind, network && e.taken.network);
+    if (network && !e.taken.network)
+      e.name = method_name(m.initial.kind, false) + (e.taken.passes > 0 ? " and refinement" : "");
   }  // its memory goes before that of the file comes
   tensor<float, 2> reprojected(s.measurement.extents());
   s.camera.forward(c.backend(), reprojected.view(), e.cube.view());

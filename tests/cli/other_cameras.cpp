@@ -71,7 +71,7 @@ TEST_CASE("unknown wavelengths: GAP-TV and the option that settles it") {
   r = c.reconstruct(" --wavelengths 460:640");
   REQUIRE_MESSAGE(r.code == 0, r.err);
   CHECK(json::parse(r.out)["method"] == "spectral TV");
-  for (const char* wrong : {"640:460", "blue:red", "460:640:10", "0.46:0.64,", "-1:5", "460"})
+  for (const char* wrong : {"640:460", "blue:red", "460:640:10", "0.46:0.64", "-1:5", "460"})
     check_refused(c.reconstruct(" --wavelengths " + std::string(wrong)), "FIRST:LAST");
 }
 
