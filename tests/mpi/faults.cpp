@@ -23,22 +23,26 @@ TEST_CASE(
     const std::string out = " --out " + t.folder / "run";
     const auto before = logged();
     const pid_t job = start_ranks(t.folder, ranks, begun ? "train --resume" + out : t.train + out);
+    int status = 0;
+    bool over = false;
+    const auto ended = [&] { return over || (over = ::waitpid(job, &status, WNOHANG) != 0); };
     if (killed % 4 == 0) {
       ::usleep(static_cast<useconds_t>(200000 + draw() % 500000));  // while they start
     } else {
       const auto target = before + draw() % 1800;  // up to twelve steps later
-      for (int i = 0; i < 60000 && logged() < target && ::waitpid(job, nullptr, WNOHANG) == 0; ++i) ::usleep(500);
+      for (int i = 0; i < 60000 && logged() < target && !ended(); ++i) ::usleep(500);
     }
-    const auto all = ranks_of(job);
+    const auto all = ended() ? std::vector<pid_t>() : ranks_of(job);
     const auto start = std::chrono::steady_clock::now();
     if (!all.empty()) ::kill(all[draw() % all.size()], SIGKILL);
-    int status = 0;
-    while (::waitpid(job, &status, WNOHANG) == 0 && seconds_since(start) < 60) ::usleep(1000);
+    while (!ended() && seconds_since(start) < 60) ::usleep(1000);
     const double seconds = seconds_since(start);
     longest = std::max(longest, seconds);
     CHECK(seconds <= 30);
     if (seconds >= 60) ::kill(job, SIGKILL);
-    (WIFEXITED(status) && WEXITSTATUS(status) == 0 ? finished : killed) += 1;
+    const bool done = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    (done ? finished : killed) += 1;
+    if (done) fs::remove_all(t.folder / "run");  // came to its end before anyone was killed: begun anew
     most_lines = std::max(most_lines, own_lines({0, "", read_text(t.folder / "stderr")}).size());
     if (fs::exists(t.folder / "run/last.ckpt")) continue;
     CHECK(!fs::exists(t.folder / "run/log.jsonl"));  // killed before the first checkpoint

@@ -42,11 +42,13 @@ inline pid_t start_ranks(const scratch_folder& folder, int ranks, const std::str
   return child;
 }
 
-/// The processes that mpirun has started so far.
+/// The processes that mpirun has started so far; none where it has ended.
 inline std::vector<pid_t> ranks_of(pid_t mpirun) {
   std::vector<pid_t> list;
-  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(mpirun) + "/task")) {
-    std::ifstream children(task.path() / "children");
+  std::error_code gone;
+  fs::directory_iterator task("/proc/" + std::to_string(mpirun) + "/task", gone);
+  for (; !gone && task != fs::directory_iterator(); task.increment(gone)) {
+    std::ifstream children(task->path() / "children");
     for (pid_t p; children >> p;) list.push_back(p);
   }
   return list;
