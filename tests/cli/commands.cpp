@@ -6,6 +6,7 @@
 
 #include "instances.hpp"
 #include "program.hpp"
+#include "tile_network.hpp"
 
 namespace {
 const char* tiny_config =
@@ -124,21 +125,7 @@ TEST_CASE("train writes weights that reconstruct uses, and an interrupted run re
 TEST_CASE("reconstruct by tiles: memory known before, the untiled cube where the halo reaches, refusals in one line") {
   const scratch_folder folder;
   const sample_files files(folder, 64);
-  // windows only, a reach of 5 pixels
-  const unmask::s2_config config{.bands = 4,
-                                 .channels = 8,
-                                 .stages = 1,
-                                 .depths = {1},
-                                 .heads = {2},
-                                 .spectral_head_width = 4,
-                                 .window = 4,
-                                 .pad_multiple = 4,
-                                 .hidden = 16,
-                                 .layout = unmask::arrangement::spatial,
-                                 .embedding = unmask::mask_embedding_kind::tile_safe};
-  std::vector<float> parameters(static_cast<std::size_t>(unmask::make_manifest(config).size));
-  unmask::initialise(parameters.data(), unmask::make_manifest(config), 1);
-  REQUIRE(unmask::io::write_weights(folder / "w.safetensors", {config, parameters}));
+  write_tile_network(folder / "w.safetensors");
   REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
                                   folder / "shot.h5")
               .code == 0);

@@ -3,6 +3,7 @@
 #include <map>
 #include <unmask/io/weights.hpp>
 
+#include "../cli/tile_network.hpp"
 #include "ranks.hpp"
 
 namespace {
@@ -142,21 +143,7 @@ TEST_CASE("the tiles of one image over ranks: the cube of a single process") {
   REQUIRE(run_program(folder, "simulate --cube " + folder / "scene.h5" + " --mask " + folder / "mask.h5" + " --out " +
                                   folder / "shot.h5")
               .code == 0);
-  // windows only, a reach of 5 pixels
-  const unmask::s2_config config{.bands = 4,
-                                 .channels = 8,
-                                 .stages = 1,
-                                 .depths = {1},
-                                 .heads = {2},
-                                 .spectral_head_width = 4,
-                                 .window = 4,
-                                 .pad_multiple = 4,
-                                 .hidden = 16,
-                                 .layout = unmask::arrangement::spatial,
-                                 .embedding = unmask::mask_embedding_kind::tile_safe};
-  std::vector<float> parameters(static_cast<std::size_t>(unmask::make_manifest(config).size));
-  unmask::initialise(parameters.data(), unmask::make_manifest(config), 1);
-  REQUIRE(unmask::io::write_weights(folder / "w.safetensors", {config, parameters}));
+  write_tile_network(folder / "w.safetensors");
   const std::string rebuild = "reconstruct --weights " + folder / "w.safetensors" +
                               " --exposure camera --measurement " + folder / "shot.h5" + " --mask " +
                               folder / "mask.h5";

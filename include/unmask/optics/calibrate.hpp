@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "../core/random.hpp"
+#include "held_out.hpp"
 #include "mask_match.hpp"
 #include "planned.hpp"
 #include "spectral_tv.hpp"
@@ -49,8 +49,7 @@ class calibrator {
         options_(options),
         rows_(std::min(options.rows, stored.geometry().height)) {
     held_out_.resize(static_cast<std::size_t>(rows_ * stored.geometry().measurement_width()));
-    unmask::random draw(options_.seed, 0);
-    for (auto& v : held_out_) v = draw.uniform() < options_.held_out;
+    draw_held_out(held_out_, options_.held_out, options_.seed);
     for (const auto& y : snapshots_) tops_.push_back(brightest_strip(y));
   }
 
@@ -162,7 +161,7 @@ class calibrator {
 
   /// |A x - y|^2 / |y|^2 of a strip's held-out values, each over its variance.
   double held_out_error(in<float, 2> y, in<float, 2> predicted) const {
-    const index_t V = y.extent(1), margin = std::min(V - stored_.geometry().width + 6, V / 4);
+    const index_t V = y.extent(1), margin = held_out_margin(V, stored_.geometry().width);
     double mean = 0, squares = 0, errors = 0;
     for (const float v : y) mean += static_cast<double>(v) / static_cast<double>(y.size());
     for (index_t h = 0; h < rows_; ++h)

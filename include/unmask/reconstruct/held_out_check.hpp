@@ -9,13 +9,12 @@
 /// that were kept back (numbers in docs/decisions.md, "Hold-out check").
 
 #include <algorithm>
-#include <array>
-#include <cmath>
+#include <memory>
 #include <optional>
 
 #include "../core/finite.hpp"
-#include "../core/random.hpp"
 #include "../models/session.hpp"
+#include "../optics/held_out.hpp"
 #include "../optics/similar_patches.hpp"
 #include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"
@@ -85,8 +84,7 @@ auto held_out_check<Backend, Network>::create(const Backend& be, const model_typ
   if (!remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
   p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width);
   p.held_out = tensor<unsigned char, 2>(g.measurement_extents());
-  random draw(1, 0);
-  for (unsigned char& v : p.held_out) v = draw.uniform() < share;
+  optics::draw_held_out(p.held_out, share, 1);
   p.start->spectral()->hold_out(p.held_out.data());
   return result<held_out_check>(std::move(check));
 }
@@ -127,7 +125,7 @@ result<> held_out_check<Backend, Network>::prepare(const model_type& m) {
 template <class Backend, Model Network>
 double held_out_check<Backend, Network>::error_of(in<float, 3> x) {
   parts_->camera.forward(host_of(backend_), predicted_, x);
-  const index_t V = y_.extent(1), margin = std::min(V - x.extent(1) + 6, V / 4);
+  const index_t V = y_.extent(1), margin = optics::held_out_margin(V, x.extent(1));
   double sum = 0;
   for (index_t h = 0; h < y_.extent(0); ++h)
     for (index_t v = margin; v < V - margin; ++v) {

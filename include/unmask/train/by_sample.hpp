@@ -2,6 +2,8 @@
 
 /// A batch one sample after the other, alone or shared with other ranks: `trainer_options::by_sample`.
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "gradient_sum.hpp"
