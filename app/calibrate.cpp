@@ -6,7 +6,6 @@
 #include "methods.hpp"
 #include "models.hpp"
 #include "snapshot_files.hpp"
-#include "step_option.hpp"
 
 namespace program {
 
@@ -15,7 +14,7 @@ namespace {
 struct calibrate_options {
   std::vector<std::string> measurements;
   std::string mask, weights, out;
-  index_t step = 2;
+  dispersion_choice dispersion;
   bool untrusted = false;
   unmask::optics::calibration_options search;
 };
@@ -46,9 +45,10 @@ result<> calibrate(const context& c, const calibrate_options& o) {
   std::vector<tensor<float, 2>> snapshots;
   tensor<float, 2> mask;
   unmask::optics::cassi_geometry geometry;
+  const dispersion_direction way = o.dispersion.way();
   for (const std::string& name : o.measurements) {
-    auto files =
-        snapshot_files::open({name, o.mask, geometry.bands, o.step, o.untrusted});  // the bands of the first for all
+    auto files = snapshot_files::open(
+        {name, o.mask, geometry.bands, o.dispersion, o.untrusted});  // the bands of the first for all
     if (!files) return files.error();
     auto y = files->measurement.read();
     if (!y) return y.error();
@@ -56,10 +56,10 @@ result<> calibrate(const context& c, const calibrate_options& o) {
     if (!how) return how.error();
     how->apply(y->view());
     if (snapshots.empty()) {
-      mask = std::move(files->mask);
-      geometry = files->geometry;
+      mask = turned(files->mask, way, turn::to_right);
+      geometry = files->geometry.canonical();
     }
-    snapshots.push_back(std::move(*y));
+    snapshots.push_back(turned(*y, way, turn::to_right));
   }
   const auto spectra = spectra_for(c, o, geometry.bands);
   if (!spectra) return spectra.error();
@@ -82,8 +82,9 @@ result<> calibrate(const context& c, const calibrate_options& o) {
     return error(errc::not_finite,
                  "calibrate: the error of the values kept back is NaN or infinite for every "
                  "alignment; nothing was written");
-  if (auto saved = write_camera(o.out, found); !saved) return saved;
-  c.say("%s: %s (pixels); noise weight %.2f\n", o.out.c_str(), numbers(a).c_str(),
+  if (auto saved = write_camera(o.out, found, o.dispersion.direction); !saved) return saved;
+  c.say("%s: %s (pixels%s); noise weight %.2f\n", o.out.c_str(), numbers(a).c_str(),
+        way == dispersion_direction::right ? "" : ", as if the bands landed to the right",
         static_cast<double>(found.noise_weight));
   c.say("values kept back are predicted with an error of %.4f, %.4f without calibration\n", found.after, found.before);
   c.print({{"out", o.out},
@@ -113,7 +114,7 @@ void add_calibrate(CLI::App& app, context& c) {
   command->add_option("--measurement", o->measurements, "snapshots of one camera; more than one is better")->required();
   command->add_option("--mask", o->mask, "its coded mask [H, W] as measured or designed")->required();
   command->add_option("--out", o->out, "HDF5 file, a --mask of `unmask reconstruct`")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(1))->capture_default_str();
+  add_dispersion(command, o->dispersion, 1);
   add_untrusted(command, o->untrusted);
   command->add_option("--weights", o->weights, "weights whose spectra are taken (default: those with the program)");
   command->add_option("--rows", o->search.rows, "rows of each snapshot that the first search looks at")

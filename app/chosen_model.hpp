@@ -22,7 +22,7 @@ struct chosen_model {
 inline result<chosen_model> no_model(const context& c, const model_request& asked,
                                      const unmask::optics::cassi_geometry& g, const std::string& why) {
   const std::string what = "no network for " + std::to_string(g.bands) + " bands and step " + std::to_string(g.step) +
-                           " comes with the program";
+                           to_the(g.direction) + " comes with the program";
   if (!asked.method.empty())
     return error(errc::bad_argument, "--method " + asked.method +
                                          " needs --weights FILE (unmask train makes one): " + what + ", and " + why);
@@ -57,9 +57,9 @@ inline result<chosen_model> choose_model(const context& c, const model_request& 
   if (!spectra) return no_model(c, asked, g, spectra.error().message());
   const auto& at = spectra->wavelengths;
   c.say(
-      "no network for %td bands and step %td at %.0f to %.0f nm comes with the program (unmask train makes one): "
+      "no network for %td bands and step %td%s at %.0f to %.0f nm comes with the program (unmask train makes one): "
       "spectral TV, with the spectra of %s\n",
-      g.bands, g.step, at.front(), at.back(), path->c_str());
+      g.bands, g.step, to_the(g.direction).c_str(), at.front(), at.back(), path->c_str());
   return chosen_model{std::move(*spectra), *path};
 }
 

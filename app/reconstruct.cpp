@@ -54,7 +54,7 @@ class reconstruction {
   }
 
   result<> open_files(index_t bands) {
-    auto files = snapshot_files::open({o_.measurement, o_.mask, bands, o_.step, o_.untrusted});
+    auto files = snapshot_files::open({o_.measurement, o_.mask, bands, o_.dispersion, o_.untrusted});
     if (!files) return files.error();
     files_ = std::move(*files);
     if (o_.wavelengths.empty()) return {};

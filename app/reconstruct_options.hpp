@@ -5,21 +5,22 @@
 #include <unmask/reconstruct/options.hpp>
 
 #include "snapshot_files.hpp"
-#include "step_option.hpp"
 
 namespace program {
 
 struct reconstruct_options {
   std::string measurement, list, mask, method, weights, wavelengths, out, report, truth;
   exposure_choice exposure;
-  index_t step = 2, bands = 0, refinements = unmask::usual_refinements, check_rows = unmask::usual_check_rows;
+  dispersion_choice dispersion;
+  index_t bands = 0, refinements = unmask::usual_refinements, check_rows = unmask::usual_check_rows;
   index_t tile = 0, halo = unmask::reconstruct_options().halo;
   double memory_limit = 0;  ///< bytes of the whole process; 0: none
   bool rotate = false, untrusted = false;
 };
 
 inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_options>& o) {
-  command->add_option("--measurement", o->measurement, "snapshot [H, W + step (bands - 1)]");
+  command->add_option("--measurement", o->measurement,
+                      "snapshot [H, W + step (bands - 1)], longer in H for --dispersion down and up");
   command->add_option(
       "--list", o->list,
       "text file with a snapshot a line: all of them, each into a file of its name in the folder --out; "
@@ -27,7 +28,7 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; or what `unmask calibrate` wrote")
       ->required();
   command->add_option("--out", o->out, "HDF5 file with cube and wavelengths; a folder for --list")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(0))->capture_default_str();
+  add_dispersion(command, o->dispersion);
   command
       ->add_option("--method", o->method,
                    "s2 (a network), spectral-tv (what it starts from) or gap-tv (needs no training)")

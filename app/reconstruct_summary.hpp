@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dispersion_options.hpp"
 #include "memory.hpp"
 #include "methods.hpp"
 
@@ -43,8 +44,9 @@ struct reconstruct_summary {
 
   void announce(const context& c, const std::string& measurement, const unmask::optics::cassi_geometry& g,
                 const std::string& exposure) {
-    c.say("%s: %td x %td, %td bands, step %td; %s\n", measurement.c_str(), g.height, g.measurement_width(), g.bands,
-          g.step, exposure.c_str());
+    const auto size = g.measurement_extents();
+    c.say("%s: %td x %td, %td bands, step %td%s; %s\n", measurement.c_str(), size[0], size[1], g.bands, g.step,
+          to_the(g.direction).c_str(), exposure.c_str());
   }
 
   /// What is no error but may make the result worthless: a line on stderr, and an entry of `warnings`.

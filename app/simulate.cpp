@@ -2,9 +2,9 @@
 
 #include <unmask/io/hdf5_writer.hpp>
 
+#include "dispersion_options.hpp"
 #include "noise_options.hpp"
 #include "scene_files.hpp"
-#include "step_option.hpp"
 
 namespace program {
 
@@ -13,7 +13,7 @@ namespace {
 struct simulate_options {
   std::string cube, mask, out, noise = "none";
   scene_choice choice;
-  index_t step = 2;
+  dispersion_choice dispersion;
 };
 
 result<> simulate(const context& c, const simulate_options& o) {
@@ -26,7 +26,8 @@ result<> simulate(const context& c, const simulate_options& o) {
   if (!mask) return mask.error();
   auto noise = noise_by_name(o.noise);
   if (!noise) return noise.error();
-  const auto camera = unmask::optics::camera::create(mask->view(), s->cube.extent(2), o.step);
+  const auto camera =
+      unmask::optics::camera::create(mask->view(), s->cube.extent(2), o.dispersion.step, o.dispersion.way());
   if (!camera) return error(camera.error().code(), o.mask + ": " + camera.error().message());
   if (auto ok = camera->check(s->cube.extents()); !ok)
     return error(ok.error().code(), o.cube + ": " + ok.error().message());
@@ -38,17 +39,21 @@ result<> simulate(const context& c, const simulate_options& o) {
   if (o.noise != "none") unmask::optics::add_noise(c.backend(), y.view(), *noise, c.seed);
   unmask::io::hdf5_writer file(o.out);
   file.put("measurement", y.view(),
-           {{"unit", "sum of mask * cube"}, {"step", static_cast<double>(o.step)}, {"noise", o.noise}});
+           {{"unit", "sum of mask * cube"},
+            {"step", static_cast<double>(g.step)},
+            {"dispersion", o.dispersion.direction},
+            {"noise", o.noise}});
   file.put("mask", mask->view()).put("cube", s->cube.view());
   if (!s->wavelengths.empty()) file.put("wavelengths", s->wavelengths, {{"units", "nm"}});
   if (auto saved = file.save(); !saved) return saved;
-  c.say("%s: measurement %td x %td from %td x %td x %td, step %td, noise %s\n", o.out.c_str(), g.height,
-        g.measurement_width(), g.height, g.width, g.bands, o.step, o.noise.c_str());
+  c.say("%s: measurement %td x %td from %td x %td x %td, step %td%s, noise %s\n", o.out.c_str(), y.extent(0),
+        y.extent(1), g.height, g.width, g.bands, g.step, to_the(g.direction).c_str(), o.noise.c_str());
   c.print({{"out", o.out},
-           {"height", g.height},
-           {"width", g.measurement_width()},
+           {"height", y.extent(0)},
+           {"width", y.extent(1)},
            {"bands", g.bands},
-           {"step", o.step},
+           {"step", g.step},
+           {"dispersion", o.dispersion.direction},
            {"noise", o.noise}});
   return {};
 }
@@ -62,7 +67,7 @@ void add_simulate(CLI::App& app, context& c) {
   command->add_option("--cube", o->cube, "cube [H, W, bands], HDF5 or MATLAB")->required();
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; its top left part is used")->required();
   command->add_option("--out", o->out, "HDF5 file with measurement, mask, cube, wavelengths")->required();
-  command->add_option("--step", o->step, "dispersion, pixels a band")->check(dispersion_step(0))->capture_default_str();
+  add_dispersion(command, o->dispersion);
   add_noise_option(command, o->noise);
   add_scene_options(command, o->choice);
   command->callback([&c, o] { c.run = [&c, o] { return simulate(c, *o); }; });

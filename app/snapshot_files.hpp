@@ -7,7 +7,7 @@
 #include <unmask/io/untrusted.hpp>
 #include <unmask/optics/exposure.hpp>
 
-#include "context.hpp"
+#include "dispersion_options.hpp"
 
 namespace program {
 
@@ -22,7 +22,7 @@ struct exposure_choice {
 struct snapshot_choice {
   std::string measurement, mask;
   index_t bands = 0;  ///< 0: told from the widths
-  index_t step = 2;
+  dispersion_choice dispersion{};
   bool untrusted = false;  ///< in child processes with limits
 };
 
@@ -45,35 +45,20 @@ struct snapshot_files {
   unmask::optics::cassi_geometry geometry;
   unmask::io::wavelength_list wavelengths;  ///< that the measurement's file has; empty: it says nothing
 
-  /// Errors beside those of the files: a number of bands that cannot be told, a snapshot that is dispersed along rows,
-  /// wavelengths of another count, a mask with values that are none. The mask is read, the measurement not yet.
+  /// Errors beside those of the files: a number of bands that cannot be told, a snapshot that is dispersed another way
+  /// or by another step, wavelengths of another count, a mask with values that are none. The mask is read, the
+  /// measurement not yet.
   static result<snapshot_files> open(const snapshot_choice& from) {
-    const auto& [measurement, mask, bands_asked, step, untrusted] = from;
+    const auto& [measurement, mask, bands_asked, dispersion, untrusted] = from;
     auto y = open_rows(measurement, {"meas_real", "measurement", "meas"}, untrusted);
     if (!y) return y.error();
     auto m = open_rows(mask, {"mask"}, untrusted);
     if (!m) return m.error();
-    index_t bands = bands_asked;
-    if (y->width() == m->width() && y->height() > m->height())
-      return error(errc::wrong_shape, measurement + ": " + shape(*y) + " is higher than the mask " + shape(*m) +
-                                          ": light seems to be dispersed along rows; transpose both");
-    if (bands == 0 && y->width() == m->width())
-      return error(errc::wrong_shape, measurement + ": " + shape(*y) + " is as wide as the mask " + shape(*m) +
-                                          ", a snapshot of many bands is wider: it was cropped, or has one band "
-                                          "(--band-count 1)");
-    if (bands == 0) {
-      const auto inferred = unmask::optics::infer_bands(y->width(), m->width(), step);
-      if (!inferred) return error(inferred.error().code(), measurement + ": " + inferred.error().message());
-      bands = *inferred;
-    }
-    const auto g = unmask::optics::check_cassi(y->extents(), m->extents(), bands, step);
+    const auto bands = count_bands(from, *y, *m);
+    if (!bands) return bands.error();
+    const auto g = unmask::optics::check_cassi(y->extents(), m->extents(), *bands, dispersion.step, dispersion.way());
     if (!g) return error(g.error().code(), measurement + " with " + mask + ": " + g.error().message());
-    for (const auto& [name, text] : y->variable().attributes)
-      if (name == "step" && text != std::to_string(step) && std::strtod(text.c_str(), nullptr) > 0)
-        return error(errc::wrong_value, measurement + ": says that it was taken with a dispersion step of " +
-                                            unmask::io::detail::printable(text, 20) + ", expected " +
-                                            std::to_string(step) + " (--step), which makes " +
-                                            std::to_string(g->bands) + " bands of it");
+    if (auto ok = check_said(measurement, y->variable(), dispersion, *bands); !ok) return ok.error();
     const std::string path = unmask::io::parse_source(measurement).path;
     auto list = untrusted ? unmask::io::read_wavelengths_untrusted(path, y->variable().name, g->bands)
                           : unmask::io::read_wavelengths(path, y->variable().name, g->bands);
@@ -85,6 +70,46 @@ struct snapshot_files {
         !fine)
       return fine.error();
     return snapshot_files{std::move(*y), std::move(*values), *g, std::move(*list)};
+  }
+
+  /// The number that was asked for, or that the two sizes tell.
+  static result<index_t> count_bands(const snapshot_choice& from, const unmask::io::plane_rows& y,
+                                     const unmask::io::plane_rows& m) {
+    const bool rows = unmask::along_rows(from.dispersion.way());
+    const char *side = rows ? "width" : "height", *longer = rows ? "higher" : "wider";
+    const index_t across_y = rows ? y.height() : y.width(), across_m = rows ? m.height() : m.width();
+    const index_t along_y = rows ? y.width() : y.height(), along_m = rows ? m.width() : m.height();
+    if (along_y == along_m && across_y > across_m)
+      return error(errc::wrong_shape, from.measurement + ": " + shape(y) + " is " + longer + " than the mask " +
+                                          shape(m) + ", so bands seem to land " +
+                                          (rows ? "below each other (--dispersion down or up)"
+                                                : "beside each other (--dispersion right or left)"));
+    if (from.bands != 0) return from.bands;
+    if (along_y == along_m)
+      return error(errc::wrong_shape, from.measurement + ": " + shape(y) + " has the " + side + " of the mask " +
+                                          shape(m) +
+                                          ", a snapshot of many bands has more: it was cropped, or has "
+                                          "one band (--band-count 1)");
+    const auto inferred = unmask::optics::infer_bands(along_y, along_m, from.dispersion.step, side);
+    if (!inferred) return error(inferred.error().code(), from.measurement + ": " + inferred.error().message());
+    return *inferred;
+  }
+
+  /// Errors: a file that says another step or direction than was asked for.
+  static result<> check_said(const std::string& measurement, const unmask::io::variable_info& variable,
+                             const dispersion_choice& asked, index_t bands) {
+    for (const auto& [name, text] : variable.attributes) {
+      if (name == "step" && text != std::to_string(asked.step) && std::strtod(text.c_str(), nullptr) > 0)
+        return error(errc::wrong_value, measurement + ": says that it was taken with a dispersion step of " +
+                                            unmask::io::detail::printable(text, 20) + ", expected " +
+                                            std::to_string(asked.step) + " (--step), which makes " +
+                                            std::to_string(bands) + " bands of it");
+      if (name == "dispersion" && text != asked.direction)
+        return error(errc::wrong_value, measurement + ": says that it was taken with dispersion '" +
+                                            unmask::io::detail::printable(text, 20) + "', expected '" +
+                                            asked.direction + "' (--dispersion)");
+    }
+    return {};
   }
 
   bool known_unit() const {

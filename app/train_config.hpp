@@ -23,6 +23,7 @@ struct train_config {
 
   // samples
   index_t step = 2, batch = 4, crop = 64;
+  std::string dispersion = "right";
   bool symmetries = true, halved = false, move_mask = true;
   double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0;
   std::string initial = "hm";                        ///< what the network starts from
@@ -53,7 +54,8 @@ void each_member(Config& c, Visit&& visit) {
   visit("data", c.data), visit("from", c.from), visit("mask", c.mask), visit("validation", c.validation);
   visit("bands", c.bands), visit("axes", c.axes), visit("full_scale", c.full_scale), visit("stages", c.stages),
       visit("seed", c.seed);
-  visit("step", c.step), visit("batch", c.batch), visit("crop", c.crop), visit("symmetries", c.symmetries);
+  visit("step", c.step), visit("dispersion", c.dispersion), visit("batch", c.batch), visit("crop", c.crop),
+      visit("symmetries", c.symmetries);
   visit("halved", c.halved), visit("move_mask", c.move_mask), visit("mosaics", c.mosaics),
       visit("random_masks", c.random_masks);
   visit("grey_masks", c.grey_masks), visit("open_share", c.open_share), visit("open_spread", c.open_spread);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dispersion_options.hpp"
 #include "scene_files.hpp"
 #include "train_config.hpp"
 
@@ -46,16 +47,21 @@ inline result<> check_scenes(const train_config& config, std::vector<scene>& sce
   return {};
 }
 
+/// Masks and scenes as a camera sees them whose bands land to the right: what solvers and networks work on.
 inline result<training_data> read_data(const train_config& config, bool untrusted) {
   training_data d;
+  const auto way = unmask::dispersion_by_name(config.dispersion);
+  if (!way) return way.error();
   for (const auto& name : config.mask) {
     auto mask = read_checked_mask(name, untrusted);
     if (!mask) return mask.error();
-    d.masks.push_back(std::move(*mask));
+    d.masks.push_back(turned(*mask, *way, turn::to_right));
   }
   auto all = read_scenes(config.data, {config.bands, config.axes, config.full_scale, untrusted});
   if (!all) return all.error();
   if (auto ok = check_scenes(config, *all); !ok) return ok.error();
+  if (*way != dispersion_direction::right)
+    for (scene& s : *all) s.cube = turned(s.cube, *way, turn::to_right);
   const auto& names = config.validation;
   for (const auto& name : names)
     if (std::none_of(all->begin(), all->end(), [&](const scene& x) { return x.name == name; }))

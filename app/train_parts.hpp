@@ -71,7 +71,7 @@ result<training_parts<Backend>> prepare_training(const Backend& be, const contex
     for (const scene& s : *scenes) say_notes(c, s.notes);
   const auto bands = static_cast<int>(data->training.front().cube.extent(2));
   const auto wavelengths = wavelengths_of(*data);
-  const unmask::model_use use{bands, config.step, unmask::dispersion_direction::right, wavelengths};
+  const unmask::model_use use{bands, config.step, *unmask::dispersion_by_name(config.dispersion), wavelengths};
   if (from)
     if (auto ok = fits(*from, use, config.from); !ok) return ok.error();
   if (auto ok = o.resume ? fits_best(run, use) : result<>(); !ok) return ok.error();

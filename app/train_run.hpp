@@ -79,9 +79,10 @@ result<> continue_run(const context& c, const run_folder& run, Trainer& net) {
 }
 
 template <class Trainer>
-result<> write_run_report(const context& c, const train_config& config, const unmask::model& weights,
-                          const Trainer& net, const unmask::train::stage_plan& plan, const run_log& log,
-                          const training_data& data, const run_folder& run) {
+result<> write_run_report(const context& c, const train_config& config, unmask::model weights, const Trainer& net,
+                          const unmask::train::stage_plan& plan, const run_log& log, const training_data& data,
+                          const run_folder& run) {
+  weights.direction = dispersion_direction::right;  // as the scenes and masks of `data` are turned
   const scene& s = data.validation.empty() ? data.training.front() : data.validation.front();
   const auto mask = mask_for(data.masks.front(), s.cube.extent(0), s.cube.extent(1), config.mask.front());
   if (!mask) return mask.error();
@@ -107,6 +108,7 @@ result<> write_run_report(const context& c, const train_config& config, const un
   for (const auto& [name, q] : report.qualities)
     c.say("%-16s PSNR %.2f dB, SSIM %.3f, SAM %.2f deg (%s, %s)\n", name.c_str(), q.all.psnr, q.all.ssim, q.all.sam,
           s.name.c_str(), report.input.scores.definition.c_str());
+  if (config.dispersion != "right") report.fact("Pictures", "turned so that bands land to the right");
   if (!log.validations().empty()) report.fact("Best validation", std::to_string(net.state().best_psnr) + " dB");
   return report.write(run / "report.html");
 }

@@ -78,6 +78,7 @@ inline void start_as(train_config& config, const unmask::model& from) {
   config.initial = initial_name(from.initial.kind);
   config.spectral_basis = rows_of(from.initial.spectral_basis);
   config.step = from.dispersion_step;
+  config.dispersion = unmask::dispersion_name(from.direction);
 }
 
 /// File, then options, over the defaults. A resumed run has its own configuration, which they may repeat. Relative
@@ -179,6 +180,7 @@ inline result<unmask::model> model_of(const train_config& config, const training
   if (!initial) return initial.error();
   m.initial = std::move(*initial);
   m.dispersion_step = config.step;
+  m.direction = *unmask::dispersion_by_name(config.dispersion);
   m.wavelengths = wavelengths_of(data);
   if (auto ok = check(m); !ok) return ok.error();
   return m;

@@ -115,8 +115,9 @@ inline result<cassi_geometry> check_cassi(const std::array<index_t, 3>& cube, co
 
 /// Whether `measurement` is what a camera with this mask, number of bands and step gives. The mask is the scene's size.
 inline result<cassi_geometry> check_cassi(const std::array<index_t, 2>& measurement, const std::array<index_t, 2>& mask,
-                                          index_t bands, index_t step) {
-  const cassi_geometry g{mask[0], mask[1], bands, step};
+                                          index_t bands, index_t step,
+                                          dispersion_direction direction = dispersion_direction::right) {
+  const cassi_geometry g{mask[0], mask[1], bands, step, direction};
   if (auto ok = detail::check_geometry(g); !ok) return ok.error();
   if (auto ok = detail::check_measurement(g, measurement); !ok) return ok.error();
   return g;
@@ -130,13 +131,14 @@ inline result<cassi_geometry> check_cassi(const std::array<index_t, 3>& cube, co
   return check_cassi(measurement, mask, cube[2], step);
 }
 
-/// The number of bands that a measurement's width implies; a step of 0 implies none and is an error.
-inline result<index_t> infer_bands(index_t measurement_width, index_t mask_width, index_t step) {
-  const index_t spread = measurement_width - mask_width;
-  if (mask_width >= 1 && step >= 1 && spread >= 0 && spread % step == 0) return spread / step + 1;
+/// The number of bands that a measurement's length along the dispersion implies (its width for dispersion to the right
+/// or left, its height for down and up); a step of 0 implies none and is an error.
+inline result<index_t> infer_bands(index_t measurement, index_t mask, index_t step, const char* side = "width") {
+  const index_t spread = measurement - mask;
+  if (mask >= 1 && step >= 1 && spread >= 0 && spread % step == 0) return spread / step + 1;
   char text[160];
-  std::snprintf(text, sizeof text, "measurement: width %td is not mask width %td + step %td * (bands - 1)",
-                measurement_width, mask_width, step);
+  std::snprintf(text, sizeof text, "measurement: %s %td is not mask %s %td + step %td * (bands - 1)", side, measurement,
+                side, mask, step);
   return error(errc::wrong_shape, text);
 }
 
