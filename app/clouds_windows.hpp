@@ -4,6 +4,7 @@
 
 #include <unmask/clouds/tile_rows.hpp>
 
+#include "clouds.hpp"
 #include "clouds_output.hpp"
 #include "memory.hpp"
 

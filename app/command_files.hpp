@@ -33,7 +33,8 @@ inline result<> check_command_files(const CLI::App& command, bool force) {
         outputs.push_back({value + "/weights.safetensors", "--out", output_kind::weights});
       } else if (name == "out") {
         const bool list = verb == "reconstruct" && command.count("--list") > 0;
-        const bool folder = list || verb == "train" || verb == "declouds" || verb == "simulate-clouds";
+        const bool folder =
+            list || verb == "train" || verb == "samples" || verb == "declouds" || verb == "simulate-clouds";
         const output_kind kind = verb == "view"   ? output_kind::html
                                  : verb == "mask" ? output_kind::npy
                                                   : output_kind::hdf5;

@@ -77,6 +77,7 @@ inline void add_untrusted(CLI::App* command, bool& untrusted) {
 }
 
 void add_demo(CLI::App&, context&);
+void add_samples(CLI::App&, context&);
 void add_simulate(CLI::App&, context&);
 void add_train(CLI::App&, context&);
 void add_calibrate(CLI::App&, context&);

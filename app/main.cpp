@@ -86,8 +86,8 @@ int main(int argc, char** argv) {
   app.footer(
       "`unmask COMMAND --help` shows an example of each. A MATLAB or HDF5 file may carry its variable: file.mat:name\n"
       "Exit codes: 0 done, 1 the run failed, 2 wrong input or arguments.");
-  for (auto add : {add_demo, add_simulate, add_train, add_calibrate, add_reconstruct, add_evaluate, add_info, add_view,
-                   add_mask, add_declouds, add_simulate_clouds})
+  for (auto add : {add_demo, add_samples, add_simulate, add_train, add_calibrate, add_reconstruct, add_evaluate,
+                   add_info, add_view, add_mask, add_declouds, add_simulate_clouds})
     add(app, c);
   try {
     app.parse(argc, argv);

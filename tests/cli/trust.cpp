@@ -115,11 +115,12 @@ TEST_CASE("a snapshot that was cropped or lies on its side is no snapshot of ano
   refused(folder, rebuild + folder / "cropped.h5", {"cropped.h5", "--band-count 1"});
   CHECK(run_program(folder, rebuild + folder / "cropped.h5 --band-count 1").code == 0);
   REQUIRE(write_plane(folder / "turned.h5", "measurement", turned.view()));
-  refused(folder, rebuild + folder / "turned.h5", {"turned.h5", "transpose"});
+  refused(folder, rebuild + folder / "turned.h5", {"turned.h5", "--dispersion down or up"});
   const std::vector<double> five{450, 500, 550, 600, 650};
   REQUIRE(hdf5_writer(folder / "five.h5").put("measurement", y.view()).put("wavelengths", five).save());
   refused(folder, rebuild + folder / "five.h5", {"five.h5", "5 numbers", "4 bands"});
-  for (const auto& [step, piece] : {std::pair{"-2", "flip"}, {"1.5", "calibrate"}, {"65", "64"}, {"two", "found two"}})
+  for (const auto& [step, piece] :
+       {std::pair{"-2", "--dispersion left"}, {"1.5", "calibrate"}, {"65", "64"}, {"two", "found two"}})
     CHECK(run_program(folder, "simulate --cube " + files.scene + " --mask " + files.mask_file + " --out " +
                                   folder / "out.h5" + " --step " + step)
               .err.find(piece) != std::string::npos);

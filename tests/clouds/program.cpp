@@ -1,12 +1,9 @@
 /// The commands as a user runs them: open digits keep their bits, and every pain of the field is a right result or one
 /// clear line.
 
-#include <unmask/io/npy.hpp>
+#include "stack_program.hpp"
 
-#include "../cli/program.hpp"
-
-using unmask::index_t;
-using unmask::io::raster;
+using namespace unmask_test;
 using unmask::io::read_npy;
 using unmask::io::sample_type;
 
@@ -18,14 +15,6 @@ nlohmann::json manifest_of(const scratch_folder& f) { return nlohmann::json::par
 outcome with(const scratch_folder& f, const nlohmann::json& m, const std::string& options = "") {
   write_text(f / "s/m.json", m.dump());
   return run_program(f, "declouds --manifest '" + (f / "s/m.json") + "' --out '" + (f / "o") + "' " + options);
-}
-
-void check_refused(const outcome& r, const char* file, const char* why) {
-  CAPTURE(r.err);
-  CHECK(r.code == 2);
-  CHECK(r.lines() == 1);
-  CHECK(r.err.find(file) != std::string::npos);
-  CHECK(r.err.find(why) != std::string::npos);
 }
 
 raster read(const std::string& path) {

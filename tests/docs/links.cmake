@@ -1,7 +1,7 @@
 # cmake -D ROOT=<project> -P links.cmake
 # Every link of the documentation to a file of the project leads somewhere.
 cmake_minimum_required(VERSION 3.25)
-file(GLOB pages ${ROOT}/*.md ${ROOT}/docs/*.md ${ROOT}/models/*.md ${ROOT}/bench/*/*.md)
+file(GLOB pages ${ROOT}/*.md ${ROOT}/docs/*.md ${ROOT}/docs/tutorials/*.md ${ROOT}/python/*.md ${ROOT}/models/*.md ${ROOT}/bench/*/*.md)
 set(wrong "")
 set(checked 0)
 foreach(page IN LISTS pages)

@@ -49,7 +49,7 @@ function(check_line name line)
 endfunction()
 
 read_help(program)
-set(commands demo simulate train calibrate reconstruct evaluate info view)
+set(commands demo samples simulate train calibrate reconstruct evaluate info view mask declouds simulate-clouds)
 foreach(command IN LISTS commands)
   read_help(${command} ${command})
 endforeach()

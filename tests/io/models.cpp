@@ -13,14 +13,14 @@ using namespace io_test;
 
 namespace {
 
-s2_config tiny() {
+s2_config one_stage() {
   s2_config c{.bands = 3, .channels = 8, .stages = 1, .depths = {1}, .heads = {2}, .spectral_head_width = 4};
   c.window = c.pad_multiple = 4;
   c.hidden = 12;
   return c;
 }
 
-model fresh(const s2_config& c = tiny()) {
+model fresh(const s2_config& c = one_stage()) {
   model m;
   m.config = c;
   m.parameters.resize(static_cast<std::size_t>(make_manifest(c).size));
@@ -235,7 +235,7 @@ TEST_CASE("io: the self-test of a small file cannot cost much") {
   const temporary_folder folder;
   REQUIRE(io::write_weights(folder / "w", fresh()));
   const io::safetensors file = *io::read_safetensors(folder / "w");
-  s2_config padded = tiny(), windows = tiny();
+  s2_config padded = one_stage(), windows = one_stage();
   padded.pad_multiple = 1024;
   windows.window = windows.pad_multiple = 64;
   for (s2_config c : {padded, windows}) {

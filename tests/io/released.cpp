@@ -24,7 +24,7 @@ std::vector<io::tensor_entry> released_tensors(const s2_config& c) {
   return tensors;
 }
 
-s2_config tiny() {
+s2_config released_like() {
   s2_config c{.bands = 5, .channels = 8, .stages = 2, .depths = {1, 2}, .heads = {2, 4}, .spectral_head_width = 2};
   c.window = c.pad_multiple = 4;
   c.hidden = 12;
@@ -82,7 +82,7 @@ constexpr std::array<std::pair<const char*, mask_effect>, 5> effects{{{"omit", m
 TEST_CASE("io: released names and ours, both ways, for every layout") {
   for (const auto& [text, layout] : layouts)
     for (const spectral_scope scope : {spectral_scope::image, spectral_scope::window}) {
-      s2_config c = tiny();
+      s2_config c = released_like();
       c.layout = layout;
       c.scope = scope;
       for (const parameter& p : make_manifest(c).entries) {
@@ -115,7 +115,7 @@ TEST_CASE("io: released names and ours, both ways, for every layout") {
 }
 
 TEST_CASE("io: released weights are imported, shapes tell the configuration") {
-  const s2_config c = tiny();
+  const s2_config c = released_like();
   auto tensors = released_tensors(c);
   const auto import = io::import_released(tensors, {.spectral_effect = mask_effect::qk});
   REQUIRE_MESSAGE(import, import.error().message());
@@ -130,7 +130,7 @@ TEST_CASE("io: released weights are imported, shapes tell the configuration") {
 }
 
 TEST_CASE("io: released weights that are dead are skipped by name, others refused") {
-  s2_config c = tiny();
+  s2_config c = released_like();
   auto tensors = released_tensors(c);
   const io::released_options spatial_masks_only{};  // without spectral effect the second embedding is dead
   const auto import = io::import_released(tensors, spatial_masks_only);

@@ -10,7 +10,7 @@ using namespace io_test;
 
 namespace {
 
-s2_config tiny() {
+s2_config two_stages() {
   s2_config c{.bands = 3, .channels = 8, .stages = 2, .depths = {1, 2}, .heads = {2, 4}, .spectral_head_width = 4};
   c.window = c.pad_multiple = 4;
   c.hidden = 12;
@@ -53,7 +53,7 @@ io::tensor_entry& entry(io::safetensors& file, const std::string& name) {
 }  // namespace
 
 TEST_CASE("io: configurations go through JSON and back") {
-  s2_config odd = tiny();
+  s2_config odd = two_stages();
   odd.layout = arrangement::spectral_spatial;
   odd.spatial_effect = mask_effect::qkv;
   odd.spectral_effect = mask_effect::v;
@@ -98,7 +98,7 @@ TEST_CASE("io: weights go out and come back, from a file and from bytes") {
   const std::string path = folder / "weights.safetensors";
   for (const arrangement layout :
        {arrangement::parallel_concat, arrangement::spatial, arrangement::spectral_spectral}) {
-    s2_config c = tiny();
+    s2_config c = two_stages();
     c.layout = layout;
     const auto p = parameters_of(c);
     REQUIRE(io::write_weights(path, made(c, p, {{"data", "generated"}, {"licence", "MIT"}})));
@@ -115,8 +115,8 @@ TEST_CASE("io: weights go out and come back, from a file and from bytes") {
   }
   CHECK(folder.files() == 1);
   // Parameters are in file (PyTorch) order: [out, in, kr, kc], whatever the order in memory.
-  const auto p = parameters_of(tiny());
-  REQUIRE(io::write_weights(path, made(tiny(), p)));
+  const auto p = parameters_of(two_stages());
+  REQUIRE(io::write_weights(path, made(two_stages(), p)));
   const auto file = *io::read_safetensors(path);
   CHECK(file.find("conv_first.weight")->shape == std::vector<index_t>{8, 3, 3, 3});
   // element 1 is kc 1 of in 0 and out 0; in memory [kr, kc, in, out] that is (1 * 3 + 0) * 8 + 0
@@ -140,7 +140,7 @@ TEST_CASE("io: checksums are FNV-1a, and the same side by side as one by one") {
 
 TEST_CASE("io: a weights file is loaded whole or not at all") {
   const temporary_folder folder;
-  const s2_config c = tiny();
+  const s2_config c = two_stages();
   REQUIRE(io::write_weights(folder / "w", made(c, parameters_of(c))));
   const io::safetensors file = *io::read_safetensors(folder / "w");
   const auto refused = [&](const std::vector<std::byte>& bytes, errc code, const std::vector<std::string>& pieces) {
@@ -190,7 +190,7 @@ TEST_CASE("io: a weights file is loaded whole or not at all") {
 
 TEST_CASE("io: the self-test finds a network that is not the one that was trained") {
   const temporary_folder folder;
-  const s2_config c = tiny();
+  const s2_config c = two_stages();
   REQUIRE(io::write_weights(folder / "w", made(c, parameters_of(c))));
   const io::safetensors file = *io::read_safetensors(folder / "w");
   // Configurations with the same parameters: only what they compute tells them apart.
@@ -213,7 +213,7 @@ TEST_CASE("io: the self-test finds a network that is not the one that was traine
 
 TEST_CASE("io: a flipped bit of the metadata is noticed, or changes nothing") {
   const temporary_folder folder;
-  model m = made(tiny(), parameters_of(tiny()), {{"data", "caf\xe9"}});
+  model m = made(two_stages(), parameters_of(two_stages()), {{"data", "caf\xe9"}});
   m.wavelengths = {500, 550, 600};
   REQUIRE(io::write_weights(folder / "w", m));
   const auto whole = *io::read_file(folder / "w");
@@ -247,13 +247,14 @@ TEST_CASE("io: weights that are not numbers are not written") {
   const temporary_folder folder;
   const std::string path = folder / "w";
   spit(path, "old");
-  auto p = parameters_of(tiny());
-  check_error(io::write_weights(path, made(tiny(), {p.begin(), p.begin() + 5})), errc::wrong_shape, {"5 parameters"});
+  auto p = parameters_of(two_stages());
+  check_error(io::write_weights(path, made(two_stages(), {p.begin(), p.begin() + 5})), errc::wrong_shape,
+              {"5 parameters"});
   p[7] = std::nanf("");
-  check_error(io::write_weights(path, made(tiny(), p)), errc::wrong_value, {"'conv_first.weight'", "NaN"});
+  check_error(io::write_weights(path, made(two_stages(), p)), errc::wrong_value, {"'conv_first.weight'", "NaN"});
   p[7] = 3e38f;
   p[8] = 3e38f;
-  const auto overflow = io::write_weights(path, made(tiny(), p));
+  const auto overflow = io::write_weights(path, made(two_stages(), p));
   if (!overflow) check_error(overflow, errc::wrong_value, {"not finite"});
   CHECK((overflow || slurp(path) == "old"));
 }

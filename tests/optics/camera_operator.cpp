@@ -8,20 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "noise.hpp"
+
 using namespace unmask;
 using dispersion = dispersion_direction;
 
 namespace {
 
 constexpr std::array directions{dispersion::right, dispersion::left, dispersion::down, dispersion::up};
-
-template <std::size_t Rank>
-tensor<double, Rank> noise(const std::array<index_t, Rank>& extents, std::uint64_t seed) {
-  tensor<double, Rank> t(extents);
-  unmask::random draw(seed);
-  for (double& v : t) v = draw.uniform(-1, 1);
-  return t;
-}
 
 double dot(const auto& a, const auto& b) {
   double sum = 0;

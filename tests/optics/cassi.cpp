@@ -9,17 +9,11 @@
 #include <limits>
 #include <vector>
 
+#include "noise.hpp"
+
 using namespace unmask;
 
 namespace {
-
-template <std::size_t Rank>
-tensor<double, Rank> noise(const std::array<index_t, Rank>& extents, std::uint64_t seed) {
-  tensor<double, Rank> t(extents);
-  unmask::random draw(seed);
-  for (double& v : t) v = draw.uniform(-1, 1);
-  return t;
-}
 
 template <class Backend>
 void check_signal(const Backend& be) {

@@ -157,7 +157,7 @@ inline void draw_line(std::string& svg, const frame& f, const thin_line& thin) {
 
 }  // namespace detail
 
-/// An <svg> element. `lines` may be empty or hold only NaN: the axes are drawn over [0, 1] then.
+/// An `<svg>` element. `lines` may be empty or hold only NaN: the axes are drawn over [0, 1] then.
 inline std::string line_chart(const std::vector<series>& lines, const chart_options& options) {
   double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = -INFINITY;
   axis positive;

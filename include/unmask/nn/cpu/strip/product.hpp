@@ -75,7 +75,7 @@ struct register_tile {
   }
 };
 
-/// f.template operator()<H>() for a height known at run time.
+/// `f.template operator()<H>()` for a height known at run time.
 template <class F>
 [[gnu::always_inline]] inline void with_height(index_t h, F&& f) {
   switch (h) {

@@ -1,0 +1,3 @@
+#include "clouds.hpp"
+
+template class unmask::clouds::declouder<unmask::cpu>;
