@@ -2,13 +2,20 @@
 
 #include <nanobind/stl/string.h>
 
+#include <chrono>
+
 #include "core.hpp"
 
 namespace bindings {
 
 namespace {
 
-using reconstructor = unmask::reconstructor<unmask::cpu>;
+/// With the seconds of the last run, which tell what a call from Python costs beside it.
+struct reconstructor : unmask::reconstructor<unmask::cpu> {
+  explicit reconstructor(unmask::reconstructor<unmask::cpu> made)
+      : unmask::reconstructor<unmask::cpu>(std::move(made)) {}
+  double seconds = 0;
+};
 
 const char* stage_name(unmask::reconstruct_stage s) {
   switch (s) {
@@ -23,10 +30,10 @@ const char* stage_name(unmask::reconstruct_stage s) {
   }
 }
 
-reconstructor make(const unmask::model& model, const unmask::optics::camera& camera, int threads,
-                   const unmask::reconstruct_options& options) {
+unmask::reconstructor<unmask::cpu> make(const unmask::model& model, const unmask::optics::camera& camera, int threads,
+                                        const unmask::reconstruct_options& options) {
   const nb::gil_scoped_release run;
-  return unwrap(reconstructor::create({.threads = threads}, model, camera, options));
+  return unwrap(unmask::reconstructor<unmask::cpu>::create({.threads = threads}, model, camera, options));
 }
 
 }  // namespace
@@ -48,6 +55,7 @@ void add_reconstructor(nb::module_& m) {
              new (self) reconstructor(make(model, camera, threads, options));
            })
       .def_prop_ro("bytes", [](const reconstructor& r) { return r.bytes(); })
+      .def_ro("seconds", &reconstructor::seconds)
       .def_prop_ro("used_network", [](const reconstructor& r) { return r.taken().network; })
       .def_prop_ro("passes", [](const reconstructor& r) { return r.taken().passes; })
       .def(
@@ -60,9 +68,11 @@ void add_reconstructor(nb::module_& m) {
             progress_bridge tell(std::move(progress));
             {
               const nb::gil_scoped_release run;
+              const auto start = std::chrono::steady_clock::now();
               r.run(to, from, [&](const unmask::reconstruct_progress& p) {
                 return tell(stage_name(p.stage), p.done, p.of, p.residual);
               });
+              r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
             }
             tell.rethrow();
             unwrap(r.status());  // NaN or infinity, by stage

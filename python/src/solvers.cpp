@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <unmask/optics/calibrate.hpp>
+#include <unmask/optics/spectral.hpp>
 
 #include "core.hpp"
 
@@ -52,6 +53,13 @@ void run_spectral_tv(const camera& c, cube_out x, image y, image basis, int thre
     solver->run(cpu{.threads = threads}, to, from, tell);
   });
   tell.rethrow();
+}
+
+void resample_spectral_basis(image_out to, image basis, const std::vector<double>& from,
+                             std::vector<double> wavelengths, double reach) {
+  const auto moved =
+      unwrap(unmask::optics::resample_spectral_basis<float>(view_of(basis), from, std::move(wavelengths), reach));
+  std::copy(moved.begin(), moved.end(), view_of(to).begin());
 }
 
 /// A dictionary: see unmask/calibration.py.
@@ -117,6 +125,7 @@ void add_solvers(nb::module_& m) {
   m.def("gap_tv", &run_gap_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
   m.def("spectral_tv", &run_spectral_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none());
+  m.def("resample_spectral_basis", &resample_spectral_basis);
   m.def("calibrate", &calibrate, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
 }
 

@@ -60,6 +60,11 @@ class Reconstructor:
         return self._core.bytes
 
     @property
+    def seconds(self) -> float:
+        """What the last call took within the library."""
+        return self._core.seconds
+
+    @property
     def steps(self) -> dict:
         """After a call, what that snapshot was given: {"network": bool, "refinements": passes}."""
         return {"network": self._core.used_network, "refinements": self._core.passes}
@@ -81,8 +86,6 @@ class Reconstructor:
             raise Error(f"out: expected a C-ordered float32 array of shape {list(self.camera.cube_shape)}")
         with shown(progress) as tell:
             self._core.run(cube, y, self.camera._core, tell)
-        if not np.isfinite(cube.sum(dtype=np.float64)):
-            raise Error("the reconstruction holds a value that is not finite")
         return labelled(cube, measurement, self.wavelengths)
 
 
@@ -109,6 +112,22 @@ def gap_tv(
     return labelled(cube, measurement, camera.wavelengths)
 
 
+def _known_spectra(camera: Camera) -> tuple:
+    """The general model's spectra at the camera's wavelengths, and these. Beyond its own by at most 35 nm."""
+    general = Model.load("general")
+    basis, known = general.spectral_basis, general.wavelengths
+    bands = camera.cube_shape[2]
+    if not camera.wavelengths:
+        if bands == len(known):
+            return basis, known
+        raise Error(
+            f"spectral_tv: the wavelengths of {bands} bands are not known (Camera(..., wavelengths=[...]), or spectral_basis)"
+        )
+    moved = np.empty((basis.shape[0], bands), np.float32)
+    _core.resample_spectral_basis(moved, basis, known, camera.wavelengths, 35.0)
+    return moved, camera.wavelengths
+
+
 def spectral_tv(
     measurement: Any,
     camera: Camera,
@@ -120,14 +139,12 @@ def spectral_tv(
 ) -> np.ndarray:
     """Spectral TV: spectra of few components, edges shared by all bands. [H, W, bands].
 
-    spectral_basis: [K, bands], the components' spectra; None: those of the general model, where its bands are the
-    camera's.
+    spectral_basis: [K, bands], the components' spectra; None: those of the general model, read off at the camera's
+    wavelengths. A camera of as many bands as that model that names no wavelengths is taken to have the model's.
     """
     wavelengths = camera.wavelengths
     if spectral_basis is None:
-        general = Model.load("general")
-        general._core.fits(camera._core, camera.wavelengths)
-        spectral_basis, wavelengths = general.spectral_basis, wavelengths or general.wavelengths
+        spectral_basis, wavelengths = _known_spectra(camera)
     basis = as_float32(spectral_basis, 2, "spectral_basis")
     y, cube = measurement_of(measurement, camera.measurement_shape), np.empty(camera.cube_shape, np.float32)
     options = _core.SpectralTvOptions()
