@@ -65,7 +65,7 @@ tensor<float, Rank> turned(const tensor<float, Rank>& image, dispersion_directio
   const auto& as_seen = back ? extents : image.extents();
   const index_t channels = Rank == 3 ? extents[Rank - 1] : 1;
   const unmask::optics::cassi_geometry g{as_seen[0], as_seen[1], 1, 0, d};
-  unmask::optics::detail::each_pixel(unmask::cpu(1), g, [&](index_t seen, index_t right) {
+  unmask::optics::detail::each_pixel(unmask::cpu{.threads = 1}, g, [&](index_t seen, index_t right) {
     const index_t at = back ? right : seen, there = back ? seen : right;
     std::copy_n(image.data() + at * channels, channels, to.data() + there * channels);
   });

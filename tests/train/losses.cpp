@@ -15,6 +15,8 @@ using namespace unmask;
 using unmask::index_t;
 namespace ut = unmask::train;
 
+namespace losses {
+
 namespace {
 
 constexpr index_t B = 2, H = 5, W = 7, C = 3, Hp = 8, Wp = 8;
@@ -243,3 +245,5 @@ TEST_CASE("gradient check: a wrong gradient and NaN fail") {
   CHECK(ut::check_gradient([] { return 1.; }, x, std::vector<double>(3)).passed(0));
   CHECK_FALSE(ut::check_gradient(f, x, std::vector<double>(3)).passed(1e9));
 }
+
+}  // namespace losses
