@@ -4,6 +4,8 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <unmask/optics/exposure.hpp>
+
 #include "core.hpp"
 
 namespace bindings {
@@ -65,6 +67,15 @@ void add_camera(nb::module_& m) {
              const auto to = checked(c, y);
              const nb::gil_scoped_release run;
              c.forward(unmask::cpu{.threads = threads}, to, from);
+           })
+      .def("exposed",
+           [](const camera& c, image_out y, image counts, double full_scale) {
+             const auto from = checked(c, counts);
+             const auto to = checked(c, y);
+             const float top = *std::max_element(from.begin(), from.end());
+             const auto how = unwrap(unmask::optics::camera_exposure(top, c.geometry().bands, full_scale, "counts"));
+             std::copy(from.begin(), from.end(), to.begin());
+             how.apply(to);
            })
       .def("adjoint",
            [](const camera& c, cube_out x, image y, int threads) {

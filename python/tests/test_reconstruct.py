@@ -172,6 +172,13 @@ def test_what_does_not_fit(mask, camera, snapshot):
         reconstructor(snapshot.T)
     with pytest.raises(unmask.Error, match="finite"):
         reconstructor(np.where(snapshot > snapshot.mean(), np.nan, snapshot))
+    for counts in (snapshot * 100, snapshot - snapshot.mean()):
+        with pytest.raises(unmask.Error, match="Camera.exposed"):
+            reconstructor(counts)
+        with pytest.raises(unmask.Error, match="Camera.exposed"):
+            unmask.gap_tv(counts, camera)
+    with pytest.raises(unmask.Error, match="no value above 0"):
+        reconstructor(np.zeros_like(snapshot))
     with pytest.raises(unmask.Error, match="out"):
         reconstructor(snapshot, out=np.empty(camera.cube_shape))
     with pytest.raises(unmask.Error, match="positions"):
@@ -227,3 +234,22 @@ print((took - r.seconds) / r.seconds, (resident("VmHWM") - before) / cube.nbytes
     overhead, cubes = map(float, out)
     assert 0 < overhead < 0.02
     assert cubes < 1.2
+
+
+def test_counts_of_a_camera(program, scene, mask, tmp_path):
+    """Counts in a MATLAB file, as SciPy reads them: the cube of the program, which takes a file without a unit for counts."""
+    scipy_io = pytest.importorskip("scipy.io")
+    camera = unmask.Camera(mask)
+    counts = (camera.forward(scene) * 300 - 5).astype(np.float32)
+    scipy_io.savemat(tmp_path / "scene.mat", {"meas_real": counts})
+    scipy_io.savemat(tmp_path / "mask.mat", {"mask": mask})
+    subprocess.run([program, "reconstruct", "--measurement", tmp_path / "scene.mat", "--mask", tmp_path / "mask.mat",
+                    "--out", tmp_path / "cube.npy"], check=True, capture_output=True)
+    read = scipy_io.loadmat(tmp_path / "scene.mat")["meas_real"]
+    cube = unmask.Reconstructor("general", camera)(camera.exposed(read))
+    np.testing.assert_array_equal(cube, np.load(tmp_path / "cube.npy"))
+    for wrong, words in ((np.full_like(counts, -1), "above 0"), (counts * np.nan, "finite"), (counts.T, "shape")):
+        with pytest.raises(unmask.Error, match=words):
+            camera.exposed(wrong)
+    with pytest.raises(unmask.Error, match="full_scale"):
+        camera.exposed(counts, full_scale=0)

@@ -81,6 +81,21 @@ def measurement_of(values: Any, shape: Tuple[int, int], name: str = "measurement
     return measurement
 
 
+def light_of(values: Any, shape: Tuple[int, int], bands: int, name: str = "measurement") -> np.ndarray:
+    """A measurement in the library's unit, sums of mask times cube: from 0 to `bands`, and some noise."""
+    measurement = measurement_of(values, shape, name)
+    lowest, largest = float(measurement.min()), float(measurement.max())
+    # NaN and infinity are found, and named by stage, where they are computed with
+    if largest > 1.5 * bands and np.isfinite(largest) or lowest < -0.25 * max(largest, 0):
+        raise Error(
+            f"{name}: found values in [{lowest:g}, {largest:g}], expected sums of mask times cube, 0 to {bands}"
+            " (Camera.exposed brings a camera's counts there)"
+        )
+    if largest <= 0:
+        raise Error(f"{name}: no value above 0")
+    return measurement
+
+
 def wavelengths_of(values: Any, bands: int) -> List[float]:
     """Ascending nm, one a band; [] for None."""
     if values is None:

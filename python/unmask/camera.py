@@ -103,6 +103,21 @@ class Camera:
         self._core.adjoint(x, y, threads_or_all(threads))
         return x
 
+    def exposed(self, counts: Any, *, full_scale: float = 0.8) -> np.ndarray:
+        """A real camera's counts in the unit of this library, sums of mask times cube: the field's recipe.
+
+        Clipped at 0, divided by the largest, times full_scale bands / 2; `unmask reconstruct` does the same to a file that
+        names no unit. Raises Error where no count is above 0 or one is not finite.
+        """
+        raw = measurement_of(counts, self.measurement_shape, "counts")
+        if not np.isfinite(raw).all():
+            raise Error("counts: found a value that is not finite")
+        if not (np.isfinite(full_scale) and full_scale > 0):
+            raise Error(f"full_scale: found {full_scale!r}, expected a number above 0")
+        y = np.empty(self.measurement_shape, np.float32)
+        self._core.exposed(y, raw, float(full_scale))
+        return y
+
     def input(self, measurement: Any, *, threads: Optional[int] = None) -> np.ndarray:
         """The field's network input HM = 2 / bands A' y, [H, W, bands]."""
         y, x = measurement_of(measurement, self.measurement_shape), np.empty(self.cube_shape, np.float32)

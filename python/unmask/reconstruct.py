@@ -7,7 +7,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from . import _core
-from ._arrays import as_float32, band_coordinate, labelled, measurement_of, threads_or_all
+from ._arrays import as_float32, band_coordinate, labelled, light_of, threads_or_all
 from ._core import Error
 from ._progress import Progress, shown
 from .camera import Camera
@@ -80,7 +80,7 @@ class Reconstructor:
         out: a C-ordered float32 array to write to. progress: True for a tqdm bar, or a callable. An
         xarray.DataArray comes back as one. Ctrl-C ends it after the iteration at work.
         """
-        y = measurement_of(measurement, self.camera.measurement_shape)
+        y = light_of(measurement, self.camera.measurement_shape, self.camera.bands)
         cube = np.empty(self.camera.cube_shape, np.float32) if out is None else out
         if cube.dtype != np.float32 or not cube.flags.c_contiguous or cube.shape != self.camera.cube_shape:
             raise Error(f"out: expected a C-ordered float32 array of shape {list(self.camera.cube_shape)}")
@@ -100,7 +100,7 @@ def gap_tv(
     progress: Progress = None,
 ) -> np.ndarray:
     """GAP-TV, the field's classical baseline: [H, W, bands]. real: the settings for a real camera's noise."""
-    y, cube = measurement_of(measurement, camera.measurement_shape), np.empty(camera.cube_shape, np.float32)
+    y, cube = light_of(measurement, camera.measurement_shape, camera.bands), np.empty(camera.cube_shape, np.float32)
     options = _core.GapTvOptions.camera() if real else _core.GapTvOptions()
     if iterations is not None:
         options.iterations = iterations
@@ -146,7 +146,7 @@ def spectral_tv(
     if spectral_basis is None:
         spectral_basis, wavelengths = _known_spectra(camera)
     basis = as_float32(spectral_basis, 2, "spectral_basis")
-    y, cube = measurement_of(measurement, camera.measurement_shape), np.empty(camera.cube_shape, np.float32)
+    y, cube = light_of(measurement, camera.measurement_shape, camera.bands), np.empty(camera.cube_shape, np.float32)
     options = _core.SpectralTvOptions()
     if noise_weight is not None:
         options.noise_weight = noise_weight
