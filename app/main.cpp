@@ -14,6 +14,11 @@
 #include "command_files.hpp"
 #include "ranks.hpp"
 
+#if defined(UNMASK_CHOSEN_ISA)
+#include <unmask/simd/choose.hpp>
+#include <unmask_isas.hpp>
+#endif
+
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -26,6 +31,14 @@ void occupy_closed_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
     if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
+
+/// For `--version`: the instruction sets of a program that chooses (chosen_isa.cpp).
+#if defined(UNMASK_CHOSEN_ISA)
+#define UNMASK_NAME(isa) " " #isa
+constexpr const char* built_for = "; built for" UNMASK_EACH_ISA(UNMASK_NAME);
+#else
+constexpr const char* built_for = "";
+#endif
 
 /// `code`, or 1 where what was said did not arrive.
 int said(int code) {
@@ -55,7 +68,11 @@ int run(program::context& c, const CLI::App& command) {
 
 }  // namespace
 
+#if defined(UNMASK_CHOSEN_ISA)
+extern "C" int UNMASK_ENTRY(unmask_main)(int argc, char** argv) {
+#else
 int main(int argc, char** argv) {
+#endif
   using namespace program;
   occupy_closed_streams();
   unmask::remove_temporaries_on_signals();
@@ -81,8 +98,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", c.seed, "of everything random")->capture_default_str();
   app.add_flag("--json", c.json, "results as JSON on stdout, messages on stderr");
   app.add_flag("--force", c.force, "overwrite an output file that unmask did not write");
-  app.set_version_flag("--version",
-                       std::string("unmask ") + UNMASK_VERSION_STRING + " (" + unmask::simd::instruction_set() + ")");
+  app.set_version_flag("--version", std::string("unmask ") + UNMASK_VERSION_STRING + " (" +
+                                        unmask::simd::instruction_set() + built_for + ")");
   app.footer(
       "`unmask COMMAND --help` shows an example of each. A MATLAB or HDF5 file may carry its variable: file.mat:name\n"
       "Exit codes: 0 done, 1 the run failed, 2 wrong input or arguments.");
