@@ -89,6 +89,19 @@ struct colour_weights {
   bool true_colour = false;  ///< otherwise the first, middle and last third of the bands are blue, green and red
 };
 
+/// What a picture by these weights is called.
+inline const char* colour_name(const colour_weights& weights) {
+  return weights.true_colour ? "True colour" : weights.band.size() == 1 ? "Picture" : "False colour";
+}
+
+/// How these weights make colours of spectra, a sentence for people.
+inline const char* colour_rule(const colour_weights& weights) {
+  if (weights.true_colour) return "CIE 1931 2\u00b0 observer to sRGB; a spectrum that is equal in all bands is white.";
+  if (weights.band.size() == 1) return "The only band, sRGB curve.";
+  return "The wavelengths are unknown or do not span the visible range: the first, middle and last third of the bands "
+         "are shown as blue, green and red.";
+}
+
 /// Wavelengths in nm, or empty where they are unknown. True colour needs bands that together excite all three cones:
 /// each at least 4 % of the strongest; one band is always grey.
 inline colour_weights make_colour_weights(const std::vector<double>& wavelengths, index_t bands) {
