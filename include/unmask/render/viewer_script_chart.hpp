@@ -29,8 +29,8 @@ const chartFrame = (lines, whole, width, height) => {
   if (!(y0 <= y1)) y0 = 0, y1 = 1;
   y0 = Math.min(y0, 0);  // noise on a flat line should not look like a signal
   if (y0 === y1) y1 = y0 + 1;
-  const y = ticksOf(y0, y1, 6);
-  y0 = Math.floor(y0 / y.step + 1e-9) * y.step, y1 = Math.ceil(y1 / y.step - 1e-9) * y.step;
+  const step = ticksOf(y0, y1, 6).step;
+  y1 = Math.ceil(y1 / step - 1e-9) * step;
   const ticks = ticksOf(y0, y1, 6).ticks, left = 26 + 7 * Math.max(...ticks.map(t => number(t, 4).length));
   const f = {left, right: width - 14, top: 10, bottom: height - 54, yTicks: ticks};
   f.xTicks = ticksOf(x0, x1, Math.max(2, Math.floor((f.right - left) / 70))).ticks.filter(t => nm.length || t % 1 === 0);

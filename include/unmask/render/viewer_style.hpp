@@ -9,8 +9,9 @@ inline constexpr const char* viewer_style = R"css(
 @media(prefers-color-scheme:dark){:root{--s7:#d9a17e;--s8:#9fb3c8}}
 main,header,footer{max-width:1560px}
 header{padding-top:26px}
+dl.facts div{flex-wrap:wrap}dl.facts dd{white-space:nowrap}
 .tools{display:flex;flex-wrap:wrap;gap:10px 22px;align-items:center;padding:12px 0;border-top:1px solid var(--line)}
-.tools select{font:inherit;font-size:.93rem;padding:3px 6px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);max-width:100%}
+.tools select,.pick select{font:inherit;font-size:.93rem;padding:3px 6px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);max-width:100%}
 .tools input[type=range]{accent-color:var(--accent);width:150px;margin:0}
 .tools output{font-weight:600;font-variant-numeric:tabular-nums;min-width:3.6em}
 .picks{display:flex;flex-wrap:wrap;gap:10px 22px}
@@ -33,7 +34,7 @@ header{padding-top:26px}
 .under{display:flex;flex-wrap:wrap;gap:6px 16px;align-items:center;justify-content:space-between;margin-top:22px}
 .under output{font-variant-numeric:tabular-nums}
 #chart{width:100%;height:min(46vh,420px);min-height:240px;display:block;background:var(--card);border:1px solid var(--line);border-radius:8px;color:var(--ink);fill:currentColor;font:12px system-ui,sans-serif}
-#chart .tick{opacity:.75}#chart .grid{stroke:var(--grid)}#chart .zero{stroke:currentColor;opacity:.5}
+#chart rect{shape-rendering:crispEdges}#chart .tick{opacity:.75}#chart .grid{stroke:var(--grid)}#chart .zero{stroke:currentColor;opacity:.5}
 #chart .line{fill:none;stroke-width:1.9;stroke-linejoin:round}#chart .second{stroke-dasharray:6 4}
 #chart .mark{stroke-dasharray:2 3;stroke-width:1.3}#chart .probe{stroke:currentColor;opacity:.45}
 #pins{list-style:none;padding:0;margin:8px 0;max-width:none}
