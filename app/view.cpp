@@ -39,7 +39,7 @@ result<> check_pair(const view_options& o, const scene& a, const scene& b) {
     if (!(std::abs(a.wavelengths[c] - b.wavelengths[c]) <= same_nm))
       return refused(errc::bad_argument, "band " + std::to_string(c + 1) + " is at " +
                                              unmask::render::fixed(b.wavelengths[c], 2) + " nm, expected " +
-                                             unmask::render::fixed(a.wavelengths[c], 2) + " as in " + o.file +
+                                             unmask::render::fixed(a.wavelengths[c], 2) + " nm as in " + o.file +
                                              " (--bands benchmark interpolates both)");
   return {};
 }

@@ -75,7 +75,8 @@ inline rgb8 srgb_pixel(triple linear) {
 /// The colour that stands for one wavelength, as bright as the screen can show it; nothing outside 380..780 nm.
 inline std::optional<rgb8> wavelength_colour(double nm) {
   if (!(nm >= 380 && nm <= 780)) return std::nullopt;
-  triple v = detail::times(detail::xyz_to_srgb, cie_xyz(nm));
+  // Beyond these ends the hue changes no more, but the fit's lobes fall off at different rates: 720 nm would be yellow.
+  triple v = detail::times(detail::xyz_to_srgb, cie_xyz(std::clamp(nm, 410.0, 680.0)));
   const double most = std::max({v[0], v[1], v[2]});
   if (!(most > 0)) return std::nullopt;
   // Clipped, not desaturated: as a label the hue matters, and the sRGB primaries are the purest hues there are.

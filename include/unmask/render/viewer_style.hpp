@@ -43,7 +43,7 @@ dl.facts div{flex-wrap:wrap}dl.facts dd{white-space:nowrap}
 #pins button{min-width:3.4em;padding:0 10px}
 .swatch{width:20px;height:4px;border-radius:2px;flex:none}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-#how{min-height:3em;max-width:none}
+.how{margin-top:8px}#how{min-height:3em;max-width:none}
 @media(max-width:860px){#look{grid-template-columns:minmax(0,1fr)}#picture{width:min(100%,calc(64vh*var(--w)/var(--h)))}#how{min-height:0}}
 @media(max-width:520px){.pick,.pick .slide,.tools label{flex-wrap:wrap}.under{margin-top:26px}}
 )css";
