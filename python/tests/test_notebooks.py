@@ -29,7 +29,8 @@ def run(name, tmp_path, report):
 def test_reconstruct(tmp_path):
     psnr, pictures = run("reconstruct.ipynb", tmp_path, "{k: f['psnr'] for k, f in figures.items()}")
     assert list(psnr) == ["GAP-TV", "spectral TV", "general network"]
-    assert 20 < psnr["GAP-TV"] < psnr["spectral TV"] <= psnr["general network"] + 0.5
+    assert 20 < psnr["GAP-TV"] < psnr["spectral TV"] - 5
+    assert psnr["general network"] >= psnr["spectral TV"]
     assert pictures == 2
 
 
