@@ -2,6 +2,7 @@
 
 /// What a page to look at cubes is made from, and whether it fits.
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>

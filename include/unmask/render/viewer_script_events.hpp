@@ -150,7 +150,7 @@ loadValues(done => { $('state').textContent = `Unpacking the values: ${Math.roun
   $('state').remove();
 }).catch(failure => {
   $('state').textContent = `The values cannot be unpacked (${failure.message}). A browser with DecompressionStream is ` +
-                           'needed: Chrome 80, Firefox 113, Safari 16.4 or newer.';
+                           'needed: Chrome 88, Firefox 113, Safari 16.4 or newer.';
 });
 )js";
 
