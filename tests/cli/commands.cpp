@@ -57,6 +57,17 @@ TEST_CASE("simulate, reconstruct, evaluate, info and view work together") {
   CHECK(nlohmann::json::parse(r.out, nullptr, false)["variables"].size() == 4);
   CHECK(run_program(folder, "view " + folder / "cube.h5" + " --out " + folder / "view.html").code == 0);
   CHECK(fs::exists(folder / "view.html"));
+  const std::string pair = "view " + folder / "scene.h5" + " --with ";
+  CHECK(run_program(folder, pair + folder / "cube.h5" + " --out " + folder / "pair.html").code == 0);
+  CHECK(fs::file_size(folder / "pair.html") > fs::file_size(folder / "view.html"));
+  REQUIRE(unmask::io::write_cube(folder / "plain.h5", files.cube.view(), {}));
+  r = run_program(folder, pair + folder / "plain.h5" + " --out " + folder / "none.html");
+  CHECK(r.code == 2);
+  CHECK_MESSAGE(r.lines() == 1, r.err);
+  CHECK(r.err.find("wavelengths are unknown") != std::string::npos);
+  r = run_program(folder, pair + folder / "cube.h5" + " --force --out " + folder / "cube.h5");  // never over an input
+  CHECK(r.code == 2);
+  CHECK_FALSE(fs::exists(folder / "none.html"));
 }
 
 TEST_CASE("train writes weights that reconstruct uses, and an interrupted run resumes to the same bits") {

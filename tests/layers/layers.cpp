@@ -46,7 +46,7 @@ const std::map<std::string, layer> table = {
     {"io",
      {{"core", "nn", "models"},
       {"hdf5.h", "matio.h", "zlib.h", "tiffio.h", "nlohmann", "sys", "linux", "fcntl.h", "poll.h", "unistd.h"}}},
-    {"render", {{"core", "io"}, {"png.h"}}},
+    {"render", {{"core", "io"}, {"png.h", "zlib.h"}}},
 };
 
 bool has(const names& list, const std::string& name) { return std::find(list.begin(), list.end(), name) != list.end(); }

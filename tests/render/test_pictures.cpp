@@ -123,6 +123,8 @@ TEST_CASE("colour: lines have the colour they should") {
   CHECK((r->r == 255 && r->g < 100 && r->b < 100));
   CHECK((g->g == 255 && g->r < 150 && g->b < 150));
   CHECK((b->b == 255 && b->r < 150 && b->g < 150));
+  for (const double nm : {700.0, 720.0, 780.0}) CHECK(wavelength_colour(nm) == wavelength_colour(680));
+  CHECK((wavelength_colour(750)->r == 255 && wavelength_colour(750)->g < 100));
   CHECK_FALSE(wavelength_colour(1600));
   CHECK_FALSE(wavelength_colour(std::nan("")));
 }

@@ -75,7 +75,8 @@ inline rgb8 srgb_pixel(triple linear) {
 /// The colour that stands for one wavelength, as bright as the screen can show it; nothing outside 380..780 nm.
 inline std::optional<rgb8> wavelength_colour(double nm) {
   if (!(nm >= 380 && nm <= 780)) return std::nullopt;
-  triple v = detail::times(detail::xyz_to_srgb, cie_xyz(nm));
+  // Beyond these ends the hue changes no more, but the fit's lobes fall off at different rates: 720 nm would be yellow.
+  triple v = detail::times(detail::xyz_to_srgb, cie_xyz(std::clamp(nm, 410.0, 680.0)));
   const double most = std::max({v[0], v[1], v[2]});
   if (!(most > 0)) return std::nullopt;
   // Clipped, not desaturated: as a label the hue matters, and the sRGB primaries are the purest hues there are.
@@ -88,6 +89,19 @@ struct colour_weights {
   std::vector<triple> band;
   bool true_colour = false;  ///< otherwise the first, middle and last third of the bands are blue, green and red
 };
+
+/// What a picture by these weights is called.
+inline const char* colour_name(const colour_weights& weights) {
+  return weights.true_colour ? "True colour" : weights.band.size() == 1 ? "Picture" : "False colour";
+}
+
+/// How these weights make colours of spectra, a sentence for people.
+inline const char* colour_rule(const colour_weights& weights) {
+  if (weights.true_colour) return "CIE 1931 2\u00b0 observer to sRGB; a spectrum that is equal in all bands is white.";
+  if (weights.band.size() == 1) return "The only band, sRGB curve.";
+  return "The wavelengths are unknown or do not span the visible range: the first, middle and last third of the bands "
+         "are shown as blue, green and red.";
+}
 
 /// Wavelengths in nm, or empty where they are unknown. True colour needs bands that together excite all three cones:
 /// each at least 4 % of the strongest; one band is always grey.

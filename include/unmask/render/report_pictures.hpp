@@ -63,20 +63,12 @@ inline std::string point_marks(const page& p) {
 
 inline void colour_section(page& p) {
   if (p.cubes.empty()) return;
-  std::string how;
-  if (p.weights.true_colour)
-    how = "CIE 1931 2\u00b0 observer to sRGB; a spectrum that is equal in all bands is white.";
-  else if (p.bands == 1)
-    how = "The only band, sRGB curve.";
-  else
-    how =
-        "The wavelengths are unknown or do not span the visible range: the first, middle and last third of the bands "
-        "are shown as blue, green and red.";
+  std::string how = colour_rule(p.weights);
   cat(how, " Exposure \u00d7", number(p.exposure, 3),
       ", the same for all pictures: the 99.5th percentile of the luminance of ", escape_html(p.cubes.front().name),
       " is white.");
   if (!p.points.empty()) how += " Circles mark the pixels whose spectra are drawn below.";
-  p.section("colour", p.weights.true_colour ? "True colour" : p.bands == 1 ? "Picture" : "False colour", how);
+  p.section("colour", colour_name(p.weights), how);
   p.begin_row(p.cubes.size());
   for (const method& m : p.cubes) p.figure(colour_picture(m.cube, p.weights, p.exposure), m.name, {}, point_marks(p));
   p.html += "</div>";
