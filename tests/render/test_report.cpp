@@ -6,6 +6,7 @@
 #include <iterator>
 #include <limits>
 
+#include "page_case.hpp"
 #include "unmask/render/report.hpp"
 
 using namespace unmask;
@@ -13,18 +14,10 @@ using namespace unmask::render;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 tensor<float, 3> random_cube(index_t h, index_t w, index_t c, unsigned state) {
   tensor<float, 3> cube({h, w, c});
   for (float& v : cube) v = static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) / 16777216.0f;
   return cube;
-}
-
-std::vector<double> nm_of(index_t bands) {
-  std::vector<double> nm;
-  for (index_t c = 0; c < bands; ++c) nm.push_back(450 + 200.0 * static_cast<double>(c) / static_cast<double>(bands));
-  return nm;
 }
 
 /// Every src and href is embedded or a place on the page.

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <limits>
 
+#include "page_case.hpp"
 #include "unmask/render/viewer.hpp"
 
 using namespace unmask;
@@ -18,20 +19,12 @@ namespace {
 
 constexpr float missing = std::numeric_limits<float>::quiet_NaN();
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 /// Values in -0.2..1.1, another in each pixel and band.
-tensor<float, 3> random_cube(index_t h, index_t w, index_t c, unsigned state) {
+tensor<float, 3> signed_cube(index_t h, index_t w, index_t c, unsigned state) {
   tensor<float, 3> cube({h, w, c});
   for (float& v : cube)
     v = 1.3f * static_cast<float>((state = state * 1664525u + 1013904223u) >> 8) / 16777216.0f - .2f;
   return cube;
-}
-
-std::vector<double> nm_of(index_t bands) {
-  std::vector<double> nm;
-  for (index_t c = 0; c < bands; ++c) nm.push_back(450 + 200.0 * static_cast<double>(c) / static_cast<double>(bands));
-  return nm;
 }
 
 /// The text of the element with this id; every page has it once.
@@ -125,7 +118,7 @@ double most_apart(in<float, 3> a, in<float, 3> b) {
 
 TEST_CASE("view: the page holds the cube's values") {
   for (auto [h, w, c] : {std::array<index_t, 3>{1, 1, 1}, {8, 8, 2}, {5, 33, 3}, {33, 4, 28}, {64, 48, 5}}) {
-    auto cube = random_cube(h, w, c, 5), other = random_cube(h, w, c, 6);
+    auto cube = signed_cube(h, w, c, 5), other = signed_cube(h, w, c, 6);
     if (c > 1) cube(h / 2, w / 2, 1) = missing, cube(0, 0, 0) = std::numeric_limits<float>::infinity();
     viewer_input input;
     input.cubes = {{"a", cube.view()}, {"b", other.view()}};
@@ -156,7 +149,7 @@ TEST_CASE("view: equal values, and no number at all") {
 }
 
 TEST_CASE("view: the stated error is the largest there is") {
-  const auto cube = random_cube(64, 64, 8, 9);
+  const auto cube = signed_cube(64, 64, 8, 9);
   const auto packed = pack_cube(cube.view());
   REQUIRE(packed);
   viewer_input input;
@@ -168,7 +161,7 @@ TEST_CASE("view: the stated error is the largest there is") {
 }
 
 TEST_CASE("view: a cube too large for the page is shown as means, and the page says so") {
-  auto cube = random_cube(31, 50, 4, 2);
+  auto cube = signed_cube(31, 50, 4, 2);
   cube(9, 9, 1) = missing;
   viewer_input input;
   input.cubes = {{"a", cube.view()}};
@@ -203,7 +196,7 @@ TEST_CASE("view: a cube too large for the page is shown as means, and the page s
 }
 
 TEST_CASE("view: no reference to the outside, names are text") {
-  const auto cube = random_cube(8, 8, 4, 1);
+  const auto cube = signed_cube(8, 8, 4, 1);
   viewer_input input;
   input.title = "A <b>title</b> & \"more\"";
   input.cubes = {{"</script><i>a", cube.view()}, {"'b\"", cube.view()}};
@@ -227,7 +220,7 @@ TEST_CASE("view: no reference to the outside, names are text") {
 }
 
 TEST_CASE("view: contradictions are named") {
-  const auto cube = random_cube(8, 8, 4, 1), other = random_cube(8, 8, 5, 1);
+  const auto cube = signed_cube(8, 8, 4, 1), other = signed_cube(8, 8, 5, 1);
   viewer_input input;
   CHECK(make_viewer(input).error().message() == "view: 0 cubes, expected one or two");
   input.cubes = {{"a", cube.view()}, {"b", other.view()}};
@@ -246,7 +239,7 @@ TEST_CASE("view: contradictions are named") {
 }
 
 TEST_CASE("view: the file on disk is the page") {
-  const auto cube = random_cube(8, 8, 4, 1);
+  const auto cube = signed_cube(8, 8, 4, 1);
   viewer_input input;
   input.cubes = {{"a", cube.view()}};
   const std::string path = "render_test_view.html";

@@ -3,13 +3,13 @@
 /// Which of several instruction sets a program runs, where `unmask_add_kernels` of the CMake package compiled its
 /// kernels for more than one. Compiled for the baseline; the file of the program that chooses looks so:
 ///
-///   #include <unmask/simd/choose.hpp>
-///   #include <unmask_isas.hpp>                                           // made by unmask_add_kernels
-///   #define DECLARE(isa) UNMASK_DECLARE_ISA(isa) extern "C" int reconstruct_##isa(float*, const float*);
-///   UNMASK_EACH_ISA(DECLARE)
-///   #define ROW(isa) {UNMASK_BUILT_ISA(isa), &reconstruct_##isa},
-///   constexpr unmask::isa_entry<int(float*, const float*)> built[] = {UNMASK_EACH_ISA(ROW)};
-///   const auto* best = unmask::choose_isa(built, std::getenv("MY_ISA"));  // null: forced to what is not there
+///     #include <unmask/simd/choose.hpp>
+///     #include <unmask_isas.hpp>                                           // made by unmask_add_kernels
+///     #define DECLARE(isa) UNMASK_DECLARE_ISA(isa) extern "C" int reconstruct_##isa(float*, const float*);
+///     UNMASK_EACH_ISA(DECLARE)
+///     #define ROW(isa) {UNMASK_BUILT_ISA(isa), &reconstruct_##isa},
+///     constexpr unmask::isa_entry<int(float*, const float*)> built[] = {UNMASK_EACH_ISA(ROW)};
+///     const auto* best = unmask::choose_isa(built, std::getenv("MY_ISA"));  // null: forced to what is not there
 ///
 /// and in the sources of the kernels the entry is `extern "C" int UNMASK_ENTRY(reconstruct)(float*, const float*)`.
 
