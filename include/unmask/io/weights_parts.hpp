@@ -39,6 +39,13 @@ inline bool all_finite(std::span<const float> values) {
   return true;
 }
 
+inline std::vector<float> rounded_to_half(std::span<const float> values) {
+  std::vector<float> rounded(values.size());
+  std::transform(values.begin(), values.end(), rounded.begin(),
+                 [](float x) { return unmask::detail::half_to_float(unmask::detail::float_to_half(x)); });
+  return rounded;
+}
+
 /// The checksum of each tensor, by name.
 inline std::map<std::string, std::string> tensor_checksums(const safetensors& file) {
   std::vector<std::span<const std::byte>> arrays;
@@ -94,13 +101,13 @@ class weights_parts {
     return parts;
   }
 
-  /// The values of a tensor that must be there, be F32 of a given shape, match its checksum and be finite.
+  /// The values of a tensor that must be there, be F32 or F16 of a given shape, match its checksum and be finite.
   result<std::vector<float>> tensor(const std::string& name, const std::vector<index_t>& shape) {
     known_.insert(name);
     const std::string what = "parameter '" + name + "' ";
     const tensor_entry* t = find(name);
     if (!t) return error(errc::not_found, what + "is missing");
-    if (t->shape != shape || t->dtype != "F32")
+    if (t->shape != shape || (t->dtype != "F32" && (t->dtype != "F16" || name == selftest_name)))
       return error(errc::wrong_shape, what + "is " + t->dtype + " [" + shape_text(t->shape) + "], expected F32 [" +
                                           shape_text(shape) + "]");
     const auto sum = sums_.find(name);
