@@ -54,8 +54,7 @@ result<> write_weights(const std::string& path, const model_of<N>& m, typename N
     std::vector<float> values(static_cast<std::size_t>(p.size));
     export_parameter(p, parameters.data(), values.data());
     if (!detail::all_finite(values))
-      return error(errc::wrong_value,
-                   path + ": parameter '" + p.name + "' has a value that is NaN or infinite" +
+      return error(errc::wrong_value, path + ": parameter '" + p.name + "' has a value that is NaN or infinite" +
                                           (half ? " as a half, not written" : ", not written"));
     file.tensors.push_back(half ? make_half_tensor(p.name, p.shape, values) : make_tensor(p.name, p.shape, values));
   }

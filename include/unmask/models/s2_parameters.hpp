@@ -48,7 +48,8 @@ void visit_conv(Visitor& v, const char* name, conv_params<T>& p, index_t in_chan
   v.leave();
 }
 
-/// Stands for `s2_params` where a visitor wants names and shapes only: one block serves for all, and nothing takes heap.
+/// Stands for `s2_params` where a visitor wants names and shapes only: one block serves for all, and nothing takes
+/// heap.
 template <class T>
 struct s2_names {
   template <class One>

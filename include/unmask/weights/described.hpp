@@ -31,24 +31,24 @@ class field_reader {
   bool complete() const { return complete_; }    ///< every field had its key
   bool consistent() const { return agreeing_; }  ///< lists of one count are as long as each other
 
-  void operator()(const char* name, int& value, field_range range) {
+  [[gnu::cold]] void operator()(const char* name, int& value, field_range range) {
     if (!take(name, range.younger)) return;
     json_.integer(value);
     if (range.younger && value == 0) matched_ = false;  // no file states it
   }
-  void operator()(const char* name, bool& value) {
+  [[gnu::cold]] void operator()(const char* name, bool& value) {
     if (take(name, false)) json_.boolean(value);
   }
   template <class Enum, std::size_t N>
   requires std::is_enum_v<Enum>
-  void operator()(const char* name, Enum& value, const named_value<Enum> (&names)[N]) {
+  [[gnu::cold]] void operator()(const char* name, Enum& value, const named_value<Enum> (&names)[N]) {
     std::string_view found;
     if (!take(name, false) || !json_.string(found)) return;
     matched_ = false;
     for (const auto& n : names)
       if (n.name == found) value = n.value, matched_ = true;
   }
-  void operator()(const char* name, const field_list<int>& to, field_range) {
+  [[gnu::cold]] void operator()(const char* name, const field_list<int>& to, field_range) {
     if (!take(name, false)) return;
     int length = 0;
     std::fill_n(to.values, to.capacity, 0);
@@ -66,7 +66,7 @@ class field_reader {
  private:
   static constexpr int max_counts = 4;
 
-  bool take(const char* name, bool optional) {
+  [[gnu::cold]] bool take(const char* name, bool optional) {
     const std::uint64_t bit = std::uint64_t{1} << (next_++ & 63);
     if (!key_.empty() && key_ == name && !(seen_ & bit)) {
       seen_ |= bit;
@@ -87,7 +87,7 @@ class field_reader {
 
 /// Only what a file says of each field; whether it can be built is the network's `check`.
 template <class Config>
-verdict read_config(std::string_view text, Config& config) {
+[[gnu::cold]] verdict read_config(std::string_view text, Config& config) {
   if (text.size() > 65536) return verdict::refuse(errc::unreadable, "metadata 'config' is %zu bytes long", text.size());
   json_reader json(text);
   field_reader read(json);
@@ -118,7 +118,7 @@ struct model_words {
 };
 
 /// `room`: where wavelengths go; more than it holds are refused.
-inline verdict read_words(std::string_view text, std::span<double> room, model_words& m) {
+[[gnu::cold]] inline verdict read_words(std::string_view text, std::span<double> room, model_words& m) {
   const auto refuse = [](std::string_view key) {
     const shown name(key);
     return verdict::refuse(errc::wrong_value, "model: key '%.*s' is unknown, there twice, or has a wrong value",

@@ -39,13 +39,13 @@ struct header_sizes {
 };
 
 /// Bytes of an element; 0: a type that no weights have.
-inline std::uint64_t element_size(std::string_view dtype, stored_as& type) {
+[[gnu::cold]] inline std::uint64_t element_size(std::string_view dtype, stored_as& type) {
   type = dtype == "F32" ? stored_as::f32 : dtype == "F16" ? stored_as::f16 : stored_as::other;
   return type == stored_as::f32 ? 4 : type == stored_as::f16 ? 2 : 0;
 }
 
 /// {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}: each once, nothing else, and they agree.
-inline verdict read_tensor(json_reader& json, std::uint64_t data_size, header_entry& t) {
+[[gnu::cold]] inline verdict read_tensor(json_reader& json, std::uint64_t data_size, header_entry& t) {
   const shown name(t.name);
   const auto refuse = [&](const char* what) {
     return verdict::refuse(errc::unreadable, "tensor '%.*s' %s", name.size, name.text, what);
@@ -76,7 +76,8 @@ inline verdict read_tensor(json_reader& json, std::uint64_t data_size, header_en
   if (size == 0) return refuse("is neither F32 nor F16");
   for (unsigned i = 0; i < t.rank; ++i) {
     const std::uint64_t n = t.extents[i];
-    if (n > data_size || (n != 0 && t.elements > data_size / n)) return refuse("claims more elements than the file has");
+    if (n > data_size || (n != 0 && t.elements > data_size / n))
+      return refuse("claims more elements than the file has");
     t.elements *= n;
   }
   t.begin = offsets[0], t.end = offsets[1];
@@ -85,9 +86,33 @@ inline verdict read_tensor(json_reader& json, std::uint64_t data_size, header_en
   return {};
 }
 
-/// Tells `sink.text(name, value)` and `sink.tensor(entry)`, names as they are written.
-template <class Sink>
-verdict walk_header(std::string_view header, std::uint64_t data_size, Sink& sink) {
+/// Where entries go as they are met; without a place they are only counted.
+struct header_sink {
+  header_sizes sizes{};
+  header_entry *texts = nullptr, *tensors = nullptr;
+  char* room = nullptr;  ///< of decoded names and texts, which are never longer than what is written
+
+  [[gnu::cold]] std::string_view decoded(std::string_view raw) {
+    char* const begin = room;
+    room = decode(raw, room);
+    return {begin, static_cast<std::size_t>(room - begin)};
+  }
+  [[gnu::cold]] void text(std::string_view name, std::string_view value) {
+    ++sizes.texts;
+    if (!texts) return;
+    const std::string_view key = decoded(name);
+    *texts++ = {.name = key, .text = decoded(value)};
+  }
+  [[gnu::cold]] void tensor(const header_entry& t) {
+    ++sizes.tensors;
+    sizes.elements += t.elements;
+    if (!tensors) return;
+    *tensors = t;
+    tensors++->name = decoded(t.name);
+  }
+};
+
+[[gnu::cold]] inline verdict walk_header(std::string_view header, std::uint64_t data_size, header_sink& sink) {
   json_reader json(header);
   std::string_view name, key, value;
   bool texts = false;
@@ -108,7 +133,8 @@ verdict walk_header(std::string_view header, std::uint64_t data_size, Sink& sink
 }
 
 /// Header and data of a file's bytes.
-inline verdict split(std::span<const std::byte> file, std::string_view& header, std::span<const std::byte>& data) {
+[[gnu::cold]] inline verdict split(std::span<const std::byte> file, std::string_view& header,
+                                   std::span<const std::byte>& data) {
   std::uint64_t length = 0;
   if (file.size() < 8) return verdict::refuse(errc::unreadable, "truncated safetensors file (%zu bytes)", file.size());
   std::memcpy(&length, file.data(), 8);
@@ -124,18 +150,15 @@ inline verdict split(std::span<const std::byte> file, std::string_view& header, 
   return {};
 }
 
-inline verdict measure_header(std::span<const std::byte> file, header_sizes& sizes) {
+[[gnu::cold]] inline verdict measure_header(std::span<const std::byte> file, header_sizes& sizes) {
   std::string_view header;
   std::span<const std::byte> data;
   if (auto ok = split(file, header, data); !ok) return ok;
-  struct counter {
-    header_sizes& sizes;
-    void text(std::string_view, std::string_view) { ++sizes.texts; }
-    void tensor(const header_entry& t) { ++sizes.tensors, sizes.elements += t.elements; }
-  };
-  sizes = {.header = header.size()};
-  counter count{sizes};
-  return walk_header(header, data.size(), count);
+  header_sink count;
+  auto ok = walk_header(header, data.size(), count);
+  sizes = count.sizes;
+  sizes.header = header.size();
+  return ok;
 }
 
 }  // namespace unmask::inline UNMASK_ABI::weights::detail

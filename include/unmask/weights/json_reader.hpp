@@ -26,17 +26,19 @@ class json_reader {
   bool array() { return open('['); }
 
   /// The next key of the object, as it is written; false at its end.
-  bool key(std::string_view& name) {
+  [[gnu::cold]] bool key(std::string_view& name) {
     if (!next('}')) return false;
     if (!string(name)) return false;
     return skip(), take(':') || fail();
   }
   /// Whether the array has another value; false at its end.
-  bool element() { return next(']'); }
+  [[gnu::cold]] bool element() { return next(']'); }
 
-  bool string(std::string_view& raw) { return skip(), (take('"') && scan_string(at_, end_, raw)) || fail(); }
+  [[gnu::cold]] bool string(std::string_view& raw) {
+    return skip(), (take('"') && scan_string(at_, end_, raw)) || fail();
+  }
 
-  bool unsigned_integer(std::uint64_t& value) {
+  [[gnu::cold]] bool unsigned_integer(std::uint64_t& value) {
     skip();
     const char* const begin = at_;
     value = 0;
@@ -50,7 +52,7 @@ class json_reader {
   }
 
   /// An integer of at most a million either way.
-  bool integer(int& value) {
+  [[gnu::cold]] bool integer(int& value) {
     skip();
     const bool negative = take('-');
     std::uint64_t magnitude = 0;
@@ -61,7 +63,7 @@ class json_reader {
   }
 
   /// A number of at most 60 characters, rounded to the nearest double. Not infinite.
-  bool number(double& value) {
+  [[gnu::cold]] bool number(double& value) {
     skip();
     const char* const begin = at_;
     take('-');
@@ -80,7 +82,7 @@ class json_reader {
     return convert(begin, point, value) || fail();
   }
 
-  bool boolean(bool& value) {
+  [[gnu::cold]] bool boolean(bool& value) {
     skip();
     value = word("true");
     return value || word("false") || fail();
@@ -90,36 +92,36 @@ class json_reader {
   bool fine() const { return fine_; }
 
   /// Whether all of the text was one value, and right.
-  bool finished() { return skip(), fine_ && depth_ == 0 && at_ == end_; }
+  [[gnu::cold]] bool finished() { return skip(), fine_ && depth_ == 0 && at_ == end_; }
 
  private:
   bool fail() { return fine_ = false; }
-  void skip() {
+  [[gnu::cold]] void skip() {
     while (at_ != end_ && (*at_ == ' ' || *at_ == '\n' || *at_ == '\t' || *at_ == '\r')) ++at_;
   }
-  bool take(char c) {
+  [[gnu::cold]] bool take(char c) {
     if (!fine_ || at_ == end_ || *at_ != c) return false;
     ++at_;
     return true;
   }
   bool digit() const { return at_ != end_ && *at_ >= '0' && *at_ <= '9'; }
-  bool digits() {
+  [[gnu::cold]] bool digits() {
     const char* const begin = at_;
     while (digit()) ++at_;
     return at_ != begin;
   }
-  bool word(std::string_view w) {
+  [[gnu::cold]] bool word(std::string_view w) {
     if (!fine_ || std::string_view(at_, static_cast<std::size_t>(end_ - at_)).substr(0, w.size()) != w) return false;
     at_ += w.size();
     return true;
   }
-  bool open(char bracket) {
+  [[gnu::cold]] bool open(char bracket) {
     skip();
     if (!take(bracket)) return fail();
     ++depth_;
     return first_ = true;
   }
-  bool next(char close) {
+  [[gnu::cold]] bool next(char close) {
     skip();
     if (!fine_) return false;
     if (take(close)) {
@@ -132,7 +134,7 @@ class json_reader {
   }
 
   /// The C library rounds right, but reads the decimal point of its locale.
-  bool convert(const char* begin, const char* point, double& value) const {
+  [[gnu::cold]] bool convert(const char* begin, const char* point, double& value) const {
     const auto size = static_cast<std::size_t>(at_ - begin);
     const char* const mark = std::localeconv()->decimal_point;
     const std::size_t more = std::strlen(mark);

@@ -1,6 +1,7 @@
 #pragma once
 
-/// Strings of JSON text, checked and decoded without heap (RFC 8259, UTF-8 as RFC 3629 has it).
+/// Strings of JSON text, checked and decoded without heap (RFC 8259, UTF-8 as RFC 3629 has it). Cold, as everything
+/// that reads a header: it is compiled for size.
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +12,7 @@
 namespace unmask::inline UNMASK_ABI::weights::detail {
 
 /// Four hexadecimal digits, or -1.
-inline int hex4(const char* at, const char* end) {
+[[gnu::cold]] inline int hex4(const char* at, const char* end) {
   if (end - at < 4) return -1;
   int value = 0;
   for (int i = 0; i < 4; ++i) {
@@ -27,7 +28,7 @@ inline int hex4(const char* at, const char* end) {
 }
 
 /// Bytes of the character that begins here, or 0 where it is none: overlong, half of a pair, beyond U+10FFFF, cut off.
-inline std::size_t utf8_length(const char* at, const char* end) {
+[[gnu::cold]] inline std::size_t utf8_length(const char* at, const char* end) {
   const auto byte = [&](std::ptrdiff_t i) { return i < end - at ? static_cast<unsigned char>(at[i]) : 0u; };
   const unsigned first = byte(0), second = byte(1);
   if (first < 0x80) return 1;
@@ -42,7 +43,7 @@ inline std::size_t utf8_length(const char* at, const char* end) {
 }
 
 /// One character that an escape stands for; `at` is behind the backslash and moves on. False: no escape of JSON.
-inline bool read_escape(const char*& at, const char* end, std::uint32_t& code) {
+[[gnu::cold]] inline bool read_escape(const char*& at, const char* end, std::uint32_t& code) {
   if (at == end) return false;
   constexpr std::string_view names = "\"\\/bfnrt", values = "\"\\/\b\f\n\r\t";
   const char c = *at++;
@@ -66,7 +67,7 @@ inline bool read_escape(const char*& at, const char* end, std::uint32_t& code) {
 }
 
 /// Behind the opening quote: what stands until the closing one, which `at` moves past. False: no string of JSON.
-inline bool scan_string(const char*& at, const char* end, std::string_view& raw) {
+[[gnu::cold]] inline bool scan_string(const char*& at, const char* end, std::string_view& raw) {
   const char* const begin = at;
   while (at != end) {
     const auto c = static_cast<unsigned char>(*at);
@@ -89,7 +90,7 @@ inline bool scan_string(const char*& at, const char* end, std::string_view& raw)
 }
 
 /// The text that a scanned string stands for, in at most as many bytes; returns where it ends.
-inline char* decode(std::string_view raw, char* to) {
+[[gnu::cold]] inline char* decode(std::string_view raw, char* to) {
   const char *at = raw.data(), *const end = at + raw.size();
   while (at != end) {
     if (*at != '\\') {

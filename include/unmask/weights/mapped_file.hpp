@@ -33,8 +33,8 @@ class mapped_file {
     close();
     const int file = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not wait for a writer
     if (file < 0)
-      return verdict::refuse(errno == ENOENT ? errc::not_found : errc::unreadable, "%.120s: cannot be opened (error %d)",
-                             path, errno);
+      return verdict::refuse(errno == ENOENT ? errc::not_found : errc::unreadable,
+                             "%.120s: cannot be opened (error %d)", path, errno);
     struct ::stat there {};
     verdict found;
     if (::fstat(file, &there) != 0 || !S_ISREG(there.st_mode)) {

@@ -54,14 +54,15 @@ struct block_layout {
   std::uint64_t floats = 0, index = 0, all = 0;  ///< bytes
 };
 
-inline block_layout layout_of(const header_sizes& s) {
+[[gnu::cold]] inline block_layout layout_of(const header_sizes& s) {
   // Numbers of the self-test need no room; what the wavelengths take is less, and one more for where doubles begin.
   const std::uint64_t floats = (s.elements * sizeof(float) + 2 * sizeof(double) + 7) / 8 * 8;
   return {floats, file_index::bytes(s), floats + file_index::bytes(s)};
 }
 
 template <Model N>
-verdict load_parts(loaded_model<typename N::config_type>& m, file_index& file, float* floats, std::uint64_t room) {
+[[gnu::cold]] verdict load_parts(loaded_model<typename N::config_type>& m, file_index& file, float* floats,
+                                 std::uint64_t room) {
   const std::string_view format = file.text("format"), found = file.text("architecture");
   if (format == "unmask weights 1")
     return verdict::refuse(errc::unreadable, "weights of the first form (`unmask info FILE --rewrite NEW` makes new)");
@@ -71,8 +72,7 @@ verdict load_parts(loaded_model<typename N::config_type>& m, file_index& file, f
     return verdict::refuse(errc::bad_argument, "weights of a network '%.*s', expected another", name.size, name.text);
   if (auto ok = file.read_sums(); !ok) return ok;
   if (auto ok = read_config(file.text("config"), m.config); !ok) return ok;
-  if (auto ok = N::check(m.config); !ok)
-    return verdict::refuse(ok.error().code(), "%s", ok.error().message().c_str());
+  if (auto ok = N::check(m.config); !ok) return verdict::refuse(ok.error().code(), "%s", ok.error().message().c_str());
 
   parameter_loader load(file, floats);
   N::list_parameters(load, m.config);
@@ -96,9 +96,8 @@ verdict load_parts(loaded_model<typename N::config_type>& m, file_index& file, f
 
   if (const header_entry* basis = file.find("initial.spectral_basis")) {
     const auto rows = basis->rank == 2 ? basis->extents[0] : 0;
-    const auto rank = rows >= 1 && rows <= static_cast<std::uint64_t>(bands)
-                          ? static_cast<index_t>(rows)
-                          : index_t{-1};  // the shape of none
+    const auto rank = rows >= 1 && rows <= static_cast<std::uint64_t>(bands) ? static_cast<index_t>(rows)
+                                                                             : index_t{-1};  // the shape of none
     if (auto ok = expect_tensor(file, "initial.spectral_basis", {rank, bands}, t); !ok) return ok;
     m.spectral_basis = array_view<const float, 2>(floats + used, rank, bands);
     for (std::uint64_t i = 0; i < t->elements; ++i)
@@ -131,7 +130,7 @@ verdict load_parts(loaded_model<typename N::config_type>& m, file_index& file, f
 
 /// Bytes of the block that `load` needs for this file: its numbers as float, and its header.
 /// Errors: bytes that are no safetensors file.
-inline verdict bytes_for(std::span<const std::byte> file, std::uint64_t& bytes) {
+[[gnu::cold]] inline verdict bytes_for(std::span<const std::byte> file, std::uint64_t& bytes) {
   detail::header_sizes sizes;
   if (auto ok = detail::measure_header(file, sizes); !ok) return ok;
   bytes = detail::layout_of(sizes).all;
@@ -141,7 +140,8 @@ inline verdict bytes_for(std::span<const std::byte> file, std::uint64_t& bytes) 
 /// Reads a model into `block`, aligned to 8 bytes at least. `N` is the network class. Where it fails, `m` is empty.
 /// Errors: a file that is damaged, hostile or of another network, by name; a block that is too small.
 template <Model N = s2_network<float, cpu>>
-verdict load(loaded_model<typename N::config_type>& m, std::span<const std::byte> file, std::span<std::byte> block) {
+[[gnu::cold]] verdict load(loaded_model<typename N::config_type>& m, std::span<const std::byte> file,
+                           std::span<std::byte> block) {
   m = {};
   detail::header_sizes sizes;
   if (auto ok = detail::measure_header(file, sizes); !ok) return ok;

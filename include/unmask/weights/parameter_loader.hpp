@@ -13,8 +13,8 @@
 namespace unmask::inline UNMASK_ABI::weights::detail {
 
 /// A tensor that must be there, be of this shape, and have the bytes that were written.
-inline verdict expect_tensor(file_index& file, std::string_view name, std::initializer_list<index_t> shape,
-                             header_entry*& found) {
+[[gnu::cold]] inline verdict expect_tensor(file_index& file, std::string_view name,
+                                           std::initializer_list<index_t> shape, header_entry*& found) {
   const shown n(name);
   header_entry* const t = file.find(name);
   if (!t || t->used)
@@ -52,7 +52,7 @@ class parameter_loader {
   /// `block` has room for all elements of the file.
   parameter_loader(file_index& file, float* block) : file_(file), block_(block) {}
 
-  void enter(const char* name, index_t number = -1) {
+  [[gnu::cold]] void enter(const char* name, index_t number = -1) {
     if (depth_ == max_depth) return void(fine_ = false);
     levels_[depth_++] = length_;
     append(name);
@@ -65,28 +65,28 @@ class parameter_loader {
   void leave() { length_ = levels_[--depth_]; }
 
   template <class T>
-  void operator()(T*&, const char* name, std::initializer_list<index_t> shape, memory_order order, initial,
-                  index_t = 1) {
+  [[gnu::cold]] void operator()(T*&, const char* name, std::initializer_list<index_t> shape, memory_order order,
+                                initial, index_t = 1) {
     add(name, shape, order);
   }
 
   /// Numbers loaded so far.
   std::uint64_t count() const { return count_; }
-  verdict found() const {
+  [[gnu::cold]] verdict found() const {
     return fine_ ? verdict_ : verdict::refuse(errc::bad_argument, "network: names of parameters are too long");
   }
 
  private:
   static constexpr std::size_t max_depth = 8, max_name = 160;
 
-  void append(const char* text) {
+  [[gnu::cold]] void append(const char* text) {
     const std::size_t n = std::strlen(text);
     if (n > max_name - length_) return void(fine_ = false);
     std::memcpy(name_ + length_, text, n);
     length_ += n;
   }
 
-  [[gnu::noinline]] void add(const char* name, std::initializer_list<index_t> shape, memory_order order) {
+  [[gnu::cold, gnu::noinline]] void add(const char* name, std::initializer_list<index_t> shape, memory_order order) {
     if (!verdict_ || !fine_) return;
     const std::size_t before = length_;
     append(name);
@@ -96,8 +96,8 @@ class parameter_loader {
     if (verdict_ = expect_tensor(file_, full, shape, t); !verdict_) return;
     if (!import(*t, order)) {
       const shown n(full);
-      verdict_ = verdict::refuse(errc::wrong_value, "parameter '%.*s' has a value that is NaN or infinite", n.size,
-                                 n.text);
+      verdict_ =
+          verdict::refuse(errc::wrong_value, "parameter '%.*s' has a value that is NaN or infinite", n.size, n.text);
     }
     count_ += t->elements;
   }

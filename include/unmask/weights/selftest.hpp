@@ -28,7 +28,8 @@ struct selftest_images {
 /// Bytes of memory that `selftest` needs. Errors: `bad_argument` for a configuration whose test would cost more than a
 /// file of this size may ask for.
 template <Model N = s2_network<float, cpu>>
-verdict selftest_bytes(typename N::backend_type be, const loaded_model<typename N::config_type>& m, std::size_t& bytes) {
+[[gnu::cold]] verdict selftest_bytes(typename N::backend_type be, const loaded_model<typename N::config_type>& m,
+                                     std::size_t& bytes) {
   const network_sizes sizes{1, selftest_side, selftest_side};
   const selftest_limits most(std::ssize(m.parameters));
   const auto costly = [&](double found, const char* unit, double allowed) {
@@ -49,8 +50,8 @@ verdict selftest_bytes(typename N::backend_type be, const loaded_model<typename 
 /// Runs the network on the test's image. `memory` is aligned to 64 bytes and dead afterwards.
 /// Errors: `unreadable` where what comes out is not what has to; memory that is too small; those of `selftest_bytes`.
 template <Model N = s2_network<float, cpu>>
-verdict selftest(typename N::backend_type be, const loaded_model<typename N::config_type>& m,
-                 std::span<std::byte> memory) {
+[[gnu::cold]] verdict selftest(typename N::backend_type be, const loaded_model<typename N::config_type>& m,
+                               std::span<std::byte> memory) {
   std::size_t bytes = 0;
   if (auto ok = selftest_bytes<N>(be, m, bytes); !ok) return ok;
   if (bytes > memory.size() || reinterpret_cast<std::uintptr_t>(memory.data()) % alignment != 0)

@@ -48,7 +48,8 @@ struct shown {
   int size;
   const char* text;
 
-  explicit shown(std::string_view all) : size(static_cast<int>(std::min<std::size_t>(all.size(), 80))), text(all.data()) {
+  explicit shown(std::string_view all)
+      : size(static_cast<int>(std::min<std::size_t>(all.size(), 80))), text(all.data()) {
     while (static_cast<std::size_t>(size) < all.size() && size > 0 &&
            (static_cast<unsigned char>(text[size]) & 0xc0u) == 0x80u)
       --size;
