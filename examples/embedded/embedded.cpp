@@ -15,10 +15,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <unmask_models/general.hpp>
+
+#if defined(EMBEDDED_SINGLE)
+#include <unmask_single.hpp>
+#else
 #include <unmask/nn/cpu/all.hpp>
 #include <unmask/optics/spectral_tv.hpp>
 #include <unmask/weights/selftest.hpp>
-#include <unmask_models/general.hpp>
+#endif
 
 #if !defined(EMBEDDED_BYTES)
 #define EMBEDDED_BYTES (96 << 20)  // enough for 256 x 256; what is not used is never touched

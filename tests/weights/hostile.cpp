@@ -22,11 +22,13 @@ io::safetensors seed(const char* name) {
 /// `text` must be in the message.
 void refused(std::span<const std::byte> bytes, const std::string& text) {
   const unmask_test::loaded found(bytes);
-  CAPTURE(found.found.message());
+  const std::string message = found.found.message();
+  CAPTURE(message);
+  CAPTURE(text);
   CHECK_FALSE(found.found);
   CHECK(found.model.parameters.empty());
-  CHECK(std::string(found.found.message()).find(text) != std::string::npos);
-  CHECK(std::string(found.found.message()).find('\n') == std::string::npos);
+  CHECK(message.find(text) != std::string::npos);
+  CHECK(message.find('\n') == std::string::npos);
 }
 
 void refused(io::safetensors file, const std::string& text, bool sealed = true) {
@@ -92,7 +94,8 @@ TEST_CASE("headers that claim what is not there") {
   header_refused(one("F64", "[1]", "[0,8]"), 8, "neither F32 nor F16");
   header_refused(one("F32", "[1,1,1,1,1]", "[0,4]"), 4, "more than 4 dimensions");
   header_refused(one("F32", "[1]", "[0,4,4]"), 4, "more than two data_offsets");
-  header_refused(one("F32", "[2]", "[0,4]"), 4, "claims more");
+  header_refused(one("F32", "[2]", "[0,4]"), 4, "other bytes");
+  header_refused(one("F32", "[5]", "[0,4]"), 4, "claims more");
   header_refused(one("F32", "[2]", "[0,12]"), 12, "other bytes");
   header_refused(one("F32", "[18446744073709551615,2]", "[0,4]"), 4, "claims more");
   header_refused(one("F32", "[0,18446744073709551615]", "[0,0]"), 0, "claims more");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <unmask/nn/cpu/all.hpp>
 #include <unmask/weights/model_file.hpp>
 #include <vector>
 

@@ -97,8 +97,8 @@ result<model_of<N>> read_weights(std::span<const std::byte> bytes, const std::st
     return bad(errc::wrong_value, "s2_config: a weights file must state every value");
   m.config = *config;
   const manifest list = N::manifest(m.config);
-  // The tensors bound what a hostile configuration may allocate.
-  if (list.size * static_cast<index_t>(sizeof(float)) > static_cast<index_t>(bytes.size()))
+  // The tensors, of halves at least, bound what a hostile configuration may allocate.
+  if (list.size * static_cast<index_t>(sizeof(std::uint16_t)) > static_cast<index_t>(bytes.size()))
     return bad(errc::wrong_shape, std::to_string(bytes.size()) + " bytes, the configuration has " +
                                       std::to_string(list.size) + " parameters");
   if (auto ok = check_selftest_cost<N>(backend, m.config, list.size); !ok)
