@@ -1,6 +1,7 @@
 /// A stream of snapshots through one camera: snapshots a second, and how long each took.
 ///
-///   stream WEIGHTS [FRAMES=2000] [SECONDS=60] [SIDES=64,128,256] [THREADS=1,2] [LOAD=none|compute|memory] [REFINEMENTS=0]
+///   stream WEIGHTS [FRAMES=2000] [SECONDS=60] [SIDES=64,128,256] [THREADS=1,2] [LOAD=none|compute|memory]
+///   [REFINEMENTS=0]
 ///
 /// A row for each side and number of threads, of so many frames or of as many as fit into the seconds; LOAD: another
 /// process for each processor, that computes or that streams memory. The last columns tell of the slowest hundredth how
@@ -142,10 +143,11 @@ void report(const char* name, index_t side, const std::vector<frame_cost>& frame
     switches += f.switches;
   }
   const auto share = [&](double part) { return extra > 0 ? 100 * part / extra : 0; };
-  std::printf("%4td  %-9s %6zu %8.2f %8.2f %8.2f %8.2f   +%5.0f %%  waited %3.0f %% (%ld switches)  work %3.0f %%  slower "
-              "%3.0f %%  faults in %ld of %ld\n",
-              side, name, frames.size(), 1e3 * static_cast<double>(frames.size()) / total_ms, p50, p99, wall.back(),
-              100 * (p99 / p50 - 1), share(waited), switches, share(work), share(slower), faults, slow);
+  std::printf(
+      "%4td  %-9s %6zu %8.2f %8.2f %8.2f %8.2f   +%5.0f %%  waited %3.0f %% (%ld switches)  work %3.0f %%  slower "
+      "%3.0f %%  faults in %ld of %ld\n",
+      side, name, frames.size(), 1e3 * static_cast<double>(frames.size()) / total_ms, p50, p99, wall.back(),
+      100 * (p99 / p50 - 1), share(waited), switches, share(work), share(slower), faults, slow);
   std::fflush(stdout);
 }
 
@@ -211,9 +213,10 @@ result<> run(const settings& o) {
   const auto m = io::read_weights(o.weights);
   if (!m) return m.error();
   const other_load load(o.load);
-  std::printf("other load: %s; refinements: %td; times in ms\nside  with      frames  a second      p50      p99      max   "
-              "the slowest hundredth over p50\n",
-              o.load.c_str(), o.refinements);
+  std::printf(
+      "other load: %s; refinements: %td; times in ms\nside  with      frames  a second      p50      p99      max   "
+      "the slowest hundredth over p50\n",
+      o.load.c_str(), o.refinements);
   for (const index_t side : o.sides) {
     const source from(*m, side);
     for (const index_t threads : o.threads)

@@ -91,7 +91,7 @@ TEST_CASE("headers that claim what is not there") {
   header_refused("{}x", 0, "JSON");
   header_refused("{},", 0, "JSON");
   header_refused(R"({"a":1})", 0, "has no dtype");
-  header_refused(one("F64", "[1]", "[0,8]"), 8, "neither F32 nor F16");
+  header_refused(one("F64", "[1]", "[0,8]"), 8, "neither F32, F16 nor I8");
   header_refused(one("F32", "[1,1,1,1,1]", "[0,4]"), 4, "more than 4 dimensions");
   header_refused(one("F32", "[1]", "[0,4,4]"), 4, "more than two data_offsets");
   header_refused(one("F32", "[2]", "[0,4]"), 4, "other bytes");

@@ -181,6 +181,33 @@ TEST_CASE("weights as halves: both readers have the nearest halves, and the self
   const memory_block memory(need);
   CHECK(weights::selftest(cpu{}, found.model, {memory.data(), memory.bytes()}));
 
+  REQUIRE(io::write_weights(path, *trained, {}, io::weights_precision::bytes));
+  CHECK(fs::file_size(path) < whole * 36 / 100);
+  const auto small = io::read_weights(path);
+  REQUIRE(small);
+  const auto small_bytes = io::read_file(path);
+  REQUIRE(small_bytes);
+  const unmask_test::loaded small_found(*small_bytes);
+  CHECK(small_found.found.message() == std::string());
+  REQUIRE(small_found.found);
+  check_same(weights::to_model(small_found.model), *small);
+  // a row's rounding is half a step of its largest value at most
+  for (const parameter& p : make_manifest(trained->config).entries) {
+    std::vector<float> before(static_cast<std::size_t>(p.size)), after(before);
+    export_parameter(p, trained->parameters.data(), before.data());
+    export_parameter(p, small->parameters.data(), after.data());
+    const std::size_t length = p.shape.size() > 1 ? before.size() / static_cast<std::size_t>(p.shape[0]) : 1;
+    for (std::size_t first = 0; first < before.size(); first += length) {
+      float largest = 0, worst = 0;
+      for (std::size_t i = first; i < first + length; ++i) {
+        largest = std::max(largest, std::abs(before[i]));
+        worst = std::max(worst, std::abs(before[i] - after[i]));
+      }
+      const float allowed = p.shape.size() > 1 ? largest / 253 : largest / 2000 + 0x1p-25f;
+      if (!(worst <= allowed)) FAIL_CHECK(p.name << " is off by " << worst << ", allowed " << allowed);
+    }
+  }
+
   expected.parameters[7] = 70000;
   const auto refused =
       io::write_weights(fresh("large.safetensors").string(), expected, {}, io::weights_precision::half);

@@ -95,16 +95,6 @@ inline tensor_entry make_tensor(std::string name, std::vector<index_t> shape, st
   return {std::move(name), "F32", std::move(shape), {bytes.begin(), bytes.end()}};
 }
 
-/// A tensor of F16, of values that are halves.
-inline tensor_entry make_half_tensor(std::string name, std::vector<index_t> shape, std::span<const float> values) {
-  tensor_entry t{std::move(name), "F16", std::move(shape), std::vector<std::byte>(2 * values.size())};
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::uint16_t bits = unmask::detail::float_to_half(values[i]);
-    std::memcpy(t.bytes.data() + 2 * i, &bits, 2);
-  }
-  return t;
-}
-
 /// The file as bytes. Errors: a name twice, a size that contradicts shape and dtype.
 inline result<std::vector<std::byte>> format_safetensors(const safetensors& file) {
   const auto bad = [](const tensor_entry& t, const std::string& what) {

@@ -28,10 +28,11 @@ namespace unmask::inline UNMASK_ABI::io {
 template <Model N>
 using model_of = basic_model<typename N::config_type>;
 
-/// How parameters are stored.
+/// How parameters are stored. What the self-test expects is of the values as they are stored.
 enum class weights_precision {
   single,
-  half,  ///< rounded to the nearest half: half the file, and what the self-test expects is theirs
+  half,   ///< rounded to the nearest half: half the file
+  bytes,  ///< matrices and convolutions as integers of 8 bits with a scale for each output channel, the rest as halves
 };
 
 /// Writes a weights file atomically. The self-test runs here once to learn what to expect.
@@ -48,15 +49,17 @@ result<> write_weights(const std::string& path, const model_of<N>& m, typename N
     return error(errc::wrong_shape, path + ": " + std::to_string(m.parameters.size()) +
                                         " parameters, the configuration has " + std::to_string(list.size));
   safetensors file;
-  const bool half = precision == weights_precision::half;
-  const std::vector<float> parameters = half ? detail::rounded_to_half(m.parameters) : m.parameters;
+  std::vector<float> parameters = m.parameters;
   for (const parameter& p : list.entries) {
     std::vector<float> values(static_cast<std::size_t>(p.size));
-    export_parameter(p, parameters.data(), values.data());
+    export_parameter(p, m.parameters.data(), values.data());
+    if (detail::all_finite(values) && precision != weights_precision::single)
+      values = detail::add_rounded(file, p, values, precision == weights_precision::bytes && p.shape.size() > 1);
     if (!detail::all_finite(values))
-      return error(errc::wrong_value, path + ": parameter '" + p.name + "' has a value that is NaN or infinite" +
-                                          (half ? " as a half, not written" : ", not written"));
-    file.tensors.push_back(half ? make_half_tensor(p.name, p.shape, values) : make_tensor(p.name, p.shape, values));
+      return error(errc::wrong_value,
+                   path + ": parameter '" + p.name + "' has a value that is NaN or infinite, not written");
+    if (precision == weights_precision::single) file.tensors.push_back(make_tensor(p.name, p.shape, values));
+    import_parameter(p, parameters.data(), values.data());
   }
   if (const auto& basis = m.initial.spectral_basis; basis.size() > 0)
     file.tensors.push_back(make_tensor(detail::basis_name, {basis.extent(0), basis.extent(1)},
@@ -97,8 +100,8 @@ result<model_of<N>> read_weights(std::span<const std::byte> bytes, const std::st
     return bad(errc::wrong_value, "s2_config: a weights file must state every value");
   m.config = *config;
   const manifest list = N::manifest(m.config);
-  // The tensors, of halves at least, bound what a hostile configuration may allocate.
-  if (list.size * static_cast<index_t>(sizeof(std::uint16_t)) > static_cast<index_t>(bytes.size()))
+  // The tensors, a byte a parameter at least, bound what a hostile configuration may allocate.
+  if (list.size > static_cast<index_t>(bytes.size()))
     return bad(errc::wrong_shape, std::to_string(bytes.size()) + " bytes, the configuration has " +
                                       std::to_string(list.size) + " parameters");
   if (auto ok = check_selftest_cost<N>(backend, m.config, list.size); !ok)

@@ -19,7 +19,7 @@ namespace unmask::inline UNMASK_ABI::weights::detail {
 
 static_assert(std::endian::native == std::endian::little, "safetensors data is little-endian");
 
-enum class stored_as { f32, f16, other };
+enum class stored_as { f32, f16, i8, other };
 
 /// A tensor, or a text of the metadata.
 struct header_entry {
@@ -40,8 +40,11 @@ struct header_sizes {
 
 /// Bytes of an element; 0: a type that no weights have.
 [[gnu::cold]] inline std::uint64_t element_size(std::string_view dtype, stored_as& type) {
-  type = dtype == "F32" ? stored_as::f32 : dtype == "F16" ? stored_as::f16 : stored_as::other;
-  return type == stored_as::f32 ? 4 : type == stored_as::f16 ? 2 : 0;
+  type = dtype == "F32"   ? stored_as::f32
+         : dtype == "F16" ? stored_as::f16
+         : dtype == "I8"  ? stored_as::i8
+                          : stored_as::other;
+  return type == stored_as::f32 ? 4 : type == stored_as::f16 ? 2 : type == stored_as::i8 ? 1 : 0;
 }
 
 /// {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}: each once, nothing else, and they agree.
@@ -73,7 +76,7 @@ struct header_sizes {
   }
   if (!json.fine() || !there[0] || !there[1] || places != 2) return refuse("has no dtype, shape and data_offsets");
   const std::uint64_t size = element_size(dtype, t.type);
-  if (size == 0) return refuse("is neither F32 nor F16");
+  if (size == 0) return refuse("is neither F32, F16 nor I8");
   for (unsigned i = 0; i < t.rank; ++i) {
     const std::uint64_t n = t.extents[i];
     if (n > data_size || (n != 0 && t.elements > data_size / n))

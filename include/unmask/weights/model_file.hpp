@@ -12,7 +12,8 @@
 ///   session.prepare(model.parameters, mask);
 ///
 /// Nothing is half loaded: what io::read_weights refuses is refused here, in fewer words. Files of the form "unmask
-/// weights 2"; parameters as F32 or F16, which are turned into float exactly.
+/// weights 2"; parameters as F32, as F16, which is turned into float exactly, or as I8 with a scale for each output
+/// channel (io::weights_precision).
 
 #include <span>
 #include <string_view>
@@ -99,6 +100,7 @@ template <Model N>
     const auto rank = rows >= 1 && rows <= static_cast<std::uint64_t>(bands) ? static_cast<index_t>(rows)
                                                                              : index_t{-1};  // the shape of none
     if (auto ok = expect_tensor(file, "initial.spectral_basis", {rank, bands}, t); !ok) return ok;
+    if (t->type == stored_as::i8) return verdict::refuse(errc::wrong_shape, "'initial.spectral_basis' is I8");
     m.spectral_basis = array_view<const float, 2>(floats + used, rank, bands);
     for (std::uint64_t i = 0; i < t->elements; ++i)
       if (!is_finite(floats[used++] = element(file.bytes_of(*t), t->type, i)))

@@ -33,7 +33,7 @@ namespace unmask::inline UNMASK_ABI::weights::detail {
   return {};
 }
 
-/// Element i of a tensor, wherever its bytes lie.
+/// Element i of a tensor, wherever its bytes lie; that of I8 before its scale.
 inline float element(std::span<const std::byte> bytes, stored_as type, std::uint64_t i) {
   const auto at = static_cast<std::size_t>(i);
   if (type == stored_as::f16) {
@@ -41,6 +41,7 @@ inline float element(std::span<const std::byte> bytes, stored_as type, std::uint
     std::memcpy(&half, bytes.data() + 2 * at, 2);
     return unmask::detail::half_to_float(half);
   }
+  if (type == stored_as::i8) return static_cast<float>(static_cast<std::int8_t>(bytes[at]));
   float value = 0;
   std::memcpy(&value, bytes.data() + 4 * at, 4);
   return value;
@@ -91,10 +92,20 @@ class parameter_loader {
     const std::size_t before = length_;
     append(name);
     const std::string_view full(name_, length_);
-    length_ = before;
     header_entry* t = nullptr;
-    if (verdict_ = expect_tensor(file_, full, shape, t); !verdict_) return;
-    if (!import(*t, order)) {
+    std::span<const std::byte> scales;
+    verdict_ = expect_tensor(file_, full, shape, t);
+    if (verdict_ && t->type == stored_as::i8) {
+      header_entry* s = nullptr;
+      append(".scale");
+      verdict_ = expect_tensor(file_, {name_, length_}, {shape.size() > 0 ? shape.begin()[0] : 1}, s);
+      if (verdict_ && s->type != stored_as::f32)
+        verdict_ = verdict::refuse(errc::wrong_shape, "a parameter's scales are no F32");
+      if (verdict_) scales = file_.bytes_of(*s);
+    }
+    length_ = before;
+    if (!verdict_) return;
+    if (!import(*t, order, scales)) {
       const shown n(full);
       verdict_ =
           verdict::refuse(errc::wrong_value, "parameter '%.*s' has a value that is NaN or infinite", n.size, n.text);
@@ -104,17 +115,21 @@ class parameter_loader {
 
   /// From file order to the block's (nn/parameters.hpp); the shapes of a file that were accepted multiply to what it
   /// has, so nothing overflows.
-  bool import(const header_entry& t, memory_order order) {
+  /// `scales`: of I8, a float for each output channel.
+  bool import(const header_entry& t, memory_order order, std::span<const std::byte> scales) {
     const auto bytes = file_.bytes_of(t);
     const bool plain = order == memory_order::plain || t.rank < 2;
     const std::uint64_t outs = plain ? t.elements : t.extents[0], ins = plain ? 1 : t.extents[1];
     const std::uint64_t inner = plain || t.elements == 0 ? 1 : t.elements / (outs * ins);
+    const std::uint64_t row = scales.empty() ? 1 : t.elements / (scales.size() / sizeof(float));
     float* const to = block_ + count_;
     bool finite = true;
     for (std::uint64_t o = 0, i = 0; o < outs; ++o)
       for (std::uint64_t c = 0; c < ins; ++c)
         for (std::uint64_t k = 0; k < inner && i < t.elements; ++k) {
-          const float value = element(bytes, t.type, i++);
+          float value = element(bytes, t.type, i);
+          if (!scales.empty()) value *= element(scales, stored_as::f32, i / row);
+          ++i;
           finite = finite && is_finite(value);
           to[(k * ins + c) * outs + o] = value;
         }
