@@ -25,9 +25,8 @@
 #include <numeric>
 #include <thread>
 #include <unmask/io/weights.hpp>
+#include <unmask/reconstruct/reconstructor.hpp>
 #include <unmask/scenes/generate.hpp>
-
-#include "instances.hpp"
 
 namespace {
 
