@@ -38,10 +38,18 @@ void check_same(const model& a, const model& b) {
   CHECK(a.card == b.card);
 }
 
+/// A place for a file, gone when the tests have ended.
 fs::path fresh(const char* name) {
-  const fs::path folder = fs::temp_directory_path() / ("unmask_weights_" + std::to_string(::getpid()));
-  fs::create_directories(folder);
-  return folder / name;
+  struct folder {
+    const fs::path path = fs::temp_directory_path() / ("unmask_weights_" + std::to_string(::getpid()));
+    folder() { fs::create_directories(path); }
+    ~folder() {
+      std::error_code none;
+      fs::remove_all(path, none);
+    }
+  };
+  static const folder here;
+  return here.path / name;
 }
 
 /// Two bands, a basis, a card with everything that JSON escapes.
