@@ -1,7 +1,7 @@
 # unmask_embed_model(<target> <name or file> [AS <identifier>])
 # Puts a weights file into a program: `general` is one of the models that come with unmask, anything else a file's path.
 # The target gets <unmask_models/<identifier>.hpp>, where `unmask_models::<identifier>()` are the file's bytes, read-only.
-# `.incbin` does it: the assembler copies the file, on every target of g++ and clang, in no time.
+# `.incbin` does it: the assembler copies the file, on every target of g++ and clang (WebAssembly too), in no time.
 # Without CMake's targets: cmake -D file=/path/general.safetensors -D name=general -D folder=out -P unmask_embed.cmake
 # writes out/general.cpp, to be compiled with the program, and out/unmask_models/general.hpp.
 set(UNMASK_MODELS_DIR "${CMAKE_CURRENT_LIST_DIR}/../models" CACHE PATH "Where models are that unmask_embed_model names")
@@ -26,27 +26,40 @@ inline std::span<const std::byte> @name@() {
 }
 }  // namespace unmask_models
 ]] @ONLY)
+  file(SIZE "${file}" size)
   file(CONFIGURE OUTPUT "${folder}/${name}.cpp" CONTENT [[#if defined(__APPLE__)
 #define NAME(x) "_" #x
 #define SECTION ".const_data\n"
 #define TYPE(x)
+#define SIZE(x, n)
+#elif defined(__wasm__)
+#define NAME(x) #x
+#define SECTION ".section .rodata.unmask_model_@name@,\"\",@\n"
+#define TYPE(x) ".type " #x ",@object\n"
+#define SIZE(x, n) ".size " #x "," #n "\n"
 #else
 #define NAME(x) #x
 #define SECTION ".section .rodata.unmask_model_@name@,\"a\",%progbits\n"
 #define TYPE(x) ".type " #x ",%object\n"
+#define SIZE(x, n) ".size " #x "," #n "\n"
 #endif
 
 asm(SECTION
-    ".balign 64\n"
+    ".p2align 6\n"
     ".globl " NAME(unmask_model_@name@) "\n"
     TYPE(unmask_model_@name@)
     NAME(unmask_model_@name@) ":\n"
     ".incbin \"@file@\"\n"
+    SIZE(unmask_model_@name@, @size@)
     ".globl " NAME(unmask_model_@name@_end) "\n"
     TYPE(unmask_model_@name@_end)
     NAME(unmask_model_@name@_end) ":\n"
     ".byte 0\n"
-    ".text\n");
+    SIZE(unmask_model_@name@_end, 1)
+#if !defined(__wasm__)
+    ".text\n"
+#endif
+);
 ]] @ONLY)
 endfunction()
 
