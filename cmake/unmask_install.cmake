@@ -23,6 +23,7 @@ install(FILES
   ${PROJECT_BINARY_DIR}/package/unmaskConfigVersion.cmake
   ${PROJECT_SOURCE_DIR}/cmake/unmask_dependencies.cmake
   ${PROJECT_SOURCE_DIR}/cmake/unmask_kernels.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/unmask_embed.cmake
   DESTINATION ${package_dir} COMPONENT devel)
 # prefix of where the file lies, so that a moved package works
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/package/unmask.pc CONTENT [[prefix=${pcfiledir}/../..

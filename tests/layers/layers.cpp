@@ -37,6 +37,7 @@ const std::map<std::string, layer> table = {
     {"nn/cuda", {{"core", "nn", "cuda"}, {}}},
     {"train/cuda", {{"core", "nn", "train", "cuda", "nn/cuda"}, {}}},
     {"models", {{"core", "parallel", "nn"}, {}}},
+    {"weights", {{"core", "nn", "models"}, {"sys", "fcntl.h", "unistd.h"}}},
     {"optics", {{"core", "parallel", "simd"}, {"Eigen"}}},
     {"clouds", {{"core", "parallel"}, {}}},
     {"metrics", {{"core", "parallel"}, {}}},

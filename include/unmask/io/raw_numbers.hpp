@@ -8,7 +8,7 @@
 #include <bit>
 #include <cstring>
 
-#include "half.hpp"
+#include "../core/half.hpp"
 #include "variables.hpp"
 
 namespace unmask::inline UNMASK_ABI::io::detail {

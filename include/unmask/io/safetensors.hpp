@@ -8,8 +8,8 @@
 #include <cstring>
 #include <span>
 
+#include "../core/half.hpp"
 #include "atomic_file.hpp"
-#include "half.hpp"
 #include "safetensors_header.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
@@ -81,7 +81,7 @@ std::vector<float> convert_all(const std::vector<std::byte>& bytes, Convert conv
 inline result<std::vector<float>> to_floats(const tensor_entry& t) {
   if (t.dtype == "F32") return detail::convert_all<float>(t.bytes, [](float x) { return x; });
   if (t.dtype == "F64") return detail::convert_all<double>(t.bytes, [](double x) { return static_cast<float>(x); });
-  if (t.dtype == "F16") return detail::convert_all<std::uint16_t>(t.bytes, detail::half_to_float);
+  if (t.dtype == "F16") return detail::convert_all<std::uint16_t>(t.bytes, unmask::detail::half_to_float);
   if (t.dtype == "BF16")  // the upper half of a float
     return detail::convert_all<std::uint16_t>(
         t.bytes, [](std::uint16_t x) { return std::bit_cast<float>(std::uint32_t{x} << 16); });

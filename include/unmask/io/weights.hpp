@@ -28,10 +28,19 @@ namespace unmask::inline UNMASK_ABI::io {
 template <Model N>
 using model_of = basic_model<typename N::config_type>;
 
+/// How parameters are stored. What the self-test expects is of the values as they are stored.
+enum class weights_precision {
+  single,
+  half,   ///< rounded to the nearest half: half the file
+  bytes,  ///< matrices and convolutions as integers of 8 bits with a scale for each output channel, the rest as halves
+};
+
 /// Writes a weights file atomically. The self-test runs here once to learn what to expect.
-/// Errors: a model that contradicts itself, NaN (by name), a file that cannot be written.
+/// Errors: a model that contradicts itself, NaN (by name), a value beyond what a half can be, a file that cannot be
+/// written.
 template <Model N = s2_network<float, cpu>>
-result<> write_weights(const std::string& path, const model_of<N>& m, typename N::backend_type backend = {}) {
+result<> write_weights(const std::string& path, const model_of<N>& m, typename N::backend_type backend = {},
+                       weights_precision precision = weights_precision::single) {
   const auto bad = [&](const error& e) { return error(e.code(), path + ": " + e.message()); };
   if (auto fine = N::check(m.config); !fine) return fine.error();
   if (auto fine = check(m); !fine) return bad(fine.error());
@@ -40,19 +49,23 @@ result<> write_weights(const std::string& path, const model_of<N>& m, typename N
     return error(errc::wrong_shape, path + ": " + std::to_string(m.parameters.size()) +
                                         " parameters, the configuration has " + std::to_string(list.size));
   safetensors file;
+  std::vector<float> parameters = m.parameters;
   for (const parameter& p : list.entries) {
     std::vector<float> values(static_cast<std::size_t>(p.size));
     export_parameter(p, m.parameters.data(), values.data());
+    if (detail::all_finite(values) && precision != weights_precision::single)
+      values = detail::add_rounded(file, p, values, precision == weights_precision::bytes && p.shape.size() > 1);
     if (!detail::all_finite(values))
       return error(errc::wrong_value,
                    path + ": parameter '" + p.name + "' has a value that is NaN or infinite, not written");
-    file.tensors.push_back(make_tensor(p.name, p.shape, values));
+    if (precision == weights_precision::single) file.tensors.push_back(make_tensor(p.name, p.shape, values));
+    import_parameter(p, parameters.data(), values.data());
   }
   if (const auto& basis = m.initial.spectral_basis; basis.size() > 0)
     file.tensors.push_back(make_tensor(detail::basis_name, {basis.extent(0), basis.extent(1)},
                                        std::vector<float>(basis.begin(), basis.end())));
   const std::uint64_t seed = 1;
-  const auto output = run_selftest<N>(backend, m.config, m.parameters, seed);
+  const auto output = run_selftest<N>(backend, m.config, parameters, seed);
   if (!output) return bad(output.error());
   if (!detail::all_finite(*output))
     return error(errc::wrong_value, path + ": the network's output in the self-test is not finite, not written");
@@ -87,8 +100,8 @@ result<model_of<N>> read_weights(std::span<const std::byte> bytes, const std::st
     return bad(errc::wrong_value, "s2_config: a weights file must state every value");
   m.config = *config;
   const manifest list = N::manifest(m.config);
-  // The tensors bound what a hostile configuration may allocate.
-  if (list.size * static_cast<index_t>(sizeof(float)) > static_cast<index_t>(bytes.size()))
+  // The tensors, a byte a parameter at least, bound what a hostile configuration may allocate.
+  if (list.size > static_cast<index_t>(bytes.size()))
     return bad(errc::wrong_shape, std::to_string(bytes.size()) + " bytes, the configuration has " +
                                       std::to_string(list.size) + " parameters");
   if (auto ok = check_selftest_cost<N>(backend, m.config, list.size); !ok)

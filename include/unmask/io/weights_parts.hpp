@@ -22,6 +22,7 @@
 #include "checksum.hpp"
 #include "model_json.hpp"
 #include "safetensors.hpp"
+#include "weights_rounded.hpp"
 #include "weights_selftest.hpp"
 
 namespace unmask::inline UNMASK_ABI::io::detail {
@@ -94,19 +95,25 @@ class weights_parts {
     return parts;
   }
 
-  /// The values of a tensor that must be there, be F32 of a given shape, match its checksum and be finite.
+  /// The values of a tensor that must be there, be F32 or F16 (a parameter may be I8 beside its scales) of a given
+  /// shape, match its checksum and be finite.
   result<std::vector<float>> tensor(const std::string& name, const std::vector<index_t>& shape) {
     known_.insert(name);
     const std::string what = "parameter '" + name + "' ";
     const tensor_entry* t = find(name);
     if (!t) return error(errc::not_found, what + "is missing");
-    if (t->shape != shape || t->dtype != "F32")
+    const bool of_network = name != selftest_name && name != basis_name && !name.ends_with(scale_suffix);
+    const bool bytes = t->dtype == "I8" && of_network && !shape.empty();
+    const bool half = t->dtype == "F16" && (of_network || name == basis_name);
+    if (t->shape != shape || (t->dtype != "F32" && !half && !bytes))
       return error(errc::wrong_shape, what + "is " + t->dtype + " [" + shape_text(t->shape) + "], expected F32 [" +
                                           shape_text(shape) + "]");
     const auto sum = sums_.find(name);
     if (sum == sums_.end() || *sum != found_.at(name))
       return error(errc::unreadable, what + "is damaged (its checksum does not match)");
-    auto values = to_floats(*t);
+    auto scales = bytes ? tensor(name + scale_suffix, {shape[0]}) : result<std::vector<float>>(std::vector<float>());
+    if (!scales) return scales;
+    auto values = bytes ? result<std::vector<float>>(scaled(*t, *scales)) : to_floats(*t);
     if (values && !all_finite(*values)) return error(errc::wrong_value, what + "has a value that is NaN or infinite");
     return values;
   }

@@ -94,14 +94,14 @@ constexpr s2_config small_config(int bands = 28) {
     return error(errc::bad_argument,
                  "s2_config: " + std::string(name) + " is " + std::to_string(found) + ", expected " + expected);
   };
-  const std::string divisor = "a divisor of channels " + std::to_string(c.channels);
+  const auto divisor = [&] { return "a divisor of channels " + std::to_string(c.channels); };  // fine takes no heap
   if (c.inputs != 0 && c.inputs < c.bands)
     return bad("inputs", c.inputs, "0 or at least bands " + std::to_string(c.bands));
   if (c.pad_multiple % c.window != 0)
     return bad("pad_multiple", c.pad_multiple, "a multiple of window " + std::to_string(c.window));
-  if (c.channels % c.spectral_head_width != 0) return bad("spectral_head_width", c.spectral_head_width, divisor);
+  if (c.channels % c.spectral_head_width != 0) return bad("spectral_head_width", c.spectral_head_width, divisor());
   for (std::size_t i = 0; i < static_cast<std::size_t>(c.stages); ++i)
-    if (c.channels % c.heads[i] != 0) return bad("heads", c.heads[i], divisor);
+    if (c.channels % c.heads[i] != 0) return bad("heads", c.heads[i], divisor());
   return {};
 }
 

@@ -39,6 +39,12 @@ class s2_network {
 
   static result<> check(const s2_config& config) { return unmask::check(config); }
   static unmask::manifest manifest(const s2_config& config) { return make_manifest(config); }
+  /// The same list told to a visitor (nn/visit.hpp), without heap.
+  template <class Visitor>
+  static void list_parameters(Visitor& v, const s2_config& config) {
+    s2_names<T> names;
+    visit_network(v, config, names);
+  }
   static double work(const s2_config& config, sizes s) { return s2_work(config, s); }
   const s2_config& config() const { return c_; }
   index_t padded_height() const { return c_.padded(s_.height); }

@@ -48,12 +48,34 @@ void visit_conv(Visitor& v, const char* name, conv_params<T>& p, index_t in_chan
   v.leave();
 }
 
-template <class Visitor, class T>
-void visit_network(Visitor& v, const s2_config& c, s2_params<T>& p) {
+/// Stands for `s2_params` where a visitor wants names and shapes only: one block serves for all, and nothing takes
+/// heap.
+template <class T>
+struct s2_names {
+  template <class One>
+  struct all_alike {
+    One one{};
+    One& operator[](std::size_t) { return one; }
+  };
+  struct stage {
+    all_alike<block_params<T>> blocks;
+    conv_params<T> conv{};
+  };
+  conv_params<T> conv_first{};
+  norm_params<T> input_norm{};
+  all_alike<stage> stages;
+  T* pin = nullptr;
+  norm_params<T> norm{};
+  conv_params<T> conv_after_body{}, conv_last{};
+};
+
+/// `Params` is s2_params or s2_names.
+template <class Visitor, class Params>
+void visit_network(Visitor& v, const s2_config& c, Params& p) {
   visit_conv(v, "conv_first.", p.conv_first, c.input_channels(), c.channels);
   visit_norm(v, "input_norm.", p.input_norm, c.channels);
   for (int i = 0; i < c.stages; ++i) {
-    stage_params<T>& stage = p.stages[static_cast<std::size_t>(i)];
+    auto& stage = p.stages[static_cast<std::size_t>(i)];
     v.enter("stages.", i);
     for (int j = 0; j < c.depths[static_cast<std::size_t>(i)]; ++j) {
       v.enter("blocks.", j);
