@@ -36,7 +36,7 @@ void add_view(CLI::App& app, context& c) {
   auto o = std::make_shared<view_options>();
   auto* command = add_command(app, "view", "a page with a cube's true colour, bands and spectra",
                               "unmask view cube.h5 --out report.html");
-  command->add_option("file", o->file, "cube [H, W, bands], HDF5 or MATLAB")->required();
+  command->add_option("file", o->file, "cube [H, W, bands]: a file, or a folder of pictures of its bands")->required();
   command->add_option("--out", o->out, "HTML file")->required();
   command->add_flag("--rotate180", o->rotate, "show pictures rotated");
   add_scene_options(command, o->choice);

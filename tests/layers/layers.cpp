@@ -46,6 +46,7 @@ const std::map<std::string, layer> table = {
     {"io",
      {{"core", "nn", "models"},
       {"hdf5.h", "matio.h", "zlib.h", "tiffio.h", "nlohmann", "sys", "linux", "fcntl.h", "poll.h", "unistd.h"}}},
+    {"gdal", {{"core", "io"}, {"gdal.h", "cpl_error.h", "cpl_string.h", "ogr_srs_api.h"}}},
     {"render", {{"core", "io"}, {"png.h"}}},
 };
 
