@@ -1,7 +1,8 @@
 #pragma once
 
 /// An image of a stack of dates as files, open and read by windows: NPY, HDF5 and NetCDF-4, and GeoTIFF where the
-/// program was built with libtiff. HDF5 and GeoTIFF that nobody answers for are read by a child process, as a whole.
+/// program was built with libtiff, and what GDAL opens where it was built with that. HDF5 and GeoTIFF that nobody
+/// answers for are read by a child process, as a whole.
 
 #include <filesystem>
 #include <string>
@@ -15,8 +16,8 @@
 #include <unmask/io/geotiff_writer.hpp>
 #endif
 
-#include "clouds_held.hpp"
 #include "context.hpp"
+#include "other_formats.hpp"
 
 namespace program {
 
@@ -61,10 +62,13 @@ class image_file {
       return result<image_file>(std::move(f));
     }
     const auto source = unmask::io::parse_indexed_source(spec);
-    if (!ends_with_any(source.from.path, {".h5", ".hdf5", ".he5", ".nc", ".nc4"}))
+    if (!ends_with_any(source.from.path, {".h5", ".hdf5", ".he5", ".nc", ".nc4"})) {
+      auto other = f.open_as([&] { return other_file::open(spec); }, untrusted);
+      if (other || other.error().code() != errc::not_found) return other;
       return error(errc::bad_argument, spec +
                                            ": expected a file .npy, .tif, or .h5 or .nc with its variable as "
-                                           "FILE:NAME (JP2 and SAFE: convert with gdal_translate)");
+                                           "FILE:NAME (JP2 and SAFE: a program built with GDAL, or gdal_translate)");
+    }
     return f.open_as([&] { return open_hdf5(source, bands_first); }, untrusted);
   }
 
@@ -166,9 +170,9 @@ class image_file {
   index_t height_ = 0, width_ = 0, bands_ = 0;
   unmask::io::sample_type type_ = unmask::io::sample_type::f32;
 #if UNMASK_APP_HAS_TIFF
-  std::variant<std::monostate, unmask::io::npy_file, held_image, hdf5_image, tiff_image> file_;
+  std::variant<std::monostate, unmask::io::npy_file, held_image, other_file, hdf5_image, tiff_image> file_;
 #else
-  std::variant<std::monostate, unmask::io::npy_file, held_image, hdf5_image> file_;
+  std::variant<std::monostate, unmask::io::npy_file, held_image, other_file, hdf5_image> file_;
 #endif
 };
 

@@ -6,7 +6,7 @@
 #include <unmask/io/output_checks.hpp>
 #include <unmask/io/source.hpp>
 
-#include "context.hpp"
+#include "cube_output.hpp"
 
 namespace program {
 
@@ -22,10 +22,12 @@ inline result<> check_command_files(const CLI::App& command, bool force) {
     const std::string name = option->get_single_name();
     for (const std::string& value : option->results()) {
       if (name == "out" || name == "report" || name == "picture")
-        for (const char* variable : {".h5:", ".hdf5:", ".mat:", ".npy:"})
+        for (const char* variable : {".h5:", ".hdf5:", ".mat:", ".npy:", ".npz:"})
           if (value.find(variable) != std::string::npos)
             return error(errc::bad_argument, "--" + name + " " + unmask::io::detail::printable(value, 1000) +
                                                  ": names a variable, which only inputs have");
+      if (name == "out" && (verb == "simulate" || verb == "calibrate"))
+        if (auto fine = check_hdf5_output(value); !fine) return fine;
       if (name == "out" && verb == "demo") {
         if (!std::filesystem::is_directory(value)) continue;  // made by the command, or refused there
         outputs.push_back({value + "/demo.h5", "--out", output_kind::hdf5});
@@ -38,7 +40,10 @@ inline result<> check_command_files(const CLI::App& command, bool force) {
         const output_kind kind = verb == "view"   ? output_kind::html
                                  : verb == "mask" ? output_kind::npy
                                                   : output_kind::hdf5;
-        if (!folder) outputs.push_back({value, "--out", kind});
+        if (verb == "reconstruct" && !folder)
+          for (auto& file : cube_outputs(value)) outputs.push_back(std::move(file));
+        else if (!folder)
+          outputs.push_back({value, "--out", kind});
       } else if (name == "picture") {
         outputs.push_back({value, "--picture", output_kind::png});
       } else if (name == "report") {

@@ -141,7 +141,9 @@ void add_info(CLI::App& app, context& c) {
   auto* command = add_command(
       app, "info", "what is in a file: variables, shapes, statistics; weights and their self-test; a stack of dates",
       "unmask info mask.mat");
-  command->add_option("file", o->file, "HDF5, MATLAB, NPY, ENVI, safetensors, or a manifest of dates (.json)")
+  command
+      ->add_option("file", o->file,
+                   "a file of arrays, a folder of pictures of bands, safetensors, or a manifest of dates (.json)")
       ->required();
   command->add_option("--rewrite", o->rewrite,
                       "of weights: write the same model here, in the present form of the file");

@@ -5,6 +5,7 @@
 
 #include <unmask/optics/spectral.hpp>
 
+#include "even_wavelengths.hpp"
 #include "methods.hpp"
 #include "models.hpp"
 
@@ -13,21 +14,6 @@ namespace program {
 /// nm beyond the ends of the network's wavelengths at which its first or last band still speaks for a band: at 33 nm
 /// spectral TV is 1.4 to 4.2 dB ahead of GAP-TV, at 53 nm behind (docs/decisions.md).
 inline constexpr double spectra_reach = 35;
-
-/// FIRST:LAST in nm, evenly spaced over `bands`. Errors: another text, numbers that do not ascend or are no nm of
-/// light.
-inline result<std::vector<double>> even_wavelengths(const std::string& text, index_t bands) {
-  double first = 0, last = 0;
-  char rest = 0;
-  if (std::sscanf(text.c_str(), "%lf:%lf%c", &first, &last, &rest) != 2 ||
-      !(first >= 100 && last > first && last < 1e5))
-    return error(errc::bad_argument, "--wavelengths: found '" + text +
-                                         "', expected FIRST:LAST in nm, 100 or more and ascending, as in 450:650");
-  std::vector<double> nm;
-  const double gap = (last - first) / static_cast<double>(std::max<index_t>(bands - 1, 1));
-  for (index_t c = 0; c < bands; ++c) nm.push_back(first + gap * static_cast<double>(c));
-  return nm;
-}
 
 /// The model: an estimate without a network. Errors: wavelengths that its spectra do not reach.
 inline result<unmask::model> known_spectra(const unmask::model& general, const unmask::optics::cassi_geometry& g,

@@ -10,13 +10,19 @@
 #include <filesystem>
 #include <iostream>
 #include <thread>
+#include <unmask/io/arrays.hpp>
 
 #include "command_files.hpp"
+#include "other_formats.hpp"
 #include "ranks.hpp"
 
 #if defined(UNMASK_CHOSEN_ISA)
 #include <unmask/simd/choose.hpp>
 #include <unmask_isas.hpp>
+#endif
+
+#if UNMASK_APP_HAS_TIFF
+#include <unmask/io/tiff_format.hpp>
 #endif
 
 #if defined(__GLIBC__)
@@ -83,6 +89,10 @@ int main(int argc, char** argv) {
 #endif
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes (ulimit -f) becomes an error message
   H5dont_atexit();  // after a damaged file HDF5 would complain on stderr when it closes what it could not open
+#if UNMASK_APP_HAS_TIFF
+  unmask::io::add_format(unmask::io::tiff_format);
+#endif
+  add_other_formats();
   CLI::App app{"unmask: hyperspectral cubes from single coded snapshots (S2-Transformer, CASSI)"};
   const joined_ranks ranks = join_ranks();
   context c;

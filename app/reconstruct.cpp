@@ -112,7 +112,7 @@ class reconstruction {
   /// Before anything is computed: a truth that cannot be read, or of another size.
   result<> read_truth() {
     if (o_.truth.empty()) return {};
-    auto truth = read_scene_of(o_.truth, files_->geometry.cube_extents(), o_.untrusted);
+    auto truth = read_scene_of(c_, o_.truth, files_->geometry.cube_extents(), o_.untrusted);
     if (!truth) return truth.error();
     truth_ = std::move(*truth);
     return {};
@@ -154,6 +154,8 @@ class reconstruction {
         !saved)
       return saved;
     if (chooses) summary_.tell_steps(c_, e->taken, options_.refinements);
+    if (!wavelengths().empty() && !cube_format_of(o_.out).wavelengths)
+      c_.say("note: %s has no place for wavelengths (.npz has)\n", o_.out.c_str());
     summary_.trace(c_, e->trace, e->chance);
     summary_.conclude(c_, o_.out, files_->geometry, {e->name, e->seconds, e->reprojection});
     summary_.judge(o_.out, e->reprojection, most_left(e->name, start.kind, options_.refinements), e->trace, e->chance);

@@ -27,7 +27,10 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
       "shared by the ranks of mpirun");
   command->add_option("--mask", o->mask, "coded mask [H, W], 1 = light passes; or what `unmask calibrate` wrote")
       ->required();
-  command->add_option("--out", o->out, "HDF5 file with cube and wavelengths; a folder for --list")->required();
+  command
+      ->add_option("--out", o->out,
+                   "file with cube and wavelengths: .h5, .npy, .npz, .hdr (ENVI), .tif or .mat; a folder for --list")
+      ->required();
   add_dispersion(command, o->dispersion);
   command
       ->add_option("--method", o->method,

@@ -7,7 +7,7 @@
 #include <unmask/io/untrusted.hpp>
 #include <unmask/optics/spectral.hpp>
 
-#include "context.hpp"
+#include "even_wavelengths.hpp"
 
 namespace program {
 
@@ -24,6 +24,7 @@ struct scene_choice {
   std::string axes;              ///< order of the file's axes, "chw"; empty: [H, W, bands]
   double full_scale = 0;         ///< the stored value that means 1; 0: as the file says
   bool untrusted = false;        ///< files are read in a child process with limits
+  std::string wavelengths = {};  ///< FIRST:LAST in nm, evenly spaced, where the file does not say
 
   unmask::io::cube_options options() const { return {axes, full_scale}; }
 };
@@ -32,6 +33,12 @@ struct scene_choice {
 inline std::string named(const unmask::io::source& from, const std::string& variable) {
   return unmask::io::detail::printable(from.path, 1000) + ": variable '" + unmask::io::detail::printable(variable) +
          "'";
+}
+
+/// The file's or folder's name without its ending.
+inline std::string scene_name(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return std::filesystem::path(path).stem().string();
 }
 
 /// `slack`: how far values may lie outside 0..1.
@@ -43,7 +50,15 @@ inline result<scene> read_scene(const std::string& spec, const scene_choice& cho
   if (!file) return file.error();
   if (auto fine = unmask::io::check_cube_range(named(from, file->variable), file->range, slack); !fine)
     return fine.error();
-  scene s{std::filesystem::path(from.path).stem().string(), std::move(file->cube), std::move(file->wavelengths), {}};
+  if (!choice.wavelengths.empty()) {
+    auto nm = even_wavelengths(choice.wavelengths, file->cube.extent(2));
+    if (!nm) return nm.error();
+    if (!file->wavelengths.empty() && unmask::detail::other_wavelength(file->wavelengths, *nm) >= 0)
+      return error(errc::bad_argument,
+                   "--wavelengths " + choice.wavelengths + ": " + from.path + " has others of its own");
+    file->wavelengths = std::move(*nm);
+  }
+  scene s{scene_name(from.path), std::move(file->cube), std::move(file->wavelengths), {}};
   for (const std::string& note : file->notes) s.notes.push_back(from.path + ": " + note);
   if (!(file->range.lowest >= -.5f && file->range.largest <= 1.5f))
     s.notes.push_back(named(from, file->variable) + " has " + unmask::io::detail::range_text(file->range) +
@@ -67,31 +82,53 @@ inline result<scene> read_scene(const std::string& spec, const scene_choice& cho
 }
 
 /// A cube that has to have a size; [0, 1].
-inline result<tensor<float, 3>> read_scene_of(const std::string& spec, const std::array<index_t, 3>& expected,
-                                              bool untrusted) {
+inline result<tensor<float, 3>> read_scene_of(const context& c, const std::string& spec,
+                                              const std::array<index_t, 3>& expected, bool untrusted) {
   scene_choice choice;
   choice.untrusted = untrusted;
   auto s = read_scene(spec, choice);
   if (!s) return s.error();
+  say_notes(c, s->notes);
   if (s->cube.extents() == expected) return std::move(s->cube);
   return error(errc::wrong_shape, spec + ": the truth is [" + unmask::io::detail::shape_text(s->cube.extents()) +
                                       "], expected [" + unmask::io::detail::shape_text(expected) + "]");
 }
 
-/// Every *.h5, *.mat, *.npy and ENVI *.hdr of a folder, by name.
-inline result<std::vector<scene>> read_scenes(const std::string& folder, const scene_choice& choice) {
+/// Every cube of a folder, by name: *.h5, *.mat, *.npy, *.npz, *.tif, ENVI's *.hdr, and folders of pictures of bands.
+/// Where all pictures of the folder itself are numbered as bands, it is one cube. Only names are looked at.
+inline result<std::vector<std::string>> scene_paths(const std::string& folder) {
   namespace fs = std::filesystem;
   std::error_code failure;
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder, failure))
-    for (const char* ending : {".h5", ".mat", ".npy", ".hdr"})
-      if (entry.path().extension() == ending) files.push_back(entry.path());
+  std::vector<std::string> found;
+  bool pictures = false, others = false;
+  for (const auto& entry : fs::directory_iterator(folder, failure)) {
+    std::error_code unknown;
+    const std::string name = entry.path().filename().string(), path = entry.path().string();
+    if (name.starts_with('.')) continue;
+    const auto ends = [&](std::initializer_list<const char*> endings) {
+      return std::find(endings.begin(), endings.end(), entry.path().extension()) != endings.end();
+    };
+    const bool scene = entry.is_directory(unknown) ? unmask::io::is_pictures_folder(path)
+                                                   : ends({".h5", ".mat", ".npy", ".npz", ".hdr"});
+    pictures = pictures || unmask::io::detail::is_picture_name(name);
+    others = others || scene;
+    if (scene || ends({".tif", ".tiff"})) found.push_back(path);
+  }
   if (failure) return error(errc::not_found, folder + ": cannot read the folder (" + failure.message() + ")");
-  if (files.empty()) return error(errc::not_found, folder + ": no *.h5 or *.mat files");
-  std::sort(files.begin(), files.end());
+  if (pictures && !others && (found.empty() || unmask::io::detail::band_pictures(folder))) return std::vector{folder};
+  if (found.empty())
+    return error(errc::not_found,
+                 folder + ": no cubes (*.h5, *.mat, *.npy, *.npz, *.hdr, *.tif, or folders of pictures)");
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+inline result<std::vector<scene>> read_scenes(const std::string& folder, const scene_choice& choice) {
+  const auto paths = scene_paths(folder);
+  if (!paths) return paths.error();
   std::vector<scene> scenes;
-  for (const auto& file : files) {
-    auto s = read_scene(file.string(), choice);
+  for (const std::string& path : *paths) {
+    auto s = read_scene(path, choice);
     if (!s) return s.error();
     scenes.push_back(std::move(*s));
   }
@@ -138,6 +175,8 @@ inline void add_scene_options(CLI::App* command, scene_choice& choice) {
   command->add_option("--bands", choice.bands, "native, or benchmark: interpolate to the field's 28 wavelengths")
       ->check(CLI::IsMember({"native", "benchmark"}))
       ->capture_default_str();
+  command->add_option("--wavelengths", choice.wavelengths,
+                      "FIRST:LAST in nm, evenly spaced over the cube's bands, where its file does not say");
   add_axes_and_scale(command, choice);
 }
 

@@ -18,7 +18,8 @@ struct train_config {
   std::vector<std::string> validation;
   unmask::s2_config network = unmask::small_config();
   std::string bands = "benchmark", axes, stages = "me:2000,ma:6000";
-  double full_scale = 0;  ///< the stored value of cubes that means 1; 0: as the files say
+  double full_scale = 0;    ///< the stored value of cubes that means 1; 0: as the files say
+  std::string wavelengths;  ///< FIRST:LAST in nm of all cubes, where their files do not say; or empty
   std::uint64_t seed = 1;
 
   // samples
@@ -52,8 +53,9 @@ namespace detail {
 template <class Config, class Visit>
 void each_member(Config& c, Visit&& visit) {
   visit("data", c.data), visit("from", c.from), visit("mask", c.mask), visit("validation", c.validation);
-  visit("bands", c.bands), visit("axes", c.axes), visit("full_scale", c.full_scale), visit("stages", c.stages),
-      visit("seed", c.seed);
+  visit("bands", c.bands), visit("axes", c.axes), visit("full_scale", c.full_scale),
+      visit("wavelengths", c.wavelengths);
+  visit("stages", c.stages), visit("seed", c.seed);
   visit("step", c.step), visit("dispersion", c.dispersion), visit("batch", c.batch), visit("crop", c.crop),
       visit("symmetries", c.symmetries);
   visit("halved", c.halved), visit("move_mask", c.move_mask), visit("mosaics", c.mosaics),

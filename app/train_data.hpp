@@ -57,7 +57,7 @@ inline result<training_data> read_data(const train_config& config, bool untruste
     if (!mask) return mask.error();
     d.masks.push_back(turned(*mask, *way, turn::to_right));
   }
-  auto all = read_scenes(config.data, {config.bands, config.axes, config.full_scale, untrusted});
+  auto all = read_scenes(config.data, {config.bands, config.axes, config.full_scale, untrusted, config.wavelengths});
   if (!all) return all.error();
   if (auto ok = check_scenes(config, *all); !ok) return ok.error();
   if (*way != dispersion_direction::right)

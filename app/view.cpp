@@ -81,7 +81,7 @@ void add_view(CLI::App& app, context& c) {
   auto* command =
       add_command(app, "view", "a page to look at a cube: its colours, bands, and the spectrum of any pixel",
                   "unmask view cube.h5 --with truth.h5 --out view.html");
-  command->add_option("file", o->file, "cube [H, W, bands], HDF5, MATLAB, NPY or ENVI")->required();
+  command->add_option("file", o->file, "cube [H, W, bands]: a file, or a folder of pictures of its bands")->required();
   command->add_option("--with", o->with, "a second cube of the same size and wavelengths, to compare");
   command->add_option("--out", o->out, "HTML file")->required();
   command->add_flag("--rotate180", o->rotate, "show the picture rotated; rows and columns stay the file's");

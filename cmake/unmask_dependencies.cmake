@@ -6,6 +6,7 @@ set(unmask_weights_links nlohmann_json::nlohmann_json)
 set(unmask_io_links unmask::weights unmask_external::hdf5 ZLIB::ZLIB)
 set(unmask_render_links PNG::PNG ZLIB::ZLIB)
 set(unmask_tiff_links unmask::io TIFF::TIFF)
+set(unmask_gdal_links unmask::io unmask_external::gdal)
 set(unmask_mpi_links MPI::MPI_CXX)
 set(unmask_cuda_links CUDA::cudart CUDA::cublas)
 
@@ -17,11 +18,12 @@ set(unmask_io_packages
   "HDF5, zlib and nlohmann_json (Debian: libhdf5-dev zlib1g-dev nlohmann-json3-dev)")
 set(unmask_render_packages "libpng and zlib (Debian: libpng-dev zlib1g-dev)")
 set(unmask_tiff_packages "libtiff (Debian: libtiff-dev)")
+set(unmask_gdal_packages "GDAL (Debian: libgdal-dev)")
 set(unmask_mpi_packages "MPI (Debian: libopenmpi-dev openmpi-bin, or libmpich-dev mpich)")
 set(unmask_cuda_packages "the CUDA toolkit, 12 or newer")
 
 # An imported target for a C library or a set of headers whose own CMake package is missing or cannot be used:
-# matio has none; FindHDF5 stops in a project without the C language, and links curl and crypto; the target of
+# matio has none; that of GDAL needs those of all that it links; FindHDF5 stops in a project without the C language, and links curl and crypto; the target of
 # Debian's xsimd 8.1 links a library `xtl` that does not exist.
 function(unmask_external name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "HEADER;MODULE" "LIBRARY;SUFFIXES")
@@ -82,13 +84,15 @@ macro(unmask_find_component component)
     find_package(ZLIB QUIET)
   elseif("${component}" STREQUAL "tiff")
     find_package(TIFF QUIET)
+  elseif("${component}" STREQUAL "gdal")
+    unmask_external(gdal MODULE gdal HEADER gdal.h LIBRARY gdal SUFFIXES gdal)
   elseif("${component}" STREQUAL "mpi")
     find_package(MPI QUIET COMPONENTS CXX)
   elseif("${component}" STREQUAL "cuda")
     find_package(CUDAToolkit 12 QUIET)
   else()
     set(unmask_${component}_links unmask::${component})
-    set(unmask_${component}_packages "a component of that name (there are: openmp weights io render tiff mpi cuda)")
+    set(unmask_${component}_packages "a component of that name (there are: openmp weights io render tiff gdal mpi cuda)")
   endif()
   unmask_settle(${component})
 endmacro()

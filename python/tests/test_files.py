@@ -69,9 +69,8 @@ def test_what_the_program_writes_is_read(program, scene, camera, tmp_path):
         assert run(out).returncode == 0
     with h5py.File(tmp_path / "x.h5") as f:
         np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), f["cube"][()])
-    for ending in ("mat", "tif", "hdr"):
-        refused = run("x." + ending)
-        assert refused.returncode == 2 and "cube.npy" in refused.stderr and not (tmp_path / ("x." + ending)).exists()
+    refused = run("x.png")  # test_matrix.py has the formats that are written
+    assert refused.returncode == 2 and ".npz" in refused.stderr and not (tmp_path / "x.png").exists()
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b[:40], lambda b: b.replace(b"64", b"65", 1)])

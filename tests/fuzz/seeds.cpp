@@ -7,9 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <unmask/io/hdf5_writer.hpp>
-#include <unmask/io/npy.hpp>
+#include <unmask/io/npz_writer.hpp>
 #include <unmask/io/weights.hpp>
 #include <unmask/train/all.hpp>
+
+#include "../io/picture_maker.hpp"
 
 namespace fs = std::filesystem;
 using namespace unmask;
@@ -94,6 +96,19 @@ void npy(const fs::path& folder) {
                               std::string(3, '\0') + header + "\1\2\3\4\5\6\7\10");
 }
 
+void npz(const fs::path& folder) {
+  tensor<float, 3> cube({3, 4, 2}, .5f);
+  const std::vector<double> nm{450, 550};
+  io::write_npz(folder / "cube.npz", cube.view(), nm).value();
+}
+
+void png(const fs::path& folder) {
+  std::vector<int> pixels;
+  for (int i = 0; i < 30; ++i) pixels.push_back(37 * i);
+  put(folder / "8.png", io_test::png_picture({5, 6, 8}, pixels));
+  put(folder / "16.png", io_test::png_picture({5, 6, 16}, pixels, 64));
+}
+
 struct tiff_kind {
   const char *name, *mode;
   int compression, planar, side;  ///< side of a tile, or 0: strips
@@ -145,8 +160,8 @@ void checkpoint(const fs::path& folder) {
 
 int main(int count, char** arguments) {
   const fs::path root = count > 1 ? arguments[1] : "seeds";
-  for (const char* target :
-       {"matlab5", "hdf5", "safetensors", "weights", "checkpoint", "configuration", "npy", "geotiff", "envi"})
+  for (const char* target : {"matlab5", "hdf5", "safetensors", "weights", "checkpoint", "configuration", "npy", "npz",
+                             "png", "geotiff", "envi"})
     fs::create_directories(root / target);
   matlab(root / "matlab5/plain.mat", MAT_FT_MAT5, MAT_COMPRESSION_NONE);
   matlab(root / "matlab5/packed.mat", MAT_FT_MAT5, MAT_COMPRESSION_ZLIB);
@@ -154,6 +169,8 @@ int main(int count, char** arguments) {
   weights(root / "weights");
   safetensors(root / "safetensors");
   npy(root / "npy");
+  npz(root / "npz");
+  png(root / "png");
   envi(root / "envi");
   for (const tiff_kind& k :
        {tiff_kind{"plain.tif", "w", COMPRESSION_NONE, PLANARCONFIG_CONTIG, 0, 16, SAMPLEFORMAT_UINT},

@@ -144,13 +144,12 @@ TEST_CASE("io: refusals name file, variable, found and expected") {
   check_error(io::read_cube({h5, ""}), errc::bad_argument, {"several", "a [2 x 3 x 4], b [2 x 3 x 4], list [2]"});
   check_error(io::read_plane({h5, ""}), errc::not_found, {"no variable that is 2-D", "a [2 x 3 x 4]"});
   check_error(io::read_plane({h5, "c\nd"}), errc::not_found, {"'c?d' not found"});
-  check_error(io::read_cube({folder / "", ""}), errc::unreadable, {"not a regular file"});
+  check_error(io::read_cube({folder / "", ""}), errc::not_found, {"a folder without pictures"});
 
   spit(folder / "empty.h5", "");
   check_error(io::read_cube({folder / "empty.h5", ""}), errc::unreadable, {"empty.h5", "empty"});
   spit(folder / "text.mat", "wavelength,value\n400,1\n");
-  check_error(io::read_cube({folder / "text.mat", ""}), errc::unreadable,
-              {"text.mat", "not HDF5, MATLAB, NPY or ENVI"});
+  check_error(io::read_cube({folder / "text.mat", ""}), errc::unreadable, {"text.mat", "not HDF5, MATLAB, NPY"});
 }
 
 TEST_CASE("io: wavelengths that contradict the bands are refused, unknown ones are empty") {

@@ -48,6 +48,7 @@ const std::map<std::string, layer> table = {
      {{"core", "nn", "models"},
       {"hdf5.h", "matio.h", "zlib.h", "tiffio.h", "nlohmann", "sys", "linux", "fcntl.h", "poll.h", "unistd.h"}}},
     {"render", {{"core", "io"}, {"png.h", "zlib.h"}}},
+    {"gdal", {{"core", "io"}, {"gdal.h", "cpl_error.h", "cpl_string.h", "ogr_srs_api.h"}}},
 };
 
 bool has(const names& list, const std::string& name) { return std::find(list.begin(), list.end(), name) != list.end(); }

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Cubes, planes and any other array out of HDF5, MATLAB, NPY and ENVI files, always row-major [H, W, C] in memory.
+/// Cubes, planes and any other array out of data files of any format, always row-major [H, W, C] in memory.
 /// Every refusal is one line that names the file, the variable, what was found and what was expected.
 
 #include "../core/tensor.hpp"
@@ -9,33 +9,42 @@
 #include "hdf5.hpp"
 #include "matlab5.hpp"
 #include "npy_header.hpp"
+#include "npz.hpp"
+#include "pictures.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
 /// Names a reader looks for where none was given, the best first.
 using name_list = std::vector<std::string_view>;
 
-/// What is in a file: for `unmask info`, and before anything is read.
+/// A format that needs no library beyond HDF5 and zlib is a line here; `add_format` has the others.
+inline constexpr std::array built_in_formats{hdf5_format, matlab73_format, matlab5_format, npy_format,
+                                             npz_format,  envi_format,     png_format,     pictures_format};
+
+/// The line of a format; null where nothing reads it.
+inline const data_format* format_line(file_format format) {
+  for (const data_format& f : built_in_formats)
+    if (f.format == format) return &f;
+  return detail::added_format(format);
+}
+
+/// What is in a file: for `unmask info`, and before anything is read. What no other format reads is left to
+/// `file_format::other`, where that was added.
 inline result<file_info> list_variables(const std::string& path) {
   const auto format = detect_format(path);
   if (!format) return format.error();
-  switch (*format) {
-    case file_format::hdf5:
-    case file_format::matlab73:
-      return list_hdf5(path, *format);
-    case file_format::matlab5:
-      return list_matlab5(path);
-    case file_format::matlab4:
-      return error(errc::unreadable, detail::printable(path, 1000) + ": a MATLAB v4 file, expected v5, v7.3 or HDF5");
-    case file_format::npy:
-      return list_npy(path);
-    case file_format::envi:
-      return list_envi(path);
-    default:
-      break;
+  if (*format == file_format::matlab4)
+    return error(errc::unreadable, detail::printable(path, 1000) + ": a MATLAB v4 file, expected v5, v7.3 or HDF5");
+  const data_format* line = format_line(*format);
+  const data_format* other = format_line(file_format::other);
+  for (const data_format* f : {line, other}) {
+    if (!f) continue;
+    auto found = f->list(path);  // not found: nothing that this format reads, a folder without pictures
+    if (found || found.error().code() != errc::not_found || (f == line && !other)) return found;
   }
+  if (line) return line->list(path);
   const std::string what = detail::describe_foreign(path);
-  return error(errc::unreadable, detail::printable(path, 1000) + ": not HDF5, MATLAB, NPY or ENVI" +
+  return error(errc::unreadable, detail::printable(path, 1000) + ": not HDF5, MATLAB, NPY, NPZ, ENVI or pictures" +
                                      (what.empty() ? "" : " but " + what));
 }
 
@@ -105,15 +114,9 @@ inline result<variable_info> choose(const file_info& file, const std::string& na
                    ")");
 }
 
-inline bool is_raw(file_format f) { return f == file_format::npy || f == file_format::envi; }
-
 /// How the file says that stored values become physical ones.
 inline result<linear_scale> scale_of(const file_info& file, const variable_info& v) {
-  if (file.format != file_format::matlab5 && !is_raw(file.format)) return hdf5_scale(file.path, v);
-  linear_scale scale;
-  scale.factor = v.factor, scale.offset = v.offset;
-  if (v.missing) scale.missing = {*v.missing};
-  return scale;
+  return format_line(file.format)->scale(file.path, v);
 }
 
 /// Reads a chosen variable into `to` (row-major, scaled); `to` has room for its elements.
@@ -130,17 +133,14 @@ result<> read_into(const file_info& file, const variable_info& v, T* to) {
   }
   const auto scale = scale_of(file, v);
   if (!scale) return scale.error();
-  const auto done = file.format == file_format::matlab5 ? read_matlab5(file.path, v, raw)
-                    : is_raw(file.format)               ? read_raw(file.path, v, raw)
-                                                        : read_hdf5(file.path, v, raw);
+  const auto done = format_line(file.format)->template read<T>(file.path, v, raw);
   if (!done) return done;
   if (raw != to) to_row_major(raw, v.shape, to);
   return apply_scale(file.path, v, *scale, to, n);
 }
 
 inline result<> check_size(const file_info& file, const variable_info& v) {
-  if (is_raw(file.format)) return v.numbers.empty() ? check_raw_size(file.path, v) : result<>();
-  return file.format == file_format::matlab5 ? check_matlab5_size(file.path, v) : check_hdf5_size(file.path, v);
+  return format_line(file.format)->check_size(file.path, v);
 }
 
 template <class T, std::size_t Rank>

@@ -42,9 +42,10 @@ inline std::string follow_links(std::string path) {
 }
 }  // namespace detail
 
-/// Every HDF5, NPY and PNG file that is written here ends with it, which tells it from a file that somebody else wrote
-/// under the same name. All three formats ignore what stands behind their own end, and a program that changes the file
-/// writes over it. (In HDF5 no attribute: version 1.10 reads beyond its buffers where a damaged file has one.)
+/// Every HDF5, NPY, NPZ, TIFF and PNG file that is written here ends with it, which tells it from a file that somebody
+/// else wrote under the same name. All of them ignore what stands behind their own end, and a program that changes the
+/// file writes over it. MATLAB v5 files and ENVI headers say it in their text. (In HDF5 no attribute: version 1.10
+/// reads beyond its buffers where a damaged file has one.)
 inline constexpr std::string_view output_mark = "\nwritten by unmask\n";
 
 class atomic_file {

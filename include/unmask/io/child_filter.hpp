@@ -42,7 +42,7 @@ inline bool filter_system_calls() {
         __NR_exit_group, __NR_clock_gettime, __NR_getpid, __NR_gettid, __NR_gettimeofday, __NR_getrandom,
         __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_tgkill, __NR_rt_sigreturn, __NR_newfstatat, __NR_readlinkat,
         __NR_faccessat, __NR_geteuid, __NR_getuid, __NR_sysinfo, __NR_getcwd, __NR_statx, __NR_sigaltstack,
-        __NR_sched_yield, __NR_pipe2,
+        __NR_sched_yield, __NR_pipe2, __NR_getdents64,
 #if defined(__x86_64__)
         __NR_stat, __NR_lstat, __NR_readlink, __NR_access, __NR_pipe
 #endif

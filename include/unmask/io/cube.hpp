@@ -24,10 +24,11 @@ namespace detail {
 
 inline name_list cube_names() { return {"cube", "img_expand", "img", "hyper"}; }
 
-/// What values are still to be divided by: 1 where the file says the same scale. Errors: no number above 0, a file that
-/// says another scale (values divided by both are nearly black, and two such cubes nearly equal).
+/// What values are still to be divided by: 1 where the file says the same scale; for pictures what their bits hold.
+/// Errors: no number above 0, a file that says another scale (values divided by both are nearly black, and two such
+/// cubes nearly equal).
 inline result<double> left_to_divide(const file_info& file, const variable_info& v, double full_scale) {
-  if (full_scale == 0) return 1.;
+  if (full_scale == 0) return file.format == file_format::pictures && v.usual_full_scale > 0 ? v.usual_full_scale : 1.;
   if (!(full_scale > 0 && is_finite(full_scale)))
     return error(errc::bad_argument, "full scale: found " + number_text(full_scale) + ", expected a number above 0");
   const auto said = scale_of(file, v);
@@ -84,6 +85,11 @@ inline result<cube_file> read_cube(const source& from, const cube_options& optio
     if (file->format == file_format::envi && name == "bbl") found.notes.push_back(text);
   const auto divisor = detail::left_to_divide(*file, *v, options.full_scale);
   if (!divisor) return divisor.error();
+  for (const auto& [name, text] : v->attributes)
+    if (file->format == file_format::pictures && name == "pictures")
+      found.notes.push_back("read " + text + " of " + v->type +
+                            (*divisor == 1 ? "" : ", divided by " + detail::number_text(*divisor)) +
+                            (options.full_scale > 0 || *divisor == 1 ? "" : " (--full-scale N divides by another)"));
   auto cube = detail::read_chosen<float, 3>(*file, *v);
   if (!cube) return cube.error();
   found.cube = *order == axis_order{0, 1, 2} ? std::move(*cube) : detail::in_order(*cube, *order);

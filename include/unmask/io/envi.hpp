@@ -142,4 +142,22 @@ inline result<file_info> list_envi(const std::string& path) {
   return info;
 }
 
+namespace detail {
+
+/// A list stands in the header and has no size on the disk.
+inline result<> check_envi_size(const std::string& path, const variable_info& v) {
+  return v.numbers.empty() ? check_raw_size(path, v) : result<>();
+}
+
+}  // namespace detail
+
+inline constexpr data_format envi_format{file_format::envi,
+                                         "ENVI",
+                                         list_envi,
+                                         detail::check_envi_size,
+                                         detail::listed_scale,
+                                         detail::read_raw<float>,
+                                         detail::read_raw<double>,
+                                         detail::read_raw_rows};
+
 }  // namespace unmask::inline UNMASK_ABI::io

@@ -3,6 +3,7 @@
 /// The text of an ENVI header: its fields, and which two files belong together.
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <map>
@@ -92,16 +93,23 @@ struct envi_files {
   std::string header, data;
 };
 
+/// What the numbers beside a header may end with, in the order in which they are looked for.
+inline constexpr std::array<std::string_view, 11> envi_endings{"",     ".img", ".dat", ".raw", ".bin", ".bsq",
+                                                               ".bil", ".bip", ".IMG", ".DAT", ".RAW"};
+
+/// The first file of numbers beside a header, other than `except`; empty where there is none.
+inline std::string envi_data_beside(const std::string& header, const std::string& except = "") {
+  struct ::stat there {};
+  for (const std::string_view ending : envi_endings) {
+    const std::string path = without_ending(header) + std::string(ending);
+    if (path != header && path != except && ::stat(path.c_str(), &there) == 0 && S_ISREG(there.st_mode)) return path;
+  }
+  return "";
+}
+
 /// The two files of which one was named; empty names where there is no header.
 inline envi_files find_envi(const std::string& path) {
-  if (is_envi_header(path)) {
-    const std::string base = without_ending(path);
-    struct ::stat there {};
-    for (const char* ending : {"", ".img", ".dat", ".raw", ".bin", ".bsq", ".bil", ".bip", ".IMG", ".DAT", ".RAW"})
-      if (base + ending != path && ::stat((base + ending).c_str(), &there) == 0 && S_ISREG(there.st_mode))
-        return {path, base + ending};
-    return {path, ""};
-  }
+  if (is_envi_header(path)) return {path, envi_data_beside(path)};
   for (const std::string& header : {path + ".hdr", without_ending(path) + ".hdr"})
     if (header != path && is_envi_header(header)) return {header, path};
   return {};

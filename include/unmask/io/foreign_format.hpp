@@ -20,7 +20,10 @@ struct foreign_format {
 
 inline constexpr std::string_view by_h5py = "in Python: h5py.File('cube.h5', 'w')['cube'] = array [H, W, C]";
 
-inline constexpr std::array<foreign_format, 29> foreign_formats{{
+inline constexpr std::string_view by_gdal =
+    "a program built with GDAL opens it: cmake --preset gdal; or gdal_translate -of GTiff in out.tif";
+
+inline constexpr std::array<foreign_format, 31> foreign_formats{{
     {"PK\x03\x04", "a zip archive (.npz, .pt, ...)", by_h5py},
     {std::string_view("II*\0", 4), "a TIFF picture", by_h5py},
     {std::string_view("MM\0*", 4), "a TIFF picture", by_h5py},
@@ -30,13 +33,15 @@ inline constexpr std::array<foreign_format, 29> foreign_formats{{
     {"\xff\xd8\xff", "a JPEG picture", by_h5py},
     {"GIF8", "a GIF picture", by_h5py},
     {"BM", "a BMP picture", by_h5py},
-    {"SIMPLE  =", "a FITS file", by_h5py},
+    {"SIMPLE  =", "a FITS file", by_gdal},
+    {std::string_view("\0\0\0\x0cjP  ", 8), "a JPEG 2000 picture", by_gdal},
+    {"\xff\x4f\xff\x51", "a JPEG 2000 picture", by_gdal},
     {"# Created by Octave", "an Octave text file", "in Octave: save -v7 file.mat variable"},
     {"Octave-1-", "an Octave binary file", "in Octave: save -v7 file.mat variable"},
-    {"CDF\x01", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc"},
-    {"CDF\x02", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc"},
-    {"CDF\x05", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc"},
-    {"\x0e\x03\x13\x01", "an HDF4 file", "h4toh5 in.hdf out.h5"},
+    {"CDF\x01", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc, or a program built with GDAL: cmake --preset gdal"},
+    {"CDF\x02", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc, or a program built with GDAL: cmake --preset gdal"},
+    {"CDF\x05", "a netCDF-3 file", "nccopy -k nc4 in.nc out.nc, or a program built with GDAL: cmake --preset gdal"},
+    {"\x0e\x03\x13\x01", "an HDF4 file", "h4toh5 in.hdf out.h5, or a program built with GDAL: cmake --preset gdal"},
     {"\x1f\x8b", "compressed by gzip", "gunzip it first"},
     {"\xfd"
      "7zXZ",

@@ -13,14 +13,17 @@ class geotiff_writer {
   struct shape {
     sample_type type = sample_type::f32;
     index_t height = 0, width = 0, bands = 1;
-    std::string nodata;  ///< as GDAL_NODATA; empty: none
+    std::string nodata;         ///< as GDAL_NODATA; empty: none
+    std::string metadata = {};  ///< XML for GDAL_METADATA; empty: none
+    bool marked = false;        ///< whether the file ends with `output_mark`
   };
 
   /// The tags that place an image (pixel size, tie points, matrix, geo keys) are those of `source`, byte for byte; a
-  /// source without them gives a file without them. Errors: those of reading the source, `not_writable`.
+  /// source without them gives a file without them, as an empty name does. Errors: those of reading the source,
+  /// `not_writable`.
   static result<geotiff_writer> create(const std::string& path, const std::string& source, const shape& s) {
-    const auto from = detail::open_tiff(source, "rm");
-    if (!from) return error(errc::unreadable, source + ": not a TIFF file, or damaged");
+    const auto from = source.empty() ? detail::tiff_file() : detail::open_tiff(source, "rm");
+    if (!source.empty() && !from) return error(errc::unreadable, source + ": not a TIFF file, or damaged");
     auto file = atomic_file::create(path);
     if (!file) return file.error();
     geotiff_writer w(std::move(*file), path, s);
@@ -57,6 +60,8 @@ class geotiff_writer {
     if (next_ != shape_.height) return error(errc::wrong_shape, path_ + ": rows are missing");
     if (!TIFFFlush(tiff_.get())) return error(errc::not_writable, path_ + ": cannot be written to its end");
     tiff_.reset();
+    if (shape_.marked)
+      if (auto ok = file_.append(std::as_bytes(std::span(output_mark))); !ok) return ok;
     return file_.commit();
   }
 
@@ -86,10 +91,12 @@ class geotiff_writer {
     const index_t row = shape_.width * shape_.bands * sample_bytes(shape_.type);
     strip_ = std::clamp<index_t>((index_t{1} << 16) / row, 1, shape_.height);
     TIFFSetField(t, TIFFTAG_ROWSPERSTRIP, static_cast<std::uint32_t>(strip_));
-    for (const std::uint32_t tag : {33550u, 33922u, 34264u, 34735u, 34736u, 34737u}) copy(from, tag);
-    if (!shape_.nodata.empty()) {
-      name(42113, TIFF_ASCII);
-      TIFFSetField(t, 42113, static_cast<std::uint32_t>(shape_.nodata.size() + 1), shape_.nodata.c_str());
+    for (const std::uint32_t tag : {33550u, 33922u, 34264u, 34735u, 34736u, 34737u})
+      if (from) copy(from, tag);
+    for (const auto& [tag, text] : {std::pair(42112u, &shape_.metadata), std::pair(42113u, &shape_.nodata)}) {
+      if (text->empty()) continue;
+      name(tag, TIFF_ASCII);
+      TIFFSetField(t, tag, static_cast<std::uint32_t>(text->size() + 1), text->c_str());
     }
   }
 

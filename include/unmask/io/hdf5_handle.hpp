@@ -141,12 +141,6 @@ inline std::optional<std::string> attribute_string(hid_t attribute) {
   return value;
 }
 
-inline std::string number_text(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", x);
-  return text;
-}
-
 /// An attribute as one line of text.
 inline std::string attribute_text(hid_t attribute) {
   if (const auto s = attribute_string(attribute)) return printable(*s, 200);

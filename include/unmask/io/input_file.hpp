@@ -69,6 +69,12 @@ std::string shape_text(const Sizes& shape) {
   return text.empty() ? "scalar" : text;
 }
 
+inline std::string number_text(double x) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", x);
+  return text;
+}
+
 }  // namespace detail
 
 class input_file {
@@ -79,9 +85,7 @@ class input_file {
     if (::stat(path.c_str(), &there) != 0)
       return error(errno == ENOENT || errno == ENOTDIR ? errc::not_found : errc::unreadable,
                    name + ": " + (errno == ENOENT ? "no such file" : std::generic_category().message(errno)));
-    if (S_ISDIR(there.st_mode))
-      return error(errc::unreadable,
-                   name + ": not a regular file but a folder (pictures of bands go into one cube in an HDF5 file)");
+    if (S_ISDIR(there.st_mode)) return error(errc::unreadable, name + ": not a regular file but a folder");
     if (!S_ISREG(there.st_mode))  // a pipe would wait for ever, and it cannot be read twice
       return error(errc::unreadable, name + ": not a regular file (a pipe or a device; save it as a file first)");
     input_file f;

@@ -10,8 +10,8 @@
 #include <bit>
 #include <set>
 
+#include "data_format.hpp"
 #include "matlab5_stream.hpp"
-#include "variables.hpp"
 
 namespace unmask::inline UNMASK_ABI::io {
 
@@ -184,5 +184,9 @@ inline result<> check_matlab5_size(const std::string& path, const variable_info&
         "claims [" + detail::shape_text(v.shape) + "] elements in " + std::to_string(bytes) + " bytes");
   return {};
 }
+
+inline constexpr data_format matlab5_format{
+    file_format::matlab5, "MATLAB", list_matlab5, check_matlab5_size, detail::listed_scale, read_matlab5<float>,
+    read_matlab5<double>};
 
 }  // namespace unmask::inline UNMASK_ABI::io

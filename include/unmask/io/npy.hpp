@@ -98,27 +98,33 @@ inline result<raster> read_npy(const std::string& path) {
   return file->read({0, 0, file->height(), file->width()});
 }
 
+/// What stands before the numbers: of this machine's byte order, C order.
+inline std::string npy_start(sample_type type, const std::vector<index_t>& shape) {
+  constexpr char native = std::endian::native == std::endian::little ? '<' : '>';
+  std::string sizes;
+  for (const index_t n : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(n);
+  if (shape.size() == 1) sizes += ",";  // else Python would read a number
+  std::string header = "{'descr': '" + std::string(1, sample_bytes(type) == 1 ? '|' : native) +
+                       std::string(sample_type_names[static_cast<std::size_t>(type)]) +
+                       "', 'fortran_order': False, 'shape': (" + sizes + "), }";
+  header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
+  header += '\n';
+  std::string start("\x93NUMPY\x01\x00", 8);
+  start += static_cast<char>(header.size() & 255);
+  start += static_cast<char>(header.size() >> 8);
+  return start + header;
+}
+
 /// An NPY file that is written part by part and appears when it is complete. The file ends with our mark, which NumPy
 /// does not read.
 class npy_writer {
  public:
   /// Of numbers in this machine's byte order, C order. Errors: `not_writable`.
   static result<npy_writer> create(const std::string& path, sample_type type, const std::vector<index_t>& shape) {
-    constexpr char native = std::endian::native == std::endian::little ? '<' : '>';
-    std::string sizes;
-    for (const index_t n : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(n);
-    std::string header = "{'descr': '" + std::string(1, sample_bytes(type) == 1 ? '|' : native) +
-                         std::string(sample_type_names[static_cast<std::size_t>(type)]) +
-                         "', 'fortran_order': False, 'shape': (" + sizes + "), }";
-    header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
-    header += '\n';
-    std::string start("\x93NUMPY\x01\x00", 8);
-    start += static_cast<char>(header.size() & 255);
-    start += static_cast<char>(header.size() >> 8);
+    const std::string start = npy_start(type, shape);
     auto file = atomic_file::create(path);
     if (!file) return file.error();
-    for (const std::string& text : {start, header})
-      if (auto ok = file->write(std::as_bytes(std::span(text.data(), text.size()))); !ok) return ok.error();
+    if (auto ok = file->write(std::as_bytes(std::span(start.data(), start.size()))); !ok) return ok.error();
     return npy_writer(std::move(*file));
   }
 

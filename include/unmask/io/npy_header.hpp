@@ -49,7 +49,8 @@ inline bool npy_shape(std::string_view text, std::vector<index_t>& shape) {
 
 /// Errors: `unreadable` (no NPY file, or one that ends inside its header), `wrong_value` (a type that is no plain
 /// number).
-inline result<npy_header> read_npy_header(input_file& file) {
+template <class File>  // input_file, or what behaves like one
+result<npy_header> read_npy_header(File& file) {
   const std::string& name = file.name();
   unsigned char start[12] = {};
   if (!file.read(start, 10) || std::memcmp(start, "\x93NUMPY", 6) != 0)
@@ -89,23 +90,41 @@ inline bool is_swapped(const npy_header& h) {
   return h.type[0] == foreign && h.type[2] != '1';
 }
 
+namespace detail {
+
+inline variable_info npy_variable(const npy_header& h, const std::string& name) {
+  variable_info v;
+  v.name = name;
+  v.shape = h.shape;
+  for (const number_type& t : number_types)
+    if (h.type.substr(1) == t.code) v.type = t.name;
+  v.numeric = true;
+  v.column_major = h.column_major;
+  v.position = h.begin;
+  v.swapped = is_swapped(h);
+  return v;
+}
+
+}  // namespace detail
+
 /// An NPY file as the list of its one variable, `array`.
 inline result<file_info> list_npy(const std::string& path) {
   auto file = input_file::open(path);
   if (!file) return file.error();
   auto h = read_npy_header(*file);
   if (!h) return h.error();
-  variable_info v;
-  v.name = "array";
-  v.shape = h->shape;
-  for (const detail::number_type& t : detail::number_types)
-    if (h->type.substr(1) == t.code) v.type = t.name;
-  v.numeric = true;
-  v.column_major = h->column_major;
-  v.position = h->begin;
+  variable_info v = detail::npy_variable(*h, "array");
   v.location = path;
-  v.swapped = is_swapped(*h);
   return file_info{path, file_format::npy, {std::move(v)}, {}};
 }
+
+inline constexpr data_format npy_format{file_format::npy,
+                                        "NPY",
+                                        list_npy,
+                                        detail::check_raw_size,
+                                        detail::listed_scale,
+                                        detail::read_raw<float>,
+                                        detail::read_raw<double>,
+                                        detail::read_raw_rows};
 
 }  // namespace unmask::inline UNMASK_ABI::io

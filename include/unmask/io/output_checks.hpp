@@ -16,7 +16,8 @@
 namespace unmask::inline UNMASK_ABI::io {
 
 /// What a file that we write is, for telling it from a file that somebody else wrote under the same name.
-enum class output_kind { hdf5, npy, png, html, weights };
+/// `envi_data` are the numbers beside a header, which ours may be where the header is.
+enum class output_kind { hdf5, npy, png, html, weights, matlab, envi, envi_data, tiff };
 
 /// A file on this machine, however its name is spelled.
 struct file_identity {
@@ -69,6 +70,10 @@ inline bool is_ours(const std::string& path, output_kind kind) {
   constexpr std::size_t page = std::size_t{1} << 30, header = std::size_t{1} << 24;
   if (kind == output_kind::html) return detail::contains_text(path, "<footer>Made by unmask", page);
   if (kind == output_kind::weights) return detail::contains_text(path, "\"format\":\"unmask weights", header);
+  if (kind == output_kind::envi) return detail::contains_text(path, output_mark, header);
+  if (kind == output_kind::envi_data)
+    return detail::contains_text(std::filesystem::path(path).replace_extension(".hdr").string(), output_mark, header);
+  if (kind == output_kind::matlab && detail::contains_text(path, "MAT-file, written by unmask", 1)) return true;
   return detail::ends_with_mark(path);
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
 /// A mask or a measurement read by rows, for images that should not be in memory as a whole. HDF5 and MATLAB v7.3 files
-/// are read in place; others are kept in memory (MATLAB v5 files are compressed streams).
+/// are read in place, NPY, ENVI and TIFF files by rows; others are kept in memory (MATLAB v5 and NPZ files are
+/// streams).
 
 #include "arrays.hpp"
 
@@ -18,6 +19,14 @@ class plane_rows {
     plane_rows p;
     p.path_ = from.path;
     p.info_ = std::move(*v);
+    if (const data_format* f = format_line(file->format); f->read_rows && !p.info_.column_major) {
+      if (auto fine = detail::check_size(*file, p.info_); !fine) return fine.error();
+      const auto scale = f->scale(p.path_, p.info_);
+      if (!scale) return scale.error();
+      p.scale_ = *scale;
+      p.read_rows_ = f->read_rows;
+      return p;
+    }
     if (file->format != file_format::hdf5 && file->format != file_format::matlab73) {
       auto plane = detail::read_chosen<float, 2>(*file, p.info_);
       if (!plane) return plane.error();
@@ -63,9 +72,12 @@ class plane_rows {
     }
     variable_info part = info_;
     part.shape[0] = count;
-    if (auto done = info_.column_major ? read_columns(first, part, rows) : select(first, count, rows.data()); !done)
-      return done.error();
-    if (auto done = detail::apply_scale(path_, info_, scale_, rows.data(), rows.size()); !done) return done.error();
+    const auto done = read_rows_           ? read_rows_(path_, info_, first, count, rows.data())
+                      : info_.column_major ? read_columns(first, part, rows)
+                                           : select(first, count, rows.data());
+    if (!done) return done.error();
+    if (auto scaled = detail::apply_scale(path_, info_, scale_, rows.data(), rows.size()); !scaled)
+      return scaled.error();
     if (auto fine = detail::check_finite(path_, part, rows.data(), first); !fine) return fine.error();
     return rows;
   }
@@ -99,6 +111,7 @@ class plane_rows {
   variable_info info_;
   linear_scale scale_;
   detail::hdf5_open_variable data_;
+  decltype(data_format::read_rows) read_rows_ = nullptr;
   tensor<float, 2> whole_;
 };
 

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "../core/half.hpp"
-#include "variables.hpp"
+#include "data_format.hpp"
 
 namespace unmask::inline UNMASK_ABI::io::detail {
 
@@ -60,7 +60,7 @@ void each_number(std::string_view type, const std::byte* bytes, std::size_t coun
   if (type == "int64") return each_number<std::int64_t>(bytes, count, swapped, body);
   if (type == "float32") return each_number<float>(bytes, count, swapped, body);
   if (type == "float64") return each_number<double>(bytes, count, swapped, body);
-  each_number<std::uint16_t>(bytes, count, swapped, [&](std::uint16_t h) { body(half_to_float(h)); });
+  each_number<std::uint16_t>(bytes, count, swapped, [&](std::uint16_t h) { body(unmask::detail::half_to_float(h)); });
 }
 
 /// Whether the file has as many numbers as its header says. `exactly`: no more either, because a header beside the data
@@ -78,6 +78,20 @@ inline result<> check_raw_size(const std::string& path, const variable_info& v) 
   return {};
 }
 
+/// `count` numbers of a listed type from where the file stands; false at its end.
+template <class T, class File>
+bool read_numbers(File& file, const variable_info& v, std::size_t count, T* to) {
+  const auto bytes = static_cast<std::size_t>(number_bytes(v.type));
+  std::array<std::byte, 65536> block;
+  const std::size_t at_once = block.size() / bytes;
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t n = (std::min)(at_once, count - done);
+    if (!file.read(block.data(), n * bytes)) return false;
+    each_number(v.type, block.data(), n, v.swapped, [&](auto x) { to[done++] = static_cast<T>(x); });
+  }
+  return true;
+}
+
 /// As stored, in the file's order. `to` has room for all of them.
 template <class T>
 result<> read_raw(const std::string& path, const variable_info& v, T* to) {
@@ -88,18 +102,22 @@ result<> read_raw(const std::string& path, const variable_info& v, T* to) {
   if (auto fine = check_raw_size(path, v); !fine) return fine;
   auto file = input_file::open(v.location);
   if (!file) return file.error();
-  const auto count = static_cast<std::size_t>(*checked_elements(path, v)),
-             bytes = static_cast<std::size_t>(number_bytes(v.type));
-  std::array<std::byte, 65536> block;
-  const std::size_t at_once = block.size() / bytes;
-  bool good = file->seek(v.position);
-  for (std::size_t done = 0; good && done < count;) {
-    const std::size_t n = (std::min)(at_once, count - done);
-    good = file->read(block.data(), n * bytes);
-    if (!good) break;
-    each_number(v.type, block.data(), n, v.swapped, [&](auto x) { to[done++] = static_cast<T>(x); });
-  }
-  return good ? result<>() : error(errc::unreadable, file->name() + ": cannot be read to its end");
+  const auto count = static_cast<std::size_t>(*checked_elements(path, v));
+  return file->seek(v.position) && read_numbers(*file, v, count, to)
+             ? result<>()
+             : error(errc::unreadable, file->name() + ": cannot be read to its end");
+}
+
+/// Entries of the first axis, of a variable whose numbers are a whole (`check_raw_size`) and in C order.
+inline result<> read_raw_rows(const std::string&, const variable_info& v, index_t first, index_t count, float* to) {
+  auto file = input_file::open(v.location);
+  if (!file) return file.error();
+  std::uint64_t row = 1;
+  for (std::size_t d = 1; d < v.shape.size(); ++d) row *= static_cast<std::uint64_t>(v.shape[d]);
+  return file->seek(v.position + static_cast<std::uint64_t>(first) * row * number_bytes(v.type)) &&
+                 read_numbers(*file, v, static_cast<std::size_t>(count) * row, to)
+             ? result<>()
+             : error(errc::unreadable, file->name() + ": cannot be read to its end");
 }
 
 }  // namespace unmask::inline UNMASK_ABI::io::detail

@@ -32,7 +32,12 @@ enum class file_format {
   matlab5,   ///< MATLAB v5 to v7.2
   matlab4,   ///< recognised to be refused by name
   npy,       ///< NumPy's
+  npz,       ///< NumPy's archive of several
   envi,      ///< a text header beside raw numbers
+  png,       ///< one grey picture
+  pictures,  ///< a folder of pictures, one a band
+  tiff,      ///< through libtiff, where it was added
+  other,     ///< whatever an added library opens (GDAL)
   unknown
 };
 
@@ -52,8 +57,10 @@ inline bool has_envi_header(const std::string& path) {
 
 }  // namespace detail
 
-/// Errors: a file that is missing, empty or not a regular file.
+/// Errors: a file that is missing, empty or neither a regular file nor a folder.
 inline result<file_format> detect_format(const std::string& path) {
+  struct ::stat there {};
+  if (::stat(path.c_str(), &there) == 0 && S_ISDIR(there.st_mode)) return file_format::pictures;
   auto file = input_file::open(path);
   if (!file) return file.error();
   constexpr std::array<unsigned char, 8> signature{0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -71,6 +78,10 @@ inline result<file_format> detect_format(const std::string& path) {
   if (starts_with("MATLAB 7.3 MAT-file")) return file_format::matlab73;  // cut off before the signature
   if (starts_with("MATLAB 5.0 MAT-file")) return file_format::matlab5;
   if (starts_with("\x93NUMPY")) return file_format::npy;
+  if (starts_with("PK\3\4") || starts_with("PK\5\6")) return file_format::npz;
+  if (starts_with("\x89PNG\r\n\x1a\n")) return file_format::png;
+  for (const char* start : {"II*", "MM", "II+"})
+    if (starts_with(start) && (start[0] == 'I' || head[3] == '*' || head[3] == '+')) return file_format::tiff;
   if (starts_with("ENVI")) return file_format::envi;
   // MATLAB allows any text in the header; the two letters at its end are what counts.
   if (file->size() >= 128 && (std::memcmp(&head[126], "IM", 2) == 0 || std::memcmp(&head[126], "MI", 2) == 0))

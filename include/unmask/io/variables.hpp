@@ -27,6 +27,7 @@ struct variable_info {
   std::string axes;               ///< what the file says of their order, "chw"; empty: nothing
   double factor = 1, offset = 0;  ///< what the file says stored numbers are to be multiplied by, and what is then added
   std::optional<double> missing;  ///< the stored number that means "no value"
+  double usual_full_scale = 0;    ///< the stored number that means 1 where nobody says another; 0: there is none
   std::vector<double> numbers;    ///< the values themselves, where they stand in a header
 };
 
