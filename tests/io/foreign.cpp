@@ -20,6 +20,9 @@ TEST_CASE("io: files that are neither HDF5 nor MATLAB are called by their name")
   };
   called(std::string("II*\0", 4), "TIFF");
   called(std::string("\0\0\0\x0cjP  \r\n", 10), "cmake --preset gdal");
+  spit(folder / "x.hdr", "ENVI\n");  // of another file than the picture beside it
+  called(std::string("\0\0\0\x0cjP  \r\n", 10), "JPEG 2000");
+  std::filesystem::remove(folder / "x.hdr");
   called("# Created by Octave 8.1", "save -v7");
   called("CDF\x01", "nccopy -k nc4");
   called("SIMPLE  =", "FITS");

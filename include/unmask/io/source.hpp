@@ -69,6 +69,10 @@ inline result<file_format> detect_format(const std::string& path) {
     return error(errc::unreadable, file->name() + ": cannot be read");
   const auto starts_with = [&](const char* text) { return std::memcmp(head.data(), text, std::strlen(text)) == 0; };
 
+  const auto starts_with_bytes = [&](std::string_view start) {
+    return std::string_view(head.data(), head.size()).starts_with(start);
+  };
+
   // HDF5 allows a user block of 512, 1024, 2048, ... bytes before its signature.
   for (std::uint64_t at = 0; at + signature.size() <= file->size(); at = at == 0 ? 512 : at * 2) {
     std::array<unsigned char, 8> found{};
@@ -92,6 +96,7 @@ inline result<file_format> detect_format(const std::string& path) {
   if (file->size() >= 20 && v4[0] >= 0 && v4[0] < 5000 && v4[1] >= 0 && v4[2] >= 0 && (v4[3] == 0 || v4[3] == 1) &&
       v4[4] > 1 && v4[4] < 64)
     return file_format::matlab4;
+  if (starts_with_bytes({"\0\0\0\x0cjP  ", 8})) return file_format::unknown;  // JPEG 2000, whatever header is beside it
   return detail::has_envi_header(path) ? file_format::envi : file_format::unknown;
 }
 
