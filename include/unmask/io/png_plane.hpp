@@ -112,8 +112,8 @@ bool png_rows(input_file& file, index_t height, std::size_t row_bytes, std::size
   std::array<unsigned char, 16384> input;
   std::vector<unsigned char> row(row_bytes), above(row_bytes, 0);
   int code = Z_OK;
-  const auto unpack = [&](unsigned char* to, std::size_t bytes) {
-    z.next_out = to, z.avail_out = static_cast<uInt>(bytes);
+  const auto unpack = [&](unsigned char* to, std::size_t wanted) {
+    z.next_out = to, z.avail_out = static_cast<uInt>(wanted);
     while (z.avail_out > 0 && code == Z_OK) {
       if (z.avail_in == 0) {
         z.next_in = input.data(), z.avail_in = static_cast<uInt>(chunks.image(input.data(), input.size()));
