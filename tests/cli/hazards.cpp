@@ -238,7 +238,9 @@ TEST_CASE("names of outputs: capital letters, one file twice, a variable where a
     CHECK(r.lines() == 1);
     has_all(r.err, pieces);
   };
-  refused(rebuild + folder / "CUBE.MAT", {"CUBE.MAT", "HDF5 or NumPy"});
+  CHECK(run_program(folder, rebuild + folder / "CUBE.MAT").code == 0);
+  CHECK(read_text(folder / "CUBE.MAT").starts_with("MATLAB 5.0"));
+  refused(rebuild + folder / "CUBE.PNG", {"CUBE.PNG", ".npy", ".mat"});
   refused(rebuild + folder / "x.h5" + " --report " + folder / "./x.h5", {"--report is the same file as --out"});
   CHECK_FALSE(fs::exists(folder / "x.h5"));
   refused(rebuild + folder / "x.h5:cube", {"x.h5:cube", "--out", "only inputs have"});
