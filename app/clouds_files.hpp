@@ -72,6 +72,8 @@ class image_file {
     return f.open_as([&] { return open_hdf5(source, bands_first); }, untrusted);
   }
 
+  /// Read by another library.
+  bool is_other() const { return std::holds_alternative<other_file>(file_); }
   /// Read as a whole, by a child process.
   bool is_held() const { return std::holds_alternative<held_image>(file_); }
 

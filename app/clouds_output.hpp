@@ -1,9 +1,11 @@
 #pragma once
 
 /// The files of a declouded date, written row by row: the image in its source's format, where each pixel comes from,
-/// and the deviation. A GeoTIFF has GeoTIFFs beside it, anything else NPY.
+/// and the deviation. A GeoTIFF has GeoTIFFs beside it; what GDAL opened and lies on the ground becomes GeoTIFFs there;
+/// anything else NPY.
 
 #include <unmask/clouds/tile_rows.hpp>
+#include <unmask/io/cube_checks.hpp>
 
 #include "clouds_stack.hpp"
 
@@ -89,6 +91,30 @@ class plane_file {
 #endif
 };
 
+/// The GeoTIFF whose place on the ground the results get, while they are created.
+struct placing {
+  std::string source;  ///< empty: NPY
+  result<> done;
+
+  placing(const std::string& stem, const date_files& y) {
+    if (y.image.is_geotiff()) source = y.file;
+    if (!y.image.is_placed_other()) return;
+    std::error_code ignored;
+    std::filesystem::create_directories(std::filesystem::path(stem).parent_path(), ignored);
+    auto made = unmask::io::atomic_file::create(stem + "_place.tif");
+    if (!made) {
+      done = made.error();
+      return;
+    }
+    source = made->path();
+    done = write_place_of(y.file, source);
+    file.emplace(std::move(*made));
+  }
+
+ private:
+  std::optional<unmask::io::atomic_file> file;  // goes when it is not committed
+};
+
 class result_files {
  public:
   std::string image, origin, deviation;  ///< paths
@@ -96,7 +122,7 @@ class result_files {
   /// Image, origin and deviation. `stem`: folder and beginning of the names.
   static std::array<std::string, 3> paths(const std::string& stem, const date_files& y) {
     const bool tiff = y.image.is_geotiff();
-    const std::string end = tiff ? ".tif" : ".npy";
+    const std::string end = tiff || y.image.is_placed_other() ? ".tif" : ".npy";
     return {stem + "_declouded" + (tiff ? std::filesystem::path(y.file).extension().string() : end),
             stem + "_origin" + end, stem + "_deviation" + end};
   }
@@ -109,7 +135,9 @@ class result_files {
       return error(errc::bad_argument, y.file +
                                            ": bands in several GeoTIFF files can be read, not written: join them "
                                            "first (gdalbuildvrt -separate, gdal_translate)");
-    const std::string source = tiff ? y.file : "";
+    const placing where(stem, y);
+    if (!where.done) return where.done.error();
+    const std::string& source = where.source;
     std::tie(f.image, f.origin, f.deviation) = std::tuple_cat(paths(stem, y));
     const index_t H = y.image.height(), W = y.image.width(), C = y.image.bands();
     if (tiff) {
@@ -119,9 +147,10 @@ class result_files {
       f.rewriter_.emplace(std::move(*w));
 #endif
     } else {
-      auto w = unmask::io::npy_writer::create(f.image, y.image.type(), {H, W, C});
+      auto w = plane_file::create(
+          f.image, source, {y.image.type(), H, W, C, false, y.nodata ? unmask::io::detail::exact_text(*y.nodata) : ""});
       if (!w) return w.error();
-      f.npy_.emplace(std::move(*w));
+      f.images_.emplace(std::move(*w));
     }
     auto origins = plane_file::create(f.origin, source, {unmask::io::sample_type::u8, H, W, 1, true, "0"});
     if (!origins) return origins.error();
@@ -137,7 +166,7 @@ class result_files {
     if (!digits) return digits.error();
     set_digits(*digits, *y_, rows);
     result<> done;
-    if (npy_) done = npy_->write(digits->bytes);
+    if (images_) done = images_->write(digits->bytes);
 #if UNMASK_APP_HAS_TIFF
     if (rewriter_) {
       std::vector<std::uint8_t> changed(static_cast<std::size_t>(count * W));
@@ -157,7 +186,7 @@ class result_files {
 
   result<> commit() {
     result<> done;
-    if (npy_) done = npy_->commit();
+    if (images_) done = images_->commit();
 #if UNMASK_APP_HAS_TIFF
     if (rewriter_) done = rewriter_->commit();
 #endif
@@ -176,11 +205,10 @@ class result_files {
   explicit result_files(date_files& y) : y_(&y) {}
 
   date_files* y_;
-  std::optional<unmask::io::npy_writer> npy_;
 #if UNMASK_APP_HAS_TIFF
   std::optional<unmask::io::geotiff_rewriter> rewriter_;
 #endif
-  std::optional<plane_file> origins_, deviations_;
+  std::optional<plane_file> images_, origins_, deviations_;
 };
 
 }  // namespace program

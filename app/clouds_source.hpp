@@ -32,6 +32,8 @@ class image_source {
   /// One that libtiff may copy: of an untrusted one only the digits are there.
   bool is_geotiff() const { return is_tiff(name()) && !file().is_held(); }
   bool is_list() const { return parts_.size() > 1; }
+  /// Of another library, with a place that GeoTIFFs can have.
+  bool is_placed_other() const { return file().is_other() && file().place && !is_list() && UNMASK_APP_HAS_TIFF; }
 
   result<raster> read(const pixel_window& w) {
     if (parts_.size() == 1) return parts_[0].read(w);

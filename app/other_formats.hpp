@@ -26,6 +26,10 @@ void add_other_formats();
 /// Errors: `not_found` where there is no such library, or the file is none that it knows.
 unmask::result<std::unique_ptr<other_image>> open_other_image(const std::string& path);
 
+/// A GeoTIFF of one pixel in the place of an image that `open_other_image` opened: its tags are what results need.
+/// Errors: those of opening, `not_writable`.
+unmask::result<> write_place_of(const std::string& image, const std::string& to);
+
 /// As a value, with the members of an open file.
 struct other_file {
   std::optional<double> nodata, scale, offset;

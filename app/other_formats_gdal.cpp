@@ -2,6 +2,7 @@
 
 #include <unmask/gdal/format.hpp>
 #include <unmask/gdal/raster_file.hpp>
+#include <unmask/gdal/writer.hpp>
 
 #include "other_formats.hpp"
 
@@ -32,6 +33,13 @@ unmask::result<std::unique_ptr<other_image>> open_other_image(const std::string&
   }
   made->rows = f.height, made->columns = f.width, made->bands = f.bands, made->type = f.sample;
   return std::unique_ptr<other_image>(std::move(made));
+}
+
+unmask::result<> write_place_of(const std::string& image, const std::string& to) {
+  auto file = unmask::gdal::raster_file::open(image);
+  if (!file) return file.error();
+  const unmask::tensor<float, 3> pixel({1, 1, 1});
+  return unmask::gdal::write_cube(to, pixel.view(), {.where = file->where});
 }
 
 }  // namespace program

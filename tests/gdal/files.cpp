@@ -9,6 +9,7 @@
 #include "unmask/gdal/writer.hpp"
 #include "unmask/io/cube.hpp"
 #include "unmask/io/geotiff_cube.hpp"
+#include "unmask/io/npy.hpp"
 #include "unmask/io/untrusted.hpp"
 
 using namespace unmask;
@@ -239,5 +240,64 @@ TEST_CASE("gdal: the program reads JPEG 2000 wherever it reads a cube, and refus
   CHECK(run(folder / "x.jp2") == 2);
   const std::string said = slurp(folder / "err");
   CHECK(std::count(said.begin(), said.end(), '\n') == 1);
+}
+
+TEST_CASE("gdal: declouded JPEG 2000 images are GeoTIFFs in the same place, open digits unchanged") {
+  gdal::detail::drivers();
+  if (!GDALGetDriverByName("JP2OpenJPEG")) {
+    MESSAGE("GDAL has no JPEG 2000: skipped");
+    return;
+  }
+  const temporary_folder folder;
+  const index_t h = 40, w = 50;
+  tensor<float, 3> scene({h, w, 3});
+  for (index_t i = 0; i < h; ++i)
+    for (index_t j = 0; j < w; ++j)
+      for (index_t c = 0; c < 3; ++c) scene(i, j, c) = static_cast<float>(40 + (i * 3 + j * 2 + c * 5) % 97);
+  for (const char* name : {"a.jp2", "b.jp2"}) {
+    copy_as(byte_picture(folder, scene), folder / name, "JP2OpenJPEG", {"QUALITY=100", "REVERSIBLE=YES"});
+    for (float& x : scene) x = x / 2 + 30;  // the second date is another one
+    for (float& x : scene) x = std::floor(x);
+  }
+  std::vector<float> visible(static_cast<std::size_t>(h * w), 1.f), all = visible;
+  for (index_t i = 10; i < 18; ++i)
+    for (index_t j = 20; j < 30; ++j) visible[static_cast<std::size_t>(i * w + j)] = 0;
+  REQUIRE(io::write_npy(folder / "v.npy", io::sample_type::f32, {h, w}, std::as_bytes(std::span(visible))));
+  REQUIRE(io::write_npy(folder / "all.npy", io::sample_type::f32, {h, w}, std::as_bytes(std::span(all))));
+  spit(folder / "m.json", R"({"images": [
+    {"file": "a.jp2", "date": "2023-08-10", "visibility": "v.npy", "scale": 0.004, "offset": 0},
+    {"file": "b.jp2", "date": "2023-08-15", "visibility": "all.npy", "scale": 0.004, "offset": 0}], "target": 0})");
+  const int status = std::system(("'" UNMASK_PROGRAM "' declouds --manifest '" + folder / "m.json" + "' --out '" +
+                                  folder / "o" + "' >'" + folder / "out" + "' 2>'" + folder / "err" + "'")
+                                     .c_str());
+  REQUIRE_MESSAGE(status == 0, slurp(folder / "err"));
+  for (const char* name : {"a_declouded.tif", "a_origin.tif", "a_deviation.tif"}) {
+    CAPTURE(name);
+    const auto d = gdal::detail::open(folder / "o/" + name);
+    REQUIRE(d);
+    const auto found = gdal::describe(d->get(), name);
+    REQUIRE(found);
+    REQUIRE(found->where);
+    CHECK(found->where->transform == std::array<double, 6>{300000, 10, 0, 5000000, 0, -10});
+    CHECK(gdal::detail::epsg_of(found->where->system) == 32632);
+  }
+  auto before = gdal::raster_file::open(folder / "a.jp2"),
+       after = gdal::raster_file::open(folder / "o/a_declouded.tif");
+  REQUIRE(before);
+  REQUIRE(after);
+  CHECK(after->sample == io::sample_type::u8);
+  const auto given = before->read({0, 0, h, w}), made = after->read({0, 0, h, w});
+  REQUIRE(given);
+  REQUIRE(made);
+  index_t changed = 0;
+  for (index_t i = 0; i < given->size(); ++i) {
+    const index_t pixel = i / 3, row = pixel / w, column = pixel % w;
+    const bool near = row >= 7 && row < 21 && column >= 17 && column < 33;  // hidden, and the margin of 3
+    if (given->digit(i) == made->digit(i)) continue;
+    ++changed;
+    CHECK_MESSAGE(near, row, " ", column);
+  }
+  CHECK(changed > 0);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / "o"), std::filesystem::directory_iterator()) == 3);
 }
 #endif

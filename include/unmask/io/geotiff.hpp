@@ -66,7 +66,8 @@ std::vector<T> tag_values(TIFF* t, std::uint32_t tag, TIFFDataType type) {
   const TIFFField* field = TIFFFindField(t, tag, TIFF_ANY);
   std::uint32_t count = 0;
   const T* values = nullptr;
-  if (!field || TIFFFieldDataType(field) != type || !TIFFGetField(t, tag, &count, &values) || !values) return {};
+  if (!field || TIFFFieldDataType(field) != type || !TIFFFieldPassCount(field)) return {};
+  if (!TIFFGetField(t, tag, &count, &values) || !values) return {};
   return {values, values + count};
 }
 

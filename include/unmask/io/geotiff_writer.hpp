@@ -2,6 +2,8 @@
 
 /// A new GeoTIFF file beside another: planes of its own in the same place on the ground.
 
+#include <cstring>
+
 #include "atomic_file.hpp"
 #include "geotiff.hpp"
 
@@ -96,7 +98,7 @@ class geotiff_writer {
     for (const auto& [tag, text] : {std::pair(42112u, &shape_.metadata), std::pair(42113u, &shape_.nodata)}) {
       if (text->empty()) continue;
       name(tag, TIFF_ASCII);
-      TIFFSetField(t, tag, static_cast<std::uint32_t>(text->size() + 1), text->c_str());
+      set(tag, static_cast<std::uint32_t>(text->size() + 1), text->c_str());
     }
   }
 
@@ -106,13 +108,28 @@ class geotiff_writer {
     TIFFMergeFieldInfo(tiff_.get(), &info, 1);
   }
 
+  /// A program with GDAL has its tags: libtiff knows them then, and texts among them by their end, without a count.
+  void set(std::uint32_t tag, std::uint32_t count, const void* values) {
+    if (TIFFFieldPassCount(TIFFFindField(tiff_.get(), tag, TIFF_ANY)))
+      TIFFSetField(tiff_.get(), tag, count, values);
+    else
+      TIFFSetField(tiff_.get(), tag, values);
+  }
+
   void copy(TIFF* from, std::uint32_t tag) {
     const TIFFField* field = TIFFFindField(from, tag, TIFF_ANY);
+    if (!field) return;
     std::uint32_t count = 0;
     const void* values = nullptr;
-    if (!field || !TIFFGetField(from, tag, &count, &values) || !values) return;
+    const bool found =
+        TIFFFieldPassCount(field) ? TIFFGetField(from, tag, &count, &values) : TIFFGetField(from, tag, &values);
+    if (!found || !values) return;
+    if (!TIFFFieldPassCount(field)) {
+      if (TIFFFieldDataType(field) != TIFF_ASCII) return;  // none of ours
+      count = static_cast<std::uint32_t>(std::strlen(static_cast<const char*>(values)) + 1);
+    }
     name(tag, TIFFFieldDataType(field));
-    TIFFSetField(tiff_.get(), tag, count, values);
+    set(tag, count, values);
   }
 
   atomic_file file_;
