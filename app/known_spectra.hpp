@@ -5,7 +5,7 @@
 
 #include <unmask/optics/spectral.hpp>
 
-#include "even_wavelengths.hpp"
+#include "known_wavelengths.hpp"
 #include "methods.hpp"
 #include "models.hpp"
 

@@ -58,7 +58,7 @@ class reconstruction {
     if (!files) return files.error();
     files_ = std::move(*files);
     if (o_.wavelengths.empty()) return {};
-    auto nm = even_wavelengths(o_.wavelengths, files_->geometry.bands);
+    auto nm = known_wavelengths(o_.wavelengths, files_->geometry.bands, o_.untrusted);
     if (!nm) return nm.error();
     auto& known = files_->wavelengths.nm;
     if (!known.empty() && unmask::detail::other_wavelength(known, *nm) >= 0)

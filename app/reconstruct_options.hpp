@@ -54,7 +54,8 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
   command->add_option("--wavelengths", o->wavelengths,
-                      "FIRST:LAST in nm, evenly spaced over the bands, where the file does not say");
+                      "FIRST:LAST in nm, evenly spaced over the bands, or a file with a number for each, where the "
+                      "measurement's does not say");
   command->add_option("--band-count", o->bands, "bands (default: from the weights, or from the two widths)")
       ->check(CLI::Range(1, 4096));
   command

@@ -7,7 +7,7 @@
 #include <unmask/io/untrusted.hpp>
 #include <unmask/optics/spectral.hpp>
 
-#include "even_wavelengths.hpp"
+#include "known_wavelengths.hpp"
 
 namespace program {
 
@@ -51,7 +51,7 @@ inline result<scene> read_scene(const std::string& spec, const scene_choice& cho
   if (auto fine = unmask::io::check_cube_range(named(from, file->variable), file->range, slack); !fine)
     return fine.error();
   if (!choice.wavelengths.empty()) {
-    auto nm = even_wavelengths(choice.wavelengths, file->cube.extent(2));
+    auto nm = known_wavelengths(choice.wavelengths, file->cube.extent(2), choice.untrusted);
     if (!nm) return nm.error();
     if (!file->wavelengths.empty() && unmask::detail::other_wavelength(file->wavelengths, *nm) >= 0)
       return error(errc::bad_argument,
@@ -176,7 +176,8 @@ inline void add_scene_options(CLI::App* command, scene_choice& choice) {
       ->check(CLI::IsMember({"native", "benchmark"}))
       ->capture_default_str();
   command->add_option("--wavelengths", choice.wavelengths,
-                      "FIRST:LAST in nm, evenly spaced over the cube's bands, where its file does not say");
+                      "FIRST:LAST in nm, evenly spaced over the cube's bands, or a file with a number for each, where "
+                      "the cube's file does not say");
   add_axes_and_scale(command, choice);
 }
 

@@ -1,5 +1,6 @@
 /// Cameras that no network fits: spectral TV with known spectra, where the wavelengths are known; else GAP-TV.
 
+#include <unmask/io/cube_checks.hpp>
 #include <unmask/io/wavelengths.hpp>
 
 #include "program.hpp"
@@ -71,6 +72,28 @@ TEST_CASE("unknown wavelengths: GAP-TV and the option that settles it") {
   r = c.reconstruct(" --wavelengths 460:640");
   REQUIRE_MESSAGE(r.code == 0, r.err);
   CHECK(json::parse(r.out)["method"] == "spectral TV");
+  std::string text = "nm: \n";
+  write_text(c.folder / "words.txt", text);
+  check_refused(c.reconstruct(" --wavelengths " + c.folder / "words.txt"), "the word 'nm:'");
+  text.clear();
+  std::vector<double> list;
+  for (int b = 0; b < 12; ++b)
+    list.push_back(460 + 180. / 11 * b), text += unmask::io::detail::exact_text(list.back()) + (b % 2 ? "\n" : ", ");
+  write_text(c.folder / "nm.txt", text);
+  REQUIRE(unmask::io::hdf5_writer(c.folder / "nm.h5").put("wavelengths", list).save());
+  const auto bits = [&] { return read_text(c.folder / "cube.npy"); };
+  const auto to_npy = [&](const std::string& file) {
+    const auto done = run_program(c.folder, "reconstruct --force --step 1 --measurement " + c.shot + " --mask " +
+                                                c.mask + " --out " + c.folder / "cube.npy --wavelengths " + file);
+    CHECK_MESSAGE(done.code == 0, done.err);
+    return bits();
+  };
+  const std::string by_text = to_npy(c.folder / "nm.txt");
+  CHECK(to_npy(c.folder / "nm.h5") == by_text);
+  CHECK(to_npy(c.folder / "nm.h5 --untrusted") == by_text);
+  CHECK(to_npy("460:640") == by_text);
+  write_text(c.folder / "nm.txt", "460 500 540");
+  check_refused(c.reconstruct(" --wavelengths " + c.folder / "nm.txt"), "3 numbers for 12 bands");
   for (const char* wrong : {"640:460", "blue:red", "460:640:10", "0.46:0.64", "-1:5", "460"})
     check_refused(c.reconstruct(" --wavelengths " + std::string(wrong)), "FIRST:LAST");
 }
