@@ -115,8 +115,8 @@ TEST_CASE("io: what npz_writer writes is read, with its sizes of 64 bits") {
   const temporary_folder folder;
   tensor<float, 3> cube({5, 6, 3});
   for (index_t i = 0; i < cube.size(); ++i) cube.data()[i] = static_cast<float>(i) / 97;
-  const std::vector<double> nm{450, 500.5, 600};
-  REQUIRE(io::write_npz(folder / "x.npz", cube.view(), nm));
+  const std::vector<double> at{450, 500.5, 600};
+  REQUIRE(io::write_npz(folder / "x.npz", cube.view(), at));
   const auto back = io::read_cube({folder / "x.npz", ""});
   REQUIRE_MESSAGE(back, back.error().message());
   CHECK(std::equal(cube.begin(), cube.end(), back->cube.begin(), back->cube.end()));
