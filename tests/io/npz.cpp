@@ -120,7 +120,7 @@ TEST_CASE("io: what npz_writer writes is read, with its sizes of 64 bits") {
   const auto back = io::read_cube({folder / "x.npz", ""});
   REQUIRE_MESSAGE(back, back.error().message());
   CHECK(std::equal(cube.begin(), cube.end(), back->cube.begin(), back->cube.end()));
-  CHECK(back->wavelengths == nm);
+  CHECK(back->wavelengths == at);
   const std::string whole = slurp(folder / "x.npz");
   for (std::size_t size = 1; size < whole.size(); ++size) {
     spit(folder / "x.npz", whole.substr(0, size));
