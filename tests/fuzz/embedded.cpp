@@ -2,23 +2,10 @@
 /// Checksums are put right in every other input, or nothing behind them would ever be reached. What is accepted here
 /// must be accepted by io::read_weights too, with the same values.
 
-#include <unmask/unmask.hpp>
-
 #include <cstring>
-#include <unmask/io/weights.hpp>
 #include <unmask/weights/model_file.hpp>
 
-#include "bytes_as_file.hpp"
-
-namespace fuzz {
-/// The published network's configuration and parameters, and nothing that computes or takes memory.
-struct no_network : unmask::s2_network<float, unmask::cpu> {
-  using unmask::s2_network<float, unmask::cpu>::s2_network;
-  void carve(unmask::arena&) {}
-  void prepare(unmask::in<float, 3>, const float*) {}
-  void run(unmask::out<float, 4>, unmask::in<float, 4>, unmask::in<float, 3>, const float*, const float* = nullptr) {}
-};
-}  // namespace fuzz
+#include "sealed_weights.hpp"
 
 namespace {
 
@@ -76,13 +63,5 @@ void read(std::span<const std::byte> bytes) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace unmask;
-  const auto bytes = std::as_bytes(std::span(data, size));
-  if (size == 0 || data[size - 1] % 2 == 0) return read(bytes), 0;
-  auto file = io::parse_safetensors(bytes, "fuzz");
-  if (!file) return 0;
-  io::detail::seal(*file);
-  const auto sealed = io::format_safetensors(*file);
-  if (sealed) read(*sealed);
-  return 0;
+  return fuzz::read_sealed(data, size, [](std::span<const std::byte> bytes) { read(bytes); });
 }

@@ -69,6 +69,14 @@ inline unmask::tensor<float, 3> numbered_cube(unmask::index_t h, unmask::index_t
   return x;
 }
 
+/// [2, 3, 4] of 0 ... 23 in C order.
+inline bool is_counted(const unmask::tensor<float, 3>& x) {
+  if (x.extents() != std::array<unmask::index_t, 3>{2, 3, 4}) return false;
+  for (unmask::index_t i = 0; i < x.size(); ++i)
+    if (x.data()[i] != static_cast<float>(i)) return false;
+  return true;
+}
+
 struct mat_variable {
   std::string name;
   std::vector<std::size_t> dims;

@@ -76,13 +76,6 @@ std::string archive(const std::vector<entry>& entries, const std::string& commen
 
 const std::string cube_npy = npy("<f4", "(2, 3, 4)", numbers<float>(24));
 
-bool is_counted(const tensor<float, 3>& x) {
-  if (x.extents() != std::array<index_t, 3>{2, 3, 4}) return false;
-  for (index_t i = 0; i < x.size(); ++i)
-    if (x.data()[i] != static_cast<float>(i)) return false;
-  return true;
-}
-
 }  // namespace
 
 TEST_CASE("io: NPZ, stored and deflated, by name, with wavelengths, texts and other entries beside") {

@@ -41,14 +41,6 @@ std::string dictionary(const std::string& type, const std::string& shape, const 
   return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': " + shape + ", }\n";
 }
 
-/// [2, 3, 4] of 0 ... 23 in C order.
-bool is_counted(const tensor<float, 3>& x) {
-  if (x.extents() != std::array<index_t, 3>{2, 3, 4}) return false;
-  for (index_t i = 0; i < x.size(); ++i)
-    if (x.data()[i] != static_cast<float>(i)) return false;
-  return true;
-}
-
 }  // namespace
 
 TEST_CASE("io: NPY of every type, byte order and version") {
