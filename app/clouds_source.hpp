@@ -33,7 +33,13 @@ class image_source {
   bool is_geotiff() const { return is_tiff(name()) && !file().is_held(); }
   bool is_list() const { return parts_.size() > 1; }
   /// Of another library, with a place that GeoTIFFs can have.
-  bool is_placed_other() const { return file().is_other() && file().place && !is_list() && UNMASK_APP_HAS_TIFF; }
+  bool is_placed_other() const {
+#if UNMASK_APP_HAS_TIFF
+    return file().is_other() && file().place && !is_list();
+#else
+    return false;
+#endif
+  }
 
   result<raster> read(const pixel_window& w) {
     if (parts_.size() == 1) return parts_[0].read(w);
