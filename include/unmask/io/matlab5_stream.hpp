@@ -3,8 +3,6 @@
 /// The bytes of one top-level element of a MATLAB v5 file, inflated on the fly where the element is compressed, and
 /// never beyond the end that the element's own length states.
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -13,7 +11,7 @@
 #include <memory>
 #include <optional>
 
-#include "input_file.hpp"
+#include "deflated_input.hpp"
 
 namespace unmask::inline UNMASK_ABI::io::detail {
 
@@ -37,9 +35,8 @@ class matlab_stream {
     s.raw_left_ = *bytes;
     s.type_ = *type;
     if (*type != 15) return s;
-    s.inflater_ = std::unique_ptr<inflater, stop>(new inflater{});
-    if (::inflateInit(&s.inflater_->z) != Z_OK) return std::nullopt;
-    s.inflater_->ready = true;
+    s.inflater_ = deflated_input::begin(MAX_WBITS);
+    if (!s.inflater_) return std::nullopt;
     s.left_ = 8;
     const auto inner = s.number(), inner_bytes = s.number();
     if (!inner || !inner_bytes) return std::nullopt;
@@ -115,28 +112,7 @@ class matlab_stream {
  private:
   static constexpr std::uint64_t most_padding = 64;
 
-  struct inflater {
-    z_stream z{};
-    bool ready = false;
-    std::array<unsigned char, 16384> input{};
-  };
-  struct stop {
-    void operator()(inflater* i) const {
-      if (i->ready) ::inflateEnd(&i->z);
-      delete i;
-    }
-  };
-
-  bool refill() {
-    z_stream& z = inflater_->z;
-    if (z.avail_in > 0) return true;
-    const std::size_t n = static_cast<std::size_t>(std::min<std::uint64_t>(raw_left_, inflater_->input.size()));
-    if (n == 0 || !file_->read(inflater_->input.data(), n)) return false;
-    raw_left_ -= n;
-    z.next_in = inflater_->input.data();
-    z.avail_in = static_cast<uInt>(n);
-    return true;
-  }
+  bool refill() { return inflater_->refill(*file_, raw_left_); }
 
   bool inflate(void* to, std::size_t bytes) {
     z_stream& z = inflater_->z;
@@ -185,7 +161,7 @@ class matlab_stream {
   std::uint64_t end_ = 0;
   std::uint64_t raw_left_ = 0;  ///< bytes of the element not yet taken from the file
   std::uint64_t left_ = 0;      ///< bytes of the inflated element not yet handed out
-  std::unique_ptr<inflater, stop> inflater_;
+  std::unique_ptr<deflated_input> inflater_;
 };
 
 }  // namespace unmask::inline UNMASK_ABI::io::detail

@@ -2,6 +2,7 @@
 
 /// One entry of a zip archive as a file that is read from its begin to its end.
 
+#include "deflated_input.hpp"
 #include "zip_file.hpp"
 
 namespace unmask::inline UNMASK_ABI::io::detail {
@@ -23,9 +24,8 @@ class zip_stream {
     s.entry_ = e;
     s.raw_left_ = e.packed;
     if (!e.deflated) return result<zip_stream>(std::move(s));
-    s.inflater_ = std::unique_ptr<inflater, stop>(new inflater{});
-    if (::inflateInit2(&s.inflater_->z, -MAX_WBITS) != Z_OK) return zip_damaged(file, "no memory to unpack it");
-    s.inflater_->ready = true;
+    s.inflater_ = deflated_input::begin(-MAX_WBITS);
+    if (!s.inflater_) return zip_damaged(file, "no memory to unpack it");
     return result<zip_stream>(std::move(s));
   }
 
@@ -53,27 +53,7 @@ class zip_stream {
   }
 
  private:
-  struct inflater {
-    z_stream z{};
-    bool ready = false;
-    std::array<unsigned char, 16384> input{};
-  };
-  struct stop {
-    void operator()(inflater* i) const {
-      if (i->ready) ::inflateEnd(&i->z);
-      delete i;
-    }
-  };
-
-  bool refill() {
-    z_stream& z = inflater_->z;
-    if (z.avail_in > 0) return true;
-    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(raw_left_, inflater_->input.size()));
-    if (n == 0 || !file_->read(inflater_->input.data(), n)) return false;
-    raw_left_ -= n;
-    z.next_in = inflater_->input.data(), z.avail_in = static_cast<uInt>(n);
-    return true;
-  }
+  bool refill() { return inflater_->refill(*file_, raw_left_); }
 
   bool inflate(void* to, std::size_t bytes) {
     z_stream& z = inflater_->z;
@@ -93,7 +73,7 @@ class zip_stream {
   std::uint64_t raw_left_ = 0, given_ = 0;
   ::uLong sum_ = 0;
   bool ended_ = false;
-  std::unique_ptr<inflater, stop> inflater_;
+  std::unique_ptr<deflated_input> inflater_;
 };
 
 }  // namespace unmask::inline UNMASK_ABI::io::detail
