@@ -16,7 +16,7 @@ struct declouds_options {
   index_t references = 8, tile = 0;
   hiding how;
   double memory_limit = 0;  ///< bytes of the process; 0: none
-  bool detail = false, keep_shadows = false, fill = false, untrusted = false;
+  bool opaque = false, keep_shadows = false, fill = false, untrusted = false;
 };
 
 /// The other dates that are used: the nearest in time of those that see anything.
@@ -42,7 +42,7 @@ clouds::options options_of(const declouds_options& o, const date_files& y) {
   const auto& names = clouds::method_names;
   options.how = static_cast<clouds::method>(std::find(names.begin(), names.end(), o.method) - names.begin());
   options.hidden_below = o.how.below;
-  options.detail = o.detail ? clouds::detail_use::visible : clouds::detail_use::off;
+  options.see_through = !o.opaque;
   options.find_shadows = !o.keep_shadows;
   options.fill_no_data = o.fill;
   if (y.sun_azimuth) options.sun.azimuth = *y.sun_azimuth;
@@ -239,7 +239,7 @@ void add_declouds(CLI::App& app, context& c) {
           "--memory-limit", [o](double megabytes) { o->memory_limit = megabytes * 1e6; },
           "MB of the whole process: smaller tiles where these take more")
       ->check(CLI::PositiveNumber);
-  command->add_flag("--detail", o->detail, "thin cloud: keep the fine detail that is visible through it");
+  command->add_flag("--opaque", o->opaque, "take nothing from what is seen through cloud and in shadow");
   command->add_flag("--keep-shadows", o->keep_shadows, "do not look for shadows that no mask marks");
   command->add_flag("--fill-no-data", o->fill, "reconstruct pixels without data too");
   command->add_option("--report", o->report, "HTML page with before and after, visibility, deviation, all dates");

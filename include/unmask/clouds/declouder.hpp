@@ -67,7 +67,6 @@ class declouder {
     if (!(o.hidden_below > 0 && o.hidden_below <= 1)) return bad("hidden_below must be above 0 and at most 1");
     if (!(o.open_from > 0 && o.open_from <= 1)) return bad("open_from must be above 0 and at most 1");
     if (!(o.ridge > 0)) return bad("ridge must be above 0");
-    if (!(o.detail_sigma >= .5 && o.detail_sigma <= 64)) return bad("detail_sigma must be .5 to 64 pixels");
     return {};
   }
 

@@ -12,9 +12,9 @@
 
 namespace unmask::inline UNMASK_ABI::clouds {
 
-/// Solves A X = B: A [n, n] symmetric positive definite (its lower triangle is read and overwritten), B [n, m] becomes
-/// X. False where a pivot is not positive; B is then undefined.
-inline bool cholesky_solve(double* A, index_t n, double* B, index_t m) noexcept {
+/// A [n, n], symmetric and positive definite (its lower triangle is read), becomes L with A = L L' in its lower
+/// triangle. False where a pivot is not positive.
+inline bool cholesky(double* A, index_t n) noexcept {
   for (index_t i = 0; i < n; ++i) {
     double* row = A + i * n;
     for (index_t j = 0; j <= i; ++j) {
@@ -28,6 +28,13 @@ inline bool cholesky_solve(double* A, index_t n, double* B, index_t m) noexcept 
         return false;
     }
   }
+  return true;
+}
+
+/// Solves A X = B: A [n, n] symmetric positive definite (its lower triangle is read and overwritten), B [n, m] becomes
+/// X. False where a pivot is not positive; B is then undefined.
+inline bool cholesky_solve(double* A, index_t n, double* B, index_t m) noexcept {
+  if (!cholesky(A, n)) return false;
   for (index_t i = 0; i < n; ++i) {
     for (index_t k = 0; k < i; ++k)
       for (index_t c = 0; c < m; ++c) B[i * m + c] -= A[i * n + k] * B[k * m + c];
@@ -39,6 +46,27 @@ inline bool cholesky_solve(double* A, index_t n, double* B, index_t m) noexcept 
     for (index_t c = 0; c < m; ++c) B[i * m + c] /= A[i * n + i];
   }
   return true;
+}
+
+/// X [n, n] = L^-1 of L's lower triangle; above its diagonal X is 0.
+inline void invert_lower(double* X, const double* L, index_t n) noexcept {
+  std::fill_n(X, n * n, 0.);
+  for (index_t i = 0; i < n; ++i) {
+    for (index_t k = 0; k < i; ++k)
+      for (index_t c = 0; c <= k; ++c) X[i * n + c] -= L[i * n + k] * X[k * n + c];
+    X[i * n + i] = 1;
+    for (index_t c = 0; c <= i; ++c) X[i * n + c] /= L[i * n + i];
+  }
+}
+
+/// M [n, n] += weight v v', its lower triangle only; `mirror` copies that to the upper one.
+inline void add_outer(double* M, index_t n, double weight, const double* v) noexcept {
+  for (index_t r = 0; r < n; ++r)
+    for (index_t c = 0; c <= r; ++c) M[r * n + c] += weight * v[r] * v[c];
+}
+inline void mirror(double* M, index_t n) noexcept {
+  for (index_t r = 0; r < n; ++r)
+    for (index_t c = 0; c < r; ++c) M[c * n + r] = M[r * n + c];
 }
 
 /// The q leading eigenvectors of G [n, n] (symmetric, not negative) as the rows of Q [q, n], by orthogonal iteration;

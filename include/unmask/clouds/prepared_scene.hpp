@@ -66,13 +66,13 @@ class prepared_scene {
     x.standardise(be);
   }
 
- private:
   static bool finite(const float* v, index_t count) noexcept {
     for (index_t c = 0; c < count; ++c)
       if (!std::isfinite(v[c])) return false;
     return true;
   }
 
+ private:
   void sort_pixels(const scene& s, const options& o, outcome& found) noexcept {
     std::array<index_t, 1025> levels{};  // of visibility, for the case that hardly anything is open
     const auto level = [](float v) {

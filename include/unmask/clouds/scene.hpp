@@ -38,12 +38,6 @@ enum class method {
 };
 inline constexpr std::array<std::string_view, 5> method_names{"stack", "ridge", "local", "linear", "nearest"};
 
-/// What the visible part of a hidden pixel is used for.
-enum class detail_use {
-  off,      ///< nothing: the estimate comes from other dates only
-  visible,  ///< its fine detail, times visibility, is added: for thin cloud whose visibility is to be believed
-};
-
 /// Where the sun stood, for the direction of shadows; what is not a number is not known.
 struct sun_position {
   double azimuth = std::numeric_limits<double>::quiet_NaN();    ///< degrees, clockwise from the image's up (north)
@@ -53,11 +47,10 @@ struct sun_position {
 
 struct options {
   method how = method::stack;
-  double hidden_below = .5;  ///< visibility below which a pixel is reconstructed
-  double open_from = .5;     ///< visibility of other dates from which on they are used
-  double ridge = .3;         ///< lambda; flat from .03 to .3 on Sentinel-2
-  detail_use detail = detail_use::off;
-  double detail_sigma = 3;    ///< pixels: what varies faster is detail
+  double hidden_below = .5;   ///< visibility below which a pixel is reconstructed
+  double open_from = .5;      ///< visibility of other dates from which on they are used
+  double ridge = .3;          ///< lambda; flat from .03 to .3 on Sentinel-2
+  bool see_through = true;    ///< the stack only: use what hidden pixels show of the ground (visible_signal.hpp)
   bool find_shadows = false;  ///< reconstruct shadows that no mask marks too; needs 3 bands
   sun_position sun;           ///< shadows lie away from it, and need less evidence then
   bool fill_no_data = false;  ///< reconstruct pixels without data too

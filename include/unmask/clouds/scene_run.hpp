@@ -1,14 +1,14 @@
 #pragma once
 
-/// One date from start to end: prepare, learn the weights on pixels hidden on purpose, estimate, add what is visible,
-/// write. `declouder` owns the memory and checks what a caller passes.
+/// One date from start to end: prepare, learn the weights on pixels hidden on purpose, estimate, add what is seen
+/// through thin cloud, write. `declouder` owns the memory and checks what a caller passes.
 
 #include <limits>
 
 #include "candidates.hpp"
 #include "held_out.hpp"
 #include "unmarked_shadow.hpp"
-#include "visible_detail.hpp"
+#include "visible_signal.hpp"
 
 namespace unmask::inline UNMASK_ABI::clouds {
 
@@ -35,7 +35,7 @@ class scene_run {
       candidates_.carve(a, scene_, slots);
       shadow_.carve(a, scene_.size);
     }
-    detail_.carve(a, scene_.size, slots);
+    visible_.carve(a, scene_.size, scene_.C, slots);
   }
 
   template <class Backend>
@@ -47,14 +47,13 @@ class scene_run {
     if (fitted && found.hidden > 0 && o.find_shadows && scene_.C >= 3 && !found.few_open) mark_shadows(be, o, found);
     if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, o, found);
     if (found.hidden > 0) {
-      const float* everywhere = scene_.nearest;
       if (found.one_image)
         surroundings(be, found);
       else if (fitted && o.how != method::nearest && o.how != method::linear)
-        everywhere = from_candidates(be, o);
+        from_candidates(be, o);
       else
         copy_hidden(scene_.nearest);
-      if (o.detail == detail_use::visible && !found.one_image) add_detail(be, s, o, everywhere);
+      if (o.see_through && found.held_out > 0) see_through(be, s);
       keep_positive();
     }
     write(be, s, to);
@@ -107,11 +106,25 @@ class scene_run {
       for (std::size_t m = 0; m <= candidates; ++m) total[m] += squares_[c][m];
     for (std::size_t m = 0; m < candidates; ++m) found.rmse[m] = std::sqrt(total[m] / count);
     found.held_out_rmse = std::sqrt(total[candidates] / count);
+    if (o.see_through) learn_errors(be, values, held);
   }
 
-  /// The chosen method's estimate at all asked pixels. Returns a prediction for every pixel.
+  /// value_ is the mixture's error at the pixels hidden on purpose here.
   template <class Backend>
-  const float* from_candidates(const Backend& be, const options& o) noexcept {
+  void learn_errors(const Backend& be, const candidate_values& values, index_t held) noexcept {
+    const index_t C = scene_.C;
+    for (index_t i = 0; i < held; ++i)
+      for (index_t c = 0; c < C; ++c) {
+        double mean, variance;
+        mixtures_[c].combine(values.at(i, c), mean, variance);
+        value_[at_[i] * C + c] = static_cast<float>(static_cast<double>(scene_.y[at_[i] * C + c]) - mean);
+      }
+    visible_.learn(be, value_, held_, held);
+  }
+
+  /// The chosen method's estimate at all asked pixels.
+  template <class Backend>
+  void from_candidates(const Backend& be, const options& o) noexcept {
     const index_t C = scene_.C, count = list(scene_.asked);
     const candidate_values& values = candidates_.compute(be, scene_, o, scene_.open, at_, count);
     parallel_chunks(be, count, [&](index_t, index_t begin, index_t end, int) {
@@ -129,7 +142,6 @@ class scene_run {
           }
         }
     });
-    return o.how == method::local ? candidates_.scratch() : candidates_.regression_everywhere();
   }
 
   void copy_hidden(const float* from) noexcept {
@@ -151,10 +163,10 @@ class scene_run {
   }
 
   template <class Backend>
-  void add_detail(const Backend& be, const scene& s, const options& o, const float* everywhere) noexcept {
+  void see_through(const Backend& be, const scene& s) noexcept {
     for (index_t i = 0; i < scene_.n; ++i)
-      if (scene_.asked[i] == 0) std::copy_n(everywhere + i * scene_.C, scene_.C, value_ + i * scene_.C);
-    detail_.add(be, value_, scene_.y, s.visibility.data(), scene_.asked, scene_.C, o.detail_sigma);
+      held_[i] = scene_.asked[i] != 0 && prepared_scene::finite(s.image.data() + i * scene_.C, scene_.C);
+    visible_.add(be, scene_.y, value_, deviation_, held_);
   }
 
   /// Estimates do not fall below zero, unless open pixels do.
@@ -193,7 +205,7 @@ class scene_run {
 
   prepared_scene scene_;
   candidate_set candidates_;
-  visible_detail detail_;
+  visible_signal visible_;
   unmarked_shadow shadow_;
   std::uint8_t *held_ = nullptr, *used_ = nullptr;
   std::int32_t* at_ = nullptr;
