@@ -2,7 +2,9 @@
 
 #include "clouds_checks.hpp"
 #include "clouds_guard.hpp"
+#include "clouds_network.hpp"
 #include "clouds_report.hpp"
+#include "clouds_tell.hpp"
 #include "clouds_windows.hpp"
 
 namespace program {
@@ -12,7 +14,7 @@ namespace {
 namespace clouds = unmask::clouds;
 
 struct declouds_options {
-  std::string manifest, out, method = "stack", target, report;
+  std::string manifest, out, method = "stack", target, report, weights;
   index_t references = 8, tile = 0;
   hiding how;
   double memory_limit = 0;  ///< bytes of the process; 0: none
@@ -40,7 +42,8 @@ result<std::vector<date_files*>> chosen_dates(stack_files& s, index_t target, co
 clouds::options options_of(const declouds_options& o, const date_files& y) {
   clouds::options options;
   const auto& names = clouds::method_names;
-  options.how = static_cast<clouds::method>(std::find(names.begin(), names.end(), o.method) - names.begin());
+  if (o.method != "network")  // which comes after the stack
+    options.how = static_cast<clouds::method>(std::find(names.begin(), names.end(), o.method) - names.begin());
   options.hidden_below = o.how.below;
   options.see_through = !o.opaque;
   options.find_shadows = !o.keep_shadows;
@@ -63,7 +66,7 @@ result<> check_results(const context& c, const declouds_options& o, const stack_
 
 /// Reconstructs a date into its files. What the report shows is kept where there is one.
 result<declouded> reconstruct(const context& c, const declouds_options& o, stack_files& s, index_t target,
-                              nlohmann::json& files) {
+                              std::optional<clouds_network>& learnt, nlohmann::json& files) {
   date_files& y = s.dates[static_cast<std::size_t>(target)];
   const auto dates = chosen_dates(s, target, o);
   if (!dates) return dates.error();
@@ -87,8 +90,9 @@ result<declouded> reconstruct(const context& c, const declouds_options& o, stack
     }
     return out->write(rows);
   };
-  const auto found =
-      clouds::run_rows(c.backend(), {H, W, C, d.references}, options_of(o, y), *tiles, from, take, &d.bytes);
+  auto options = options_of(o, y);
+  if (learnt) options.learnt = *learnt;
+  const auto found = clouds::run_rows(c.backend(), {H, W, C, d.references}, options, *tiles, from, take, &d.bytes);
   if (!found) {
     const std::string& what = found.error().message();
     return error(found.error().code(),
@@ -98,42 +102,6 @@ result<declouded> reconstruct(const context& c, const declouds_options& o, stack
   if (auto ok = out->commit(); !ok) return ok.error();
   files = {{"image", out->image}, {"origin", out->origin}, {"deviation", out->deviation}};
   return d;
-}
-
-nlohmann::json to_json(const date_notes& y, const declouded& d) {
-  const auto& f = d.found;
-  nlohmann::json j{{"file", y.file},       {"date", y.date},     {"open", f.open},       {"hidden", f.hidden},
-                   {"no_data", f.no_data}, {"unseen", f.unseen}, {"shadows", f.shadows}, {"references", d.references},
-                   {"bytes", d.bytes}};
-  if (f.held_out > 0) {
-    j["held_out"] = {{"pixels", f.held_out}, {"rmse", f.held_out_rmse}};
-    for (std::size_t m = 0; m < clouds::candidates; ++m) {
-      const std::string name(clouds::candidate_names[m]);
-      j["weights"][name] = f.weight[m];
-      j["held_out"]["by_candidate"][name] = f.rmse[m];
-    }
-  }
-  return j;
-}
-
-void tell(const context& c, const date_files& y, const declouded& d, const std::string& method) {
-  const auto& f = d.found;
-  const double all = static_cast<double>(d.pixels) / 100;
-  c.say("%s (%s): %.1f %% hidden, %.1f %% no data, %lld other dates\n", y.file.c_str(), y.date.c_str(),
-        static_cast<double>(f.hidden) / all, static_cast<double>(f.no_data) / all,
-        static_cast<long long>(d.references));
-  if (y.image.file().is_held() && is_tiff(y.file))
-    c.say("  results are NPY: tags of a GeoTIFF are not copied with --untrusted\n");
-  if (f.shadows > 0)
-    c.say("  %lld of the hidden pixels are shadow that the mask did not mark\n", static_cast<long long>(f.shadows));
-  if (f.unseen > 0)
-    c.say("  %lld hidden pixels no other date saw: filled from around\n", static_cast<long long>(f.unseen));
-  if (f.held_out > 0)
-    c.say("  error on %lld open pixels hidden on purpose: %.5f (best single candidate %.5f)\n",
-          static_cast<long long>(f.held_out), f.held_out_rmse, *std::min_element(f.rmse.begin(), f.rmse.end()));
-  if (f.few_open) c.say("  hardly anything is open: fitted on the most visible pixels, expect errors\n");
-  if (f.unfitted && !f.one_image) c.say("  nothing is open: interpolated in time, not adapted to this date\n");
-  if (f.one_image && method != "nearest") c.say("  no other date sees anything: filled from around, expect errors\n");
 }
 
 /// The numbers of the dates that are asked for.
@@ -182,17 +150,19 @@ result<> declouds(const context& c, const declouds_options& o) {
   if (auto ok = check_results(c, o, *s, *targets); !ok) return ok;
   if (auto ok = check_scales(*s, o.how); !ok) return ok;
   say_notes(c, s->notes);
+  auto learnt = network_of(c, o.method, o.weights, s->bands());
+  if (!learnt) return learnt.error();
   nlohmann::json report = nlohmann::json::array();
   for (const index_t t : *targets) {
     const auto lines = suspicious(*s, t, o.how);
     if (!lines) return lines.error();
     for (const std::string& line : *lines) std::fprintf(stderr, "unmask: warning: %s\n", line.c_str());
     nlohmann::json files;
-    auto d = reconstruct(c, o, *s, t, files);
+    auto d = reconstruct(c, o, *s, t, *learnt, files);
     if (!d) return d.error();
     const date_files& y = s->dates[static_cast<std::size_t>(t)];
     tell(c, y, *d, o.method);
-    report.push_back(to_json(y, *d));
+    report.push_back(to_json(y, *d, o.method));
     report.back()["warnings"] = *lines;
     report.back()["files"] = files;
     if (!o.report.empty())
@@ -216,9 +186,12 @@ void add_declouds(CLI::App& app, context& c) {
   command->add_option("--manifest", o->manifest, "dates, files, masks, scales (docs/clouds.md)")->required();
   command->add_option("--out", o->out, "folder for the results")->required();
   std::vector<std::string> names(clouds::method_names.begin(), clouds::method_names.end());
+  names.insert(names.begin() + 1, "network");
   command->add_option("--method", o->method, "how hidden pixels are estimated")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
+  command->add_option("--weights", o->weights,
+                      "network of --method network (default: the one that comes with the program)");
   command->add_option("--target", o->target,
                       "which date: its number, its date, or all (default: the manifest's target)");
   command->add_option("--margin", o->how.margin, "pixels around what a mask hides that are hidden too")

@@ -12,6 +12,7 @@
 namespace program {
 
 inline constexpr const char* general_model = "general.safetensors";  ///< 28 bands, step 2, any mask
+inline constexpr const char* clouds_model = "clouds.safetensors";    ///< any sensor; see clouds/network_view.hpp
 
 /// The path of a model; none where it is not to be found.
 inline std::optional<std::string> model_path(const std::string& name) {

@@ -13,6 +13,7 @@
 namespace program {
 
 struct train_config {
+  std::string task = "snapshot";  ///< or clouds
   std::string data, from;         ///< folder of cubes; weights to start from, or empty
   std::vector<std::string> mask;  ///< the first is the one that validations use
   std::vector<std::string> validation;
@@ -52,7 +53,8 @@ namespace detail {
 /// visit(key, member): the one list of keys for reading and writing.
 template <class Config, class Visit>
 void each_member(Config& c, Visit&& visit) {
-  visit("data", c.data), visit("from", c.from), visit("mask", c.mask), visit("validation", c.validation);
+  visit("task", c.task), visit("data", c.data), visit("from", c.from), visit("mask", c.mask),
+      visit("validation", c.validation);
   visit("bands", c.bands), visit("axes", c.axes), visit("full_scale", c.full_scale),
       visit("wavelengths", c.wavelengths);
   visit("stages", c.stages), visit("seed", c.seed);

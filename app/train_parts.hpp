@@ -24,6 +24,15 @@ inline result<> check_run_folder(const run_folder& run) {
   return {};
 }
 
+/// Before a training begins or goes on.
+inline result<> check_run(const train_options& o, const run_folder& run) {
+  if (o.resume || o.force) return {};
+  if (fs::exists(run.checkpoint()))
+    return error(errc::bad_argument,
+                 o.out + ": holds a training already (--resume continues it, --force starts afresh)");
+  return check_run_folder(run);
+}
+
 /// Whether the best weights so far of a run that goes on are for these scenes. A file that is not there or damaged is
 /// found when it is needed.
 inline result<> fits_best(const run_folder& run, const unmask::model_use& use) {
@@ -50,11 +59,7 @@ struct training_parts {
 template <class Backend>
 result<training_parts<Backend>> prepare_training(const Backend& be, const context& c, const train_options& o,
                                                  const run_folder& run) {
-  if (!o.resume && !o.force && fs::exists(run.checkpoint()))
-    return error(errc::bad_argument,
-                 o.out + ": holds a training already (--resume continues it, --force starts afresh)");
-  if (!o.resume && !o.force)
-    if (auto ok = check_run_folder(run); !ok) return ok.error();
+  if (auto ok = check_run(o, run); !ok) return ok.error();
   auto setup = configure(c, o, run);
   if (!setup) return setup.error();
   train_config& config = setup->config;

@@ -3,6 +3,8 @@
 /// What a training starts from: options and files become a configuration, scenes and masks.
 
 #include <filesystem>
+#include <sstream>
+#include <unmask/clouds/network_view.hpp>
 #include <unmask/io/weights.hpp>
 #include <unmask/optics/learn_spectra.hpp>
 #include <unmask/train/estimated_source.hpp>
@@ -17,7 +19,7 @@ namespace program {
 namespace fs = std::filesystem;
 
 struct train_options {
-  std::string data, out, config, stages, noise, from;
+  std::string task, data, out, config, stages, noise, from;
   std::vector<std::string> mask, validation, settings;
   bool resume = false, force = false, seed_given = false, untrusted = false;
 };
@@ -81,6 +83,35 @@ inline void start_as(train_config& config, const unmask::model& from) {
   config.dispersion = unmask::dispersion_name(from.direction);
 }
 
+/// The files of a list with commas, absolute.
+inline std::vector<std::string> absolute_list(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');)
+    if (!part.empty()) all.push_back(absolute(part));
+  return all;
+}
+
+/// Defaults of a network for clouds, unless it starts from given weights: it learns one band at a time, in units of
+/// what regression errs by, where a loss of large errors would see little else.
+inline void start_for_clouds(train_config& config) {
+  if (config.from.empty())
+    config.network = {.bands = 1,
+                      .inputs = static_cast<int>(unmask::clouds::network_channels),
+                      .channels = 32,
+                      .stages = 2,
+                      .depths = {2, 2},
+                      .heads = {4, 4},
+                      .spectral_head_width = 8,
+                      .hidden = 128,
+                      .scope = unmask::spectral_scope::window,
+                      .embedding = unmask::mask_embedding_kind::tile_safe};
+  config.last_zero = true;
+  config.batch = 8, config.fields = 48, config.steps_per_field = 8;
+  config.loss = "charbonnier", config.charbonnier_epsilon = .5, config.epsilon = .3;
+  config.stages = "me:20000", config.encoding = .1;
+}
+
 /// File, then options, over the defaults. A resumed run has its own configuration, which they may repeat. Relative
 /// paths become absolute, so that a run can be resumed from anywhere.
 inline result<train_setup> configure(const context& c, const train_options& o, const run_folder& run) {
@@ -114,10 +145,16 @@ inline result<train_setup> configure(const context& c, const train_options& o, c
     start_as(config, *read);
     setup.from = std::move(*read);
   }
+  if (const auto task = o.task.empty() ? file.value("task", nlohmann::json()) : nlohmann::json(o.task);
+      task == "clouds" && !o.resume)
+    start_for_clouds(config);
   if (auto ok = apply(config, file, o.config); !ok) return ok.error();
   if (auto ok = apply(config, *settings, "--set"); !ok) return ok.error();
   if (setup.from && !(config.network == setup.from->config))
     return error(errc::wrong_shape, config.from + ": its network is not the one of the configuration");
+  if (!o.task.empty()) config.task = o.task;
+  if (config.task != "snapshot" && config.task != "clouds")
+    return error(errc::bad_argument, "task: '" + config.task + "' is not one of snapshot, clouds");
   if (!o.stages.empty()) config.stages = o.stages;
   if (!o.noise.empty()) config.noise = o.noise;
   if (!o.validation.empty()) config.validation = o.validation;
@@ -125,8 +162,16 @@ inline result<train_setup> configure(const context& c, const train_options& o, c
   if (!o.mask.empty()) config.mask = o.mask;
   if (o.seed_given) config.seed = c.seed;
   if (config.data.empty()) return error(errc::bad_argument, "train: no --data, and no 'data' in the configuration");
-  if (config.mask.empty()) return error(errc::bad_argument, "train: no --mask, and no 'mask' in the configuration");
-  config.data = absolute(config.data);
+  if (config.mask.empty() && config.task == "snapshot")
+    return error(errc::bad_argument, "train: no --mask, and no 'mask' in the configuration");
+  if (config.task == "clouds") {
+    std::string all;
+    for (const auto& path : absolute_list(config.data)) all += (all.empty() ? "" : ",") + path;
+    config.data = all;
+    for (auto& path : config.validation) path = absolute(path);
+  } else {
+    config.data = absolute(config.data);
+  }
   config.from = absolute(config.from);
   for (auto& mask : config.mask) mask = absolute(mask);
   if (const auto what = o.resume ? difference(before, to_json(config)) : ""; !what.empty())

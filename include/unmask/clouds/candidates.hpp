@@ -68,6 +68,8 @@ class candidate_set {
 
   /// Scratch of n x C floats that the next `compute` overwrites.
   float* scratch() const { return difference_; }
+  /// The last regression's prediction everywhere [n, C].
+  const float* regression_everywhere() const { return linear_; }
 
  private:
   static void gather(float* to, const float* from, const std::int32_t* at, index_t count, index_t C) noexcept {

@@ -79,6 +79,13 @@ class features {
 
   /// The deviation of component j.
   double deviation(index_t j) const { return deviation_[static_cast<std::size_t>(j)]; }
+  /// What makes each of the first three components of deviation 1; 0 where there are fewer.
+  std::array<float, 3> component_scales() const {
+    std::array<float, 3> scale{};
+    for (index_t j = 0; j < std::min<index_t>(3, q_); ++j)
+      scale[static_cast<std::size_t>(j)] = static_cast<float>(1 / deviation(j));
+    return scale;
+  }
 
  private:
   template <class Backend, class Term>

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "../core/view.hpp"
+#include "network_view.hpp"
 
 namespace unmask::inline UNMASK_ABI::clouds {
 
@@ -51,6 +52,8 @@ struct options {
   double open_from = .5;      ///< visibility of other dates from which on they are used
   double ridge = .3;          ///< lambda; flat from .03 to .3 on Sentinel-2
   bool see_through = true;    ///< the stack only: use what hidden pixels show of the ground (visible_signal.hpp)
+  network_step learnt{};      ///< the stack only: a network that mends what the stack errs in (network_correction.hpp)
+  bool judged = true;         ///< the network is used where it does better on open pixels hidden on purpose
   bool find_shadows = false;  ///< reconstruct shadows that no mask marks too; needs 3 bands
   sun_position sun;           ///< shadows lie away from it, and need less evidence then
   bool fill_no_data = false;  ///< reconstruct pixels without data too
@@ -80,6 +83,8 @@ struct outcome {
   std::array<double, candidates> weight{};                ///< mean over bands
   std::array<double, candidates> rmse{};                  ///< of each candidate on the held-out pixels
   double held_out_rmse = 0;                               ///< of the stack
+  double network_gain = 0;                                ///< dB of the network's on the same pixels
+  index_t mended = 0;                                     ///< pixels that went through the network
 
   /// A tile's findings to those of tiles before it: counts add up, errors and weights are means by held-out pixels.
   void add(const outcome& o) {
@@ -88,6 +93,8 @@ struct outcome {
     const auto root = [&](double& x, double y) { x = std::sqrt((n * x * x + m * y * y) / all); };
     for (std::size_t i = 0; i < candidates; ++i) mean(weight[i], o.weight[i]), root(rmse[i], o.rmse[i]);
     root(held_out_rmse, o.held_out_rmse);
+    mean(network_gain, o.network_gain);
+    mended += o.mended;
     open += o.open, hidden += o.hidden, no_data += o.no_data, unseen += o.unseen, shadows += o.shadows;
     fitted += o.fitted, held_out += o.held_out;
     few_open = few_open || o.few_open, unfitted = unfitted || o.unfitted, one_image = one_image || o.one_image;

@@ -7,6 +7,7 @@
 
 #include "candidates.hpp"
 #include "held_out.hpp"
+#include "learnt_step.hpp"
 #include "unmarked_shadow.hpp"
 #include "visible_signal.hpp"
 
@@ -26,6 +27,7 @@ class scene_run {
     const index_t all = scene_.n * scene_.C;
     held_ = a.take<std::uint8_t>(scene_.n);
     used_ = a.take<std::uint8_t>(scene_.n);
+    seen_ = a.take<std::uint8_t>(scene_.n);
     at_ = a.take<std::int32_t>(scene_.n);
     value_ = a.take<float>(all);
     deviation_ = a.take<float>(all);
@@ -45,7 +47,7 @@ class scene_run {
     const bool fitted = !found.one_image && !found.unfitted;
     for (index_t c = 0; c < scene_.C; ++c) mixtures_[c] = equal_mixture();
     if (fitted && found.hidden > 0 && o.find_shadows && scene_.C >= 3 && !found.few_open) mark_shadows(be, o, found);
-    if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, o, found);
+    if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, s, o, found);
     if (found.hidden > 0) {
       if (found.one_image)
         surroundings(be, found);
@@ -54,6 +56,8 @@ class scene_run {
       else
         copy_hidden(scene_.nearest);
       if (o.see_through && found.held_out > 0) see_through(be, s);
+      if (o.learnt && found.held_out > 0 && (!o.judged || found.network_gain > 0))
+        found.mended = mend(view(s, scene_.open, scene_.asked, seen_), value_, o.learnt, visible_.scratch(0));
       keep_positive();
     }
     write(be, s, to);
@@ -88,7 +92,7 @@ class scene_run {
 
   /// Weights and deviations by band. With fewer than 100 pixels to learn from they stay equal.
   template <class Backend>
-  void learn(const Backend& be, const options& o, outcome& found) noexcept {
+  void learn(const Backend& be, const scene& s, const options& o, outcome& found) noexcept {
     const index_t n = scene_.n, C = scene_.C, held = hold_out(scene_.size, scene_.open, held_);
     if (held < 100) return;
     found.held_out = held;
@@ -106,20 +110,42 @@ class scene_run {
       for (std::size_t m = 0; m <= candidates; ++m) total[m] += squares_[c][m];
     for (std::size_t m = 0; m < candidates; ++m) found.rmse[m] = std::sqrt(total[m] / count);
     found.held_out_rmse = std::sqrt(total[candidates] / count);
-    if (o.see_through) learn_errors(be, values, held);
+    learn_errors(values, held);
+    if (o.see_through) visible_.learn(be, value_, held_, held);
+    if (o.learnt)
+      found.network_gain =
+          network_gain(view(s, used_, held_, nullptr), value_, o.learnt, visible_.scratch(0), visible_.scratch(1));
   }
 
-  /// value_ is the mixture's error at the pixels hidden on purpose here.
-  template <class Backend>
-  void learn_errors(const Backend& be, const candidate_values& values, index_t held) noexcept {
+  /// value_ becomes the mixture's error at the pixels hidden on purpose, deviation_ its deviation.
+  void learn_errors(const candidate_values& values, index_t held) noexcept {
     const index_t C = scene_.C;
     for (index_t i = 0; i < held; ++i)
       for (index_t c = 0; c < C; ++c) {
         double mean, variance;
         mixtures_[c].combine(values.at(i, c), mean, variance);
-        value_[at_[i] * C + c] = static_cast<float>(static_cast<double>(scene_.y[at_[i] * C + c]) - mean);
+        const index_t to = at_[i] * C + c;
+        value_[to] = static_cast<float>(static_cast<double>(scene_.y[to]) - mean);
+        deviation_[to] = static_cast<float>(mixtures_[c].deviation(variance));
       }
-    visible_.learn(be, value_, held_, held);
+  }
+
+  network_view view(const scene& s, const std::uint8_t* open, const std::uint8_t* asked,
+                    const std::uint8_t* seen) const noexcept {
+    return {.size = scene_.size,
+            .bands = scene_.C,
+            .y = scene_.y,
+            .prediction = candidates_.regression_everywhere(),
+            .nearest = scene_.nearest,
+            .base = value_,
+            .deviation = deviation_,
+            .open = open,
+            .asked = asked,
+            .seen = seen,
+            .visibility = s.visibility.data(),
+            .ground = scene_.x.component_row(0),
+            .components = scene_.x.components(),
+            .ground_scale = scene_.x.component_scales()};
   }
 
   /// The chosen method's estimate at all asked pixels.
@@ -165,8 +191,8 @@ class scene_run {
   template <class Backend>
   void see_through(const Backend& be, const scene& s) noexcept {
     for (index_t i = 0; i < scene_.n; ++i)
-      held_[i] = scene_.asked[i] != 0 && prepared_scene::finite(s.image.data() + i * scene_.C, scene_.C);
-    visible_.add(be, scene_.y, value_, deviation_, held_);
+      seen_[i] = scene_.asked[i] != 0 && prepared_scene::finite(s.image.data() + i * scene_.C, scene_.C);
+    visible_.add(be, scene_.y, value_, deviation_, seen_);
   }
 
   /// Estimates do not fall below zero, unless open pixels do.
@@ -207,7 +233,7 @@ class scene_run {
   candidate_set candidates_;
   visible_signal visible_;
   unmarked_shadow shadow_;
-  std::uint8_t *held_ = nullptr, *used_ = nullptr;
+  std::uint8_t *held_ = nullptr, *used_ = nullptr, *seen_ = nullptr;
   std::int32_t* at_ = nullptr;
   float *value_ = nullptr, *deviation_ = nullptr;
   mixture* mixtures_ = nullptr;

@@ -75,6 +75,9 @@ class visible_signal {
     });
   }
 
+  /// Images [n, C] that are free outside `learn` and `add`, i = 0 or 1.
+  float* scratch(std::size_t i) const { return seen_[i]; }
+
  private:
   /// Reflectance squared by which any value may be off.
   static constexpr double noise = 1e-6;

@@ -30,6 +30,7 @@ class call_ref {
           }
         }) {}
 
+  explicit operator bool() const { return call_ != nullptr; }
   bool operator()(Arguments... arguments) const { return call_ ? call_(callable_, arguments...) : true; }
 
  private:

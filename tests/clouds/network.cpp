@@ -1,0 +1,147 @@
+#include <doctest/doctest.h>
+
+#include <unmask/clouds/network_correction.hpp>
+#include <unmask/models/initialise.hpp>
+#include <unmask/nn/cpu/all.hpp>
+
+#include "../model/heap_count.hpp"
+#include "scenes.hpp"
+
+using namespace unmask;
+using namespace unmask_test;
+
+namespace {
+
+const s2_config tiny{.bands = 1,
+                     .inputs = static_cast<int>(clouds::network_channels),
+                     .channels = 8,
+                     .stages = 1,
+                     .depths = {1},
+                     .heads = {2},
+                     .spectral_head_width = 4,
+                     .hidden = 16,
+                     .scope = spectral_scope::window,
+                     .embedding = mask_embedding_kind::tile_safe};
+
+/// Random; `last`: the factor of the last convolution.
+std::vector<float> parameters(float last) {
+  const manifest m = make_manifest(tiny);
+  std::vector<float> p(static_cast<std::size_t>(m.size));
+  initialise(p.data(), m, 7);
+  for (const parameter& e : m.entries)
+    if (e.name.starts_with("conv_last."))
+      for (index_t i = e.offset; i < e.offset + e.size; ++i) p[static_cast<std::size_t>(i)] *= last;
+  return p;
+}
+
+using network = clouds::network_correction<cpu>;
+
+network make(float last, index_t bands, int threads = 2) {
+  return network::create(cpu{.threads = threads}, tiny, parameters(last), bands).value();
+}
+
+}  // namespace
+
+TEST_CASE("a network whose last layer is zero returns the stack's result, on images of any size") {
+  for (const auto& [h, w] : {std::pair<index_t, index_t>{40, 33}, {97, 110}, {130, 201}}) {
+    const place p = make_place(h, w, 3, 2);
+    const found stack = decloud(p);
+    network n = make(0, 3);
+    clouds::options o;
+    o.learnt = n, o.judged = false;
+    const found f = decloud(p, o);
+    CHECK(f.outcome.mended == f.outcome.hidden);
+    CHECK(std::abs(f.outcome.network_gain) < 1e-3);
+    for (index_t i = 0; i < f.image.size(); ++i) REQUIRE(std::abs(f.image.data()[i] - stack.image.data()[i]) < 2e-6f);
+  }
+}
+
+TEST_CASE("a network that does harm on pixels hidden on purpose is left out") {
+  const place p = make_place(96, 90, 3, 2);
+  const found stack = decloud(p);
+  network n = make(30, 3);
+  clouds::options o;
+  o.learnt = n;
+  const found f = decloud(p, o);
+  CHECK(f.outcome.network_gain < 0);
+  CHECK(f.outcome.mended == 0);
+  for (index_t i = 0; i < f.image.size(); ++i) REQUIRE(f.image.data()[i] == stack.image.data()[i]);
+  o.judged = false;  // and it is used where nobody judges
+  CHECK(hidden_error(p, decloud(p, o)) > 1.05 * hidden_error(p, stack));
+}
+
+TEST_CASE("equal bits on any number of threads, no heap in a call") {
+  const place p = make_place(140, 77, 2, 2);
+  network one = make(1, 2, 1), three = make(1, 2, 3);
+  clouds::options o;
+  o.judged = false;
+  o.learnt = one;
+  const found a = decloud(p, o);
+  o.learnt = three;
+  const found b = decloud(p, o);
+  for (index_t i = 0; i < a.image.size(); ++i) REQUIRE(a.image.data()[i] == b.image.data()[i]);
+  if (!UNMASK_TEST_HEAP_COUNTED) return;
+  o.learnt = one;
+  auto d = clouds::declouder<cpu>::create({.threads = 1}, p.size(), o).value();
+  tensor<float, 3> image({140, 77, 2});
+  const std::size_t before = heap_calls();
+  d.reconstruct(p.scene(), {image.view(), {}, {}});
+  CHECK(heap_calls() == before);
+}
+
+TEST_CASE("what a pixel tells the network") {
+  const clouds::grid size{2, 3};
+  const std::vector<float> y{.1f, .2f, .3f, .4f, .5f, .9f}, prediction{.1f, .1f, .4f, .3f, .5f, .5f},
+      nearest{.1f, .2f, .3f, .4f, .5f, .6f}, base{0, 0, 0, 0, .52f, .48f}, deviation{0, 0, 0, 0, .02f, std::nanf("")},
+      visibility{1, 1, 1, 1, .4f, .7f}, ground{1, 2, 3, 4, 5, 6};
+  const std::vector<std::uint8_t> open{1, 1, 1, 1, 0, 0}, asked{0, 0, 0, 0, 1, 1}, seen{0, 0, 0, 0, 1, 0};
+  const clouds::network_view v{.size = size,
+                               .bands = 1,
+                               .y = y.data(),
+                               .prediction = prediction.data(),
+                               .nearest = nearest.data(),
+                               .base = base.data(),
+                               .deviation = deviation.data(),
+                               .open = open.data(),
+                               .asked = asked.data(),
+                               .seen = seen.data(),
+                               .visibility = visibility.data(),
+                               .ground = ground.data(),
+                               .components = 1,
+                               .ground_scale = {.5f, 0, 0}};
+  const clouds::band_scale s = clouds::measure_band(v, 0);
+  CHECK(s.unit == doctest::Approx(std::sqrt(.03 / 4) + 1e-4));
+  std::vector<float> c(static_cast<std::size_t>(4 * 5 * clouds::network_channels)), m(20);
+  const clouds::patch p{-1, -1, 4, 5};
+  clouds::fill_channels(v, s, 0, p, c.data());
+  clouds::fill_mask(v, p, m.data());
+  const auto channel = [&](index_t h, index_t w, index_t j) {
+    return c[static_cast<std::size_t>(((h + 1) * 5 + w + 1) * clouds::network_channels + j)];
+  };
+  CHECK(channel(0, 1, 0) == doctest::Approx(.1 / s.unit));  // open: what was seen
+  CHECK(channel(0, 1, 1) == 1);
+  CHECK(channel(1, 1, 0) == doctest::Approx(.02 / s.unit));  // hidden: the stack's result
+  CHECK(channel(1, 1, 1) == 0);
+  CHECK(channel(1, 1, 2) == .4f);
+  CHECK(channel(1, 1, 3) == doctest::Approx(-std::log1p(.02 / s.unit)));
+  CHECK(channel(1, 1, 4) == doctest::Approx(.02 / s.unit));
+  CHECK(channel(1, 2, 2) == 0);  // no data: nothing is seen, whatever visibility says
+  CHECK(channel(1, 2, 3) == 0);
+  CHECK(channel(1, 2, 4) == 0);  // a deviation that is not known
+  CHECK(channel(0, 2, 7) == 1.5f);
+  CHECK(channel(0, 2, 8) == 0);
+  for (index_t j = 0; j < clouds::network_channels; ++j) {  // mirrored at the edges
+    CHECK(channel(-1, -1, j) == channel(1, 1, j));
+    CHECK(channel(2, 3, j) == channel(0, 1, j));
+  }
+  for (index_t h = -1; h < 3; ++h)
+    for (index_t w = -1; w < 4; ++w) CHECK(m[static_cast<std::size_t>((h + 1) * 5 + w + 1)] == channel(h, w, 2));
+}
+
+TEST_CASE("a network that is none for clouds is refused by name") {
+  const s2_config cube = small_config(28);
+  std::vector<float> p(static_cast<std::size_t>(make_manifest(cube).size));
+  const auto refused = network::create(cpu{}, cube, p, 4);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message() == "a network from 28 channels to 28 bands, expected one for clouds: from 10 to 1");
+}
