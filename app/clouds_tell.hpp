@@ -42,7 +42,10 @@ inline void tell(const context& c, const date_files& y, const declouded& d, cons
     c.say(f.mended > 0 ? "  network: %+.2f dB on these pixels\n"
                        : "  network: %+.2f dB on these pixels, so it is left out\n",
           f.network_gain);
-  if (f.few_open) c.say("  hardly anything is open: fitted on the most visible pixels, expect errors\n");
+  if (f.from_nearest)
+    c.say("  hardly anything is open: the nearest date, and what is seen through the cloud, expect errors\n");
+  else if (f.few_open)
+    c.say("  hardly anything is open: fitted on the most visible pixels, expect errors\n");
   if (f.unfitted && !f.one_image) c.say("  nothing is open: interpolated in time, not adapted to this date\n");
   if (f.one_image && method != "nearest") c.say("  no other date sees anything: filled from around, expect errors\n");
 }

@@ -38,7 +38,7 @@ double within(const place& p, const found& f) {
   double inside = 0, count = 0;
   const index_t C = p.image.extent(2);
   for (index_t i = 0; i < p.visibility.size() * C; ++i) {
-    if (p.visibility.data()[i / C] > 0) continue;
+    if (p.visibility.data()[i / C] >= .5f) continue;
     inside += std::abs(f.image.data()[i] - p.truth.data()[i]) <= f.deviation.data()[i];
     ++count;
   }
@@ -161,4 +161,27 @@ TEST_CASE("parts by scale add up to the image inside a mask and do not see outsi
     CHECK(std::abs(out[0][2 * i + 1]) < 1e-6f);
     CHECK(out[2][2 * i + 1] == doctest::Approx(inside[i] ? .25f : 0.f).epsilon(1e-5));
   }
+}
+
+TEST_CASE("where all is under thin cloud, the nearest date is the start if places change little in between") {
+  place p = make_place(side, side, 5, 3, false);
+  p.days = {9, 60, 3};
+  for (index_t k = 0; k < 3; ++k)
+    for (index_t h = 0; h < side; ++h)
+      for (index_t w = 0; w < side; ++w)
+        for (index_t c = 0; c < 5; ++c) p.references(k, h, w, c) = ground(h, w, c, p.days[static_cast<std::size_t>(k)]);
+  for (index_t h = 0; h < side; ++h)
+    for (index_t w = 0; w < side; ++w) {
+      const float amount = .25f + .1f * static_cast<float>(std::sin(static_cast<double>(h) / 9));
+      p.visibility(h, w) = .45f - amount;
+      for (index_t c = 0; c < 5; ++c) p.image(h, w, c) = (1 - amount) * p.truth(h, w, c) + amount * .6f;
+    }
+  const found f = decloud(p), stack = decloud(p, opaque());
+  CHECK(f.outcome.few_open);
+  CHECK(f.outcome.from_nearest);
+  CHECK_FALSE(stack.outcome.from_nearest);
+  CHECK(hidden_error(p, f) < .3 * hidden_error(p, stack));
+  p.days = {45, 46, 3000};  // so much in a day, and the nearest date is far: more changes than haze adds
+  p.day = 700;
+  CHECK_FALSE(decloud(p).outcome.from_nearest);
 }

@@ -34,6 +34,9 @@ class features {
   index_t components() const { return q_; }
   const float* row(index_t pixel) const { return values_ + pixel * F_; }
 
+  /// What was written as value f of a pixel, after `standardise`.
+  double value(index_t pixel, index_t f) const { return static_cast<double>(row(pixel)[f]) / scale_[f] + mean_[f]; }
+
   /// q components of a pixel, each of its own deviation.
   const float* component_row(index_t pixel) const { return components_ + pixel * q_; }
 

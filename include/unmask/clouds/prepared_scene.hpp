@@ -66,6 +66,30 @@ class prepared_scene {
     x.standardise(be);
   }
 
+  /// What may have changed since the nearest date, [n, C]: its difference from the date nearest to it in turn, counted
+  /// as a random walk over the days. both [n] becomes 1 at the `count` pixels that these two dates saw. The mean square
+  /// there; NaN where there is no other date, or hardly a pixel.
+  double change(double day, float* to, std::uint8_t* both, index_t& count) const noexcept {
+    count = 0;
+    if (K < 2) return std::nan("");
+    const index_t k = nearest_date(day, days_, K);
+    index_t j = k == 0 ? 1 : 0;
+    for (index_t i = 0; i < K; ++i)
+      if (i != k && std::abs(days_[i] - days_[k]) < std::abs(days_[j] - days_[k])) j = i;
+    const double days = std::max(std::abs(days_[k] - day), 1.) / std::max(std::abs(days_[j] - days_[k]), 1.);
+    double sum = 0;
+    for (index_t i = 0; i < n; ++i) {
+      both[i] = open_dates_[k * n + i] != 0 && open_dates_[j * n + i] != 0;
+      count += both[i];
+      for (index_t c = 0; c < C; ++c) {
+        const double d = std::sqrt(days) * (x.value(i, k * C + c) - x.value(i, j * C + c));
+        to[i * C + c] = static_cast<float>(d);
+        if (both[i] != 0) sum += d * d;
+      }
+    }
+    return count < 100 ? std::nan("") : sum / static_cast<double>(count * C);
+  }
+
   static bool finite(const float* v, index_t count) noexcept {
     for (index_t c = 0; c < count; ++c)
       if (!std::isfinite(v[c])) return false;

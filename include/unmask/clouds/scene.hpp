@@ -78,6 +78,7 @@ struct outcome {
   index_t fitted = 0;                                     ///< pixels the regressions saw
   index_t held_out = 0;                                   ///< open pixels that were hidden on purpose; 0: equal weights
   bool few_open = false;                                  ///< fitted on the most visible pixels, for want of open ones
+  bool from_nearest = false;                              ///< few_open, and the nearest date was the better start
   bool unfitted = false;                                  ///< nothing open at all: values in time, not adapted
   bool one_image = false;                                 ///< no other date: filled from the surroundings
   std::array<double, candidates> weight{};                ///< mean over bands
@@ -97,6 +98,7 @@ struct outcome {
     mended += o.mended;
     open += o.open, hidden += o.hidden, no_data += o.no_data, unseen += o.unseen, shadows += o.shadows;
     fitted += o.fitted, held_out += o.held_out;
+    from_nearest = from_nearest || o.from_nearest;
     few_open = few_open || o.few_open, unfitted = unfitted || o.unfitted, one_image = one_image || o.one_image;
   }
 };

@@ -6,19 +6,13 @@
 #include <limits>
 
 #include "candidates.hpp"
+#include "estimate.hpp"
 #include "held_out.hpp"
 #include "learnt_step.hpp"
 #include "unmarked_shadow.hpp"
 #include "visible_signal.hpp"
 
 namespace unmask::inline UNMASK_ABI::clouds {
-
-/// What a run writes; deviation and origin may be without data.
-struct estimate {
-  array_view<float, 3> image;          ///< [H, W, C]
-  array_view<float, 3> deviation;      ///< [H, W, C] standard deviation; 0 where observed, NaN where it is not known
-  array_view<std::uint8_t, 2> origin;  ///< [H, W] `provenance`
-};
 
 class scene_run {
  public:
@@ -55,12 +49,13 @@ class scene_run {
         from_candidates(be, o);
       else
         copy_hidden(scene_.nearest);
-      if (o.see_through && found.held_out > 0) see_through(be, s);
-      if (o.learnt && found.held_out > 0 && (!o.judged || found.network_gain > 0))
+      if (o.see_through && found.few_open && o.how == method::stack) leave_haze(be, s, found);
+      if (o.see_through && (found.held_out > 0 || found.from_nearest)) see_through(be, s);
+      if (o.learnt && found.held_out > 0 && !found.from_nearest && (!o.judged || found.network_gain > 0))
         found.mended = mend(view(s, scene_.open, scene_.asked, seen_), value_, o.learnt, visible_.scratch(0));
       keep_positive();
     }
-    write(be, s, to);
+    write_estimate(be, scene_, s, to, value_, deviation_);
     for (index_t c = 0; c < scene_.C; ++c)
       for (std::size_t m = 0; m < candidates; ++m)
         found.weight[m] += mixtures_[c].weight[m] / static_cast<double>(scene_.C);
@@ -170,6 +165,27 @@ class scene_run {
     });
   }
 
+  /// Where all is under thin cloud, what was fitted on has some too and the estimate with it. The nearest date has
+  /// none; if it is nearer to the truth, by how places change from date to date, it takes the estimate's place.
+  template <class Backend>
+  void leave_haze(const Backend& be, const scene& s, outcome& found) noexcept {
+    float* change = visible_.scratch(0);
+    index_t count = 0;
+    const double expected = scene_.change(s.day, change, used_, count);
+    double apart = 0, pixels = 0;
+    for (index_t i = 0; i < scene_.n * scene_.C; ++i) {
+      if (scene_.asked[i / scene_.C] == 0) continue;
+      const double d = static_cast<double>(value_[i]) - static_cast<double>(scene_.nearest[i]);
+      apart += d * d, ++pixels;
+    }
+    // what haze adds must be clearly the larger error; NaN: nothing is known
+    if (!(apart / pixels - expected > 2 * expected)) return;
+    found.from_nearest = true;
+    copy_hidden(scene_.nearest);
+    for (index_t i = 0; i < scene_.n * scene_.C; ++i) deviation_[i] = static_cast<float>(std::sqrt(expected));
+    visible_.learn(be, change, used_, count);
+  }
+
   void copy_hidden(const float* from) noexcept {
     std::copy_n(from, scene_.n * scene_.C, value_);
     std::fill_n(deviation_, scene_.n * scene_.C, std::numeric_limits<float>::quiet_NaN());
@@ -205,28 +221,6 @@ class scene_run {
       for (index_t i = 0; i < scene_.n; ++i)
         if (scene_.asked[i] != 0 && value_[i * C + c] < least) value_[i * C + c] = least;
     }
-  }
-
-  template <class Backend>
-  void write(const Backend& be, const scene& s, const estimate& to) noexcept {
-    const index_t C = scene_.C;
-    parallel_chunks(be, scene_.n, [&](index_t, index_t begin, index_t end, int) {
-      for (index_t i = begin; i < end; ++i) {
-        const bool asked = scene_.asked[i] != 0;
-        bool data = true;
-        for (index_t c = 0; c < C; ++c) {
-          const float given = s.image.data()[i * C + c];
-          data = data && std::isfinite(given);
-          to.image.data()[i * C + c] = asked ? value_[i * C + c] : given;
-          if (to.deviation.data()) to.deviation.data()[i * C + c] = asked ? deviation_[i * C + c] : 0.f;
-        }
-        if (!to.origin.data()) continue;
-        const provenance p =
-            asked ? (scene_.K == 0 || scene_.unseen[i] != 0 ? provenance::unseen : provenance::reconstructed)
-                  : (data ? provenance::observed : provenance::no_data);
-        to.origin.data()[i] = static_cast<std::uint8_t>(p);
-      }
-    });
   }
 
   prepared_scene scene_;
