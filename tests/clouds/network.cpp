@@ -93,8 +93,8 @@ TEST_CASE("what a pixel tells the network") {
   const clouds::grid size{2, 3};
   const std::vector<float> y{.1f, .2f, .3f, .4f, .5f, .9f}, prediction{.1f, .1f, .4f, .3f, .5f, .5f},
       nearest{.1f, .2f, .3f, .4f, .5f, .6f}, base{0, 0, 0, 0, .52f, .48f}, deviation{0, 0, 0, 0, .02f, std::nanf("")},
-      visibility{1, 1, 1, 1, .4f, .7f}, ground{1, 2, 3, 4, 5, 6};
-  const std::vector<std::uint8_t> open{1, 1, 1, 1, 0, 0}, asked{0, 0, 0, 0, 1, 1}, seen{0, 0, 0, 0, 1, 0};
+      transmission{0, 0, 0, 0, .4f, .01f}, ground{1, 2, 3, 4, 5, 6};
+  const std::vector<std::uint8_t> open{1, 1, 1, 1, 0, 0}, asked{0, 0, 0, 0, 1, 1};
   const clouds::network_view v{.size = size,
                                .bands = 1,
                                .y = y.data(),
@@ -102,10 +102,9 @@ TEST_CASE("what a pixel tells the network") {
                                .nearest = nearest.data(),
                                .base = base.data(),
                                .deviation = deviation.data(),
+                               .transmission = transmission.data(),
                                .open = open.data(),
                                .asked = asked.data(),
-                               .seen = seen.data(),
-                               .visibility = visibility.data(),
                                .ground = ground.data(),
                                .components = 1,
                                .ground_scale = {.5f, 0, 0}};
@@ -125,8 +124,8 @@ TEST_CASE("what a pixel tells the network") {
   CHECK(channel(1, 1, 2) == .4f);
   CHECK(channel(1, 1, 3) == doctest::Approx(-std::log1p(.02 / s.unit)));
   CHECK(channel(1, 1, 4) == doctest::Approx(.02 / s.unit));
-  CHECK(channel(1, 2, 2) == 0);  // no data: nothing is seen, whatever visibility says
-  CHECK(channel(1, 2, 3) == 0);
+  CHECK(channel(1, 2, 2) == .01f);
+  CHECK(channel(1, 2, 3) == 0);  // hardly anything is seen: it is cloud
   CHECK(channel(1, 2, 4) == 0);  // a deviation that is not known
   CHECK(channel(0, 2, 7) == 1.5f);
   CHECK(channel(0, 2, 8) == 0);

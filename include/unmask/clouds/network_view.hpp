@@ -5,12 +5,13 @@
 ///
 /// Channels of an image [h, w, network_channels]:
 ///   0  the result so far: (base - p) / unit; where open what was seen, so that 0 error is 0 there
-///   1  1 where open, 0 where hidden               2  visibility: 1 where open, 0 where nothing is seen
-///   3  what is seen through the cloud, (y - base) / unit, by its logarithm; 0 where open
+///   1  1 where open, 0 where hidden               2  transmission: 1 where open, else what was measured of the band
+///   3  what is seen through the cloud, (y - base) / unit, by its logarithm; 0 where open or nothing is seen
 ///   4  the base's standard deviation / unit; 0 where open
 ///   5  p, standardised                            6  the nearest date, standardised
 ///   7  to 9: the first principal components of all bands of all other dates: where the ground is alike
-/// The network's result is channel 0 with the error mended; its mask is channel 2.
+/// The network's result is channel 0 with the error mended; its mask is the mean of channel 2
+/// over bands.
 
 #include <algorithm>
 #include <array>
@@ -28,19 +29,17 @@ inline constexpr index_t network_channels = 10;
 struct network_view {
   grid size;
   index_t bands = 0;
-  const float *y = nullptr, *prediction = nullptr, *nearest = nullptr;    ///< everywhere
-  const float *base = nullptr, *deviation = nullptr;                      ///< where asked
-  const std::uint8_t *open = nullptr, *asked = nullptr, *seen = nullptr;  ///< seen: y has data there, or null
-  const float* visibility = nullptr;
+  const float *y = nullptr, *prediction = nullptr, *nearest = nullptr;  ///< everywhere
+  const float *base = nullptr, *deviation = nullptr;                    ///< where asked
+  const float* transmission = nullptr;  ///< where asked, of the cloud; null: nothing is seen
+  const std::uint8_t *open = nullptr, *asked = nullptr;
   /// Principal components of the other dates, [n, components], and what makes each of deviation 1.
   const float* ground = nullptr;
   index_t components = 0;
   std::array<float, 3> ground_scale{};
 
-  /// What the mask tells the network of a pixel: 1 where open, 0 where nothing is to be seen.
-  float visible(index_t i) const noexcept {
-    if (open[i] != 0) return 1;
-    return asked[i] != 0 && seen && seen[i] != 0 && visibility[i] > 0 ? std::min(visibility[i], 1.f) : 0.f;
+  float seen(index_t i, index_t band) const noexcept {
+    return open[i] != 0 ? 1.f : asked[i] != 0 && transmission ? transmission[i * bands + band] : 0.f;
   }
 };
 
@@ -77,6 +76,9 @@ inline band_scale measure_band(const network_view& v, index_t band) noexcept {
           static_cast<float>(sums[2] / static_cast<double>(n)), spread(sums[2], sums[3])};
 }
 
+/// Below it what is seen is cloud.
+inline constexpr float least_seen = .05f;
+
 inline index_t mirrored(index_t at, index_t size) noexcept {
   const index_t period = std::max<index_t>(1, 2 * (size - 1));
   const index_t inside = (at % period + period) % period;
@@ -93,11 +95,11 @@ inline void fill_channels(const network_view& v, const band_scale& s, index_t ba
       const index_t at = i * v.bands + band;
       const bool open = v.open[i] != 0, asked = v.asked[i] != 0 && !open;
       const float best = open ? v.y[at] : asked ? v.base[at] : v.prediction[at];
-      const float shown = asked && v.seen && v.seen[i] != 0 ? (v.y[at] - best) / s.unit : 0.f;
+      const float seen = v.seen(i, band), shown = asked && seen > least_seen ? (v.y[at] - best) / s.unit : 0.f;
       const float deviation = asked ? v.deviation[at] / s.unit : 0.f;
       to[0] = (best - v.prediction[at]) / s.unit;
       to[1] = open ? 1.f : 0.f;
-      to[2] = v.visible(i);
+      to[2] = seen;
       to[3] = std::copysign(std::log1p(std::abs(shown)), shown);
       to[4] = deviation < 30 ? deviation : 0.f;  // NaN: not known
       to[5] = standard(v.prediction[at], s.mean, s.spread);
@@ -110,8 +112,12 @@ inline void fill_channels(const network_view& v, const band_scale& s, index_t ba
 
 inline void fill_mask(const network_view& v, const patch& p, float* to) noexcept {
   for (index_t h = 0; h < p.height; ++h)
-    for (index_t w = 0; w < p.width; ++w)
-      *to++ = v.visible(mirrored(p.row + h, v.size.height) * v.size.width + mirrored(p.column + w, v.size.width));
+    for (index_t w = 0; w < p.width; ++w) {
+      const index_t i = mirrored(p.row + h, v.size.height) * v.size.width + mirrored(p.column + w, v.size.width);
+      float sum = 0;
+      for (index_t c = 0; c < v.bands; ++c) sum += v.seen(i, c);
+      *to++ = sum / static_cast<float>(v.bands);
+    }
 }
 
 }  // namespace unmask::inline UNMASK_ABI::clouds

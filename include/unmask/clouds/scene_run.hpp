@@ -41,7 +41,7 @@ class scene_run {
     const bool fitted = !found.one_image && !found.unfitted;
     for (index_t c = 0; c < scene_.C; ++c) mixtures_[c] = equal_mixture();
     if (fitted && found.hidden > 0 && o.find_shadows && scene_.C >= 3 && !found.few_open) mark_shadows(be, o, found);
-    if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, s, o, found);
+    if (fitted && found.hidden > 0 && o.how == method::stack) learn(be, o, found);
     if (found.hidden > 0) {
       if (found.one_image)
         surroundings(be, found);
@@ -51,8 +51,11 @@ class scene_run {
         copy_hidden(scene_.nearest);
       if (o.see_through && found.few_open && o.how == method::stack) leave_haze(be, s, found);
       if (o.see_through && (found.held_out > 0 || found.from_nearest)) see_through(be, s);
-      if (o.learnt && found.held_out > 0 && !found.from_nearest && (!o.judged || found.network_gain > 0))
-        found.mended = mend(view(s, scene_.open, scene_.asked, seen_), value_, o.learnt, visible_.scratch(0));
+      if (o.learnt && found.held_out > 0 && !found.from_nearest && (!o.judged || found.network_gain > 0)) {
+        visible_.transmission(visible_.scratch(1), scene_.asked);
+        found.mended =
+            mend(view(scene_.open, scene_.asked, visible_.scratch(1)), value_, o.learnt, visible_.scratch(0));
+      }
       keep_positive();
     }
     write_estimate(be, scene_, s, to, value_, deviation_);
@@ -87,7 +90,7 @@ class scene_run {
 
   /// Weights and deviations by band. With fewer than 100 pixels to learn from they stay equal.
   template <class Backend>
-  void learn(const Backend& be, const scene& s, const options& o, outcome& found) noexcept {
+  void learn(const Backend& be, const options& o, outcome& found) noexcept {
     const index_t n = scene_.n, C = scene_.C, held = hold_out(scene_.size, scene_.open, held_);
     if (held < 100) return;
     found.held_out = held;
@@ -109,7 +112,7 @@ class scene_run {
     if (o.see_through) visible_.learn(be, value_, held_, held);
     if (o.learnt)
       found.network_gain =
-          network_gain(view(s, used_, held_, nullptr), value_, o.learnt, visible_.scratch(0), visible_.scratch(1));
+          network_gain(view(used_, held_, nullptr), value_, o.learnt, visible_.scratch(0), visible_.scratch(1));
   }
 
   /// value_ becomes the mixture's error at the pixels hidden on purpose, deviation_ its deviation.
@@ -125,8 +128,7 @@ class scene_run {
       }
   }
 
-  network_view view(const scene& s, const std::uint8_t* open, const std::uint8_t* asked,
-                    const std::uint8_t* seen) const noexcept {
+  network_view view(const std::uint8_t* open, const std::uint8_t* asked, const float* transmission) const noexcept {
     return {.size = scene_.size,
             .bands = scene_.C,
             .y = scene_.y,
@@ -134,10 +136,9 @@ class scene_run {
             .nearest = scene_.nearest,
             .base = value_,
             .deviation = deviation_,
+            .transmission = transmission,
             .open = open,
             .asked = asked,
-            .seen = seen,
-            .visibility = s.visibility.data(),
             .ground = scene_.x.component_row(0),
             .components = scene_.x.components(),
             .ground_scale = scene_.x.component_scales()};

@@ -36,6 +36,7 @@ class visible_signal {
   template <class Backend>
   void learn(const Backend& be, const float* error, const std::uint8_t* held, index_t count) noexcept {
     const index_t square = C_ * C_;
+    added_ = false;
     parts_.choose(held);
     parts_.split(be, error, base_);
     parallel_for(be, scales, [&](index_t s, int slot) {
@@ -61,7 +62,8 @@ class visible_signal {
   void add(const Backend& be, const float* y, float* estimate, float* deviation, const std::uint8_t* asked) noexcept {
     index_t count = 0;
     for (index_t i = 0; i < n_; ++i) count += asked[i] != 0;
-    if (count < 2 * C_) return;
+    added_ = count >= 2 * C_;
+    if (!added_) return;
     classes_.sort(y, estimate, asked, count, errors_ + scales * C_ * C_, noise, wiener_[0]);
     parts_.choose(asked);
     parts_.split(be, y, seen_);
@@ -73,6 +75,20 @@ class visible_signal {
       for (index_t i = begin; i < end; ++i)
         if (asked[i] != 0) correct(i, estimate + i * C_, deviation + i * C_);
     });
+  }
+
+  /// to [n, C]: how much of the ground `add` found to be seen, 0..1 a band; 0 where it was not asked.
+  void transmission(float* to, const std::uint8_t* asked) const noexcept {
+    for (index_t i = 0; i < n_; ++i)
+      for (index_t c = 0; c < C_; ++c) {
+        double sum = 0;
+        if (asked[i] != 0 && added_) {
+          const cloud_classes::place p = classes_.of(i);
+          sum = (1 - p.second) * transmission_[p.first * C_ + c];
+          if (p.second > 0) sum += p.second * transmission_[(p.first + 1) * C_ + c];
+        }
+        to[i * C_ + c] = static_cast<float>(sum);
+      }
   }
 
   /// Images [n, C] that are free outside `learn` and `add`, i = 0 or 1.
@@ -180,6 +196,7 @@ class visible_signal {
   }
 
   index_t n_ = 0, C_ = 0;
+  bool added_ = false;
   scale_parts parts_;
   cloud_classes classes_;
   std::array<float*, scales> seen_{}, base_{};
