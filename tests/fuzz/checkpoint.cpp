@@ -8,7 +8,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_checkpoint {
+
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   std::vector<std::uint8_t> bytes(data, data + size);
   if (size > 32 && (data[size - 1] & 1) == 0) {
@@ -28,3 +30,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (done) fuzz::expect(s.updates <= s.step && s.step >= 0, "no more updates than steps");
   return 0;
 }
+
+}  // namespace fuzz_checkpoint

@@ -4,7 +4,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_configuration {
+
+int run(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
   program::train_config config;
@@ -26,3 +28,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size % 64 == 0) (void)unmask::io::json_text(program::to_json(config), 2);  // takes most of the time
   return 0;
 }
+
+}  // namespace fuzz_configuration

@@ -7,7 +7,7 @@
 
 #include "sealed_weights.hpp"
 
-namespace {
+namespace fuzz_embedded {
 
 template <class A, class B>
 bool same(const A& a, const B& b) {
@@ -60,8 +60,8 @@ void read(std::span<const std::byte> bytes) {
   fuzz::expect(m.parameters.empty(), "nothing is half loaded");
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
   return fuzz::read_sealed(data, size, [](std::span<const std::byte> bytes) { read(bytes); });
 }
+
+}  // namespace fuzz_embedded

@@ -4,7 +4,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_envi {
+
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   const fuzz::bytes_as_file file(data, size);
   const io::detail::envi_header header(file.path(), std::string_view(reinterpret_cast<const char*>(data), size));
@@ -24,3 +26,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::expect_message(io::detail::read_into(info, *cube, values.data()));
   return 0;
 }
+
+}  // namespace fuzz_envi

@@ -6,7 +6,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_geotiff {
+
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   const fuzz::bytes_as_file file(data, size);
   const auto g = io::read_geotiff(file.path());
@@ -28,3 +30,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ::unlink(copy.c_str());
   return 0;
 }
+
+}  // namespace fuzz_geotiff

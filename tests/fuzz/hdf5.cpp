@@ -6,9 +6,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerInitialize(int*, char***) { return H5dont_atexit() < 0; }
+namespace fuzz_hdf5 {
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   const fuzz::bytes_as_file file(data, size);
   const auto format = size % 2 == 0 ? io::file_format::hdf5 : io::file_format::matlab73;
@@ -25,3 +25,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto rows = io::plane_rows::open_mask({file.path(), ""})) fuzz::expect_message(rows->read(0, 1));
   return 0;
 }
+
+}  // namespace fuzz_hdf5

@@ -4,7 +4,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_matlab5 {
+
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   const fuzz::bytes_as_file file(data, size);
   const auto list = io::list_matlab5(file.path());
@@ -23,3 +25,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   return 0;
 }
+
+}  // namespace fuzz_matlab5

@@ -5,7 +5,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_npz {
+
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   const fuzz::bytes_as_file file(data, size);
   const auto list = io::list_npz(file.path());
@@ -22,3 +24,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   return 0;
 }
+
+}  // namespace fuzz_npz

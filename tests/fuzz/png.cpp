@@ -5,7 +5,7 @@
 
 #include "bytes_as_file.hpp"
 
-namespace {
+namespace fuzz_png {
 
 void read(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
@@ -38,12 +38,12 @@ std::vector<std::uint8_t> summed(const std::uint8_t* data, std::size_t size) {
   return file;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
   read(data, size);
   if (size < 8) return 0;
   const auto right = summed(data, size);
   read(right.data(), right.size());
   return 0;
 }
+
+}  // namespace fuzz_png

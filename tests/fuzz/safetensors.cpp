@@ -4,7 +4,9 @@
 
 #include "bytes_as_file.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace fuzz_safetensors {
+
+int run(const std::uint8_t* data, std::size_t size) {
   using namespace unmask;
   const auto file = io::parse_safetensors(std::as_bytes(std::span(data, size)), "fuzz");
   fuzz::expect_message(file);
@@ -17,3 +19,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                "what was written is what was read");
   return 0;
 }
+
+}  // namespace fuzz_safetensors

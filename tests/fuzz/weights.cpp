@@ -3,7 +3,7 @@
 
 #include "sealed_weights.hpp"
 
-namespace {
+namespace fuzz_weights {
 
 void read(std::span<const std::byte> bytes) {
   using namespace unmask;
@@ -13,8 +13,8 @@ void read(std::span<const std::byte> bytes) {
     for (const float x : w->parameters) fuzz::expect(is_finite(x), "parameters are finite");
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int run(const std::uint8_t* data, std::size_t size) {
   return fuzz::read_sealed(data, size, [](std::span<const std::byte> bytes) { read(bytes); });
 }
+
+}  // namespace fuzz_weights
