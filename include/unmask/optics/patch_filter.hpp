@@ -71,21 +71,27 @@ class patch_filter {
 
   /// Columns j..j + 3 of the factors from those before. Rows above the diagonal hold what nobody reads.
   void factor(index_t j, index_t padded, float s) {
-    index_t i = j / lanes * lanes;
-    for (; i + tallest * lanes <= padded; i += tallest * lanes) multiply<tallest>(i, j);
-    for (; i < padded; i += lanes) multiply<1>(i, j);
+    const index_t first = j / lanes * lanes;
+    multiply_below<tallest>(first, j, padded);
     for (index_t c = j; c < j + block; ++c) {
       float* column = factors_ + c * most;
       const float inverse = inverse_[c] = 1 / std::sqrt(column[c] + s);
-      const index_t first = j / lanes * lanes;
-      for (i = first; i < padded; i += lanes) pack::store(column + i, pack::load(column + i) * pack::all(inverse));
+      for (index_t i = first; i < padded; i += lanes)
+        pack::store(column + i, pack::load(column + i) * pack::all(inverse));
       for (index_t later = c + 1; later < j + block; ++later) {
         const auto factor = pack::all(column[later]);
         float* to = factors_ + later * most;
-        for (i = first; i < padded; i += lanes)
+        for (index_t i = first; i < padded; i += lanes)
           pack::store(to + i, pack::fnma(factor, pack::load(column + i), pack::load(to + i)));
       }
     }
+  }
+
+  /// `multiply` for all rows from i on, as many registers at once as there are.
+  template <index_t Registers>
+  void multiply_below(index_t i, index_t j, index_t padded) {
+    for (; i + Registers * lanes <= padded; i += Registers * lanes) multiply<Registers>(i, j);
+    if constexpr (Registers > 1) multiply_below<Registers - 1>(i, j, padded);
   }
 
   /// Rows i.. of columns j..j + 3 of R R' less what the factors' columns before j make of them.

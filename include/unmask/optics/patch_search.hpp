@@ -34,7 +34,7 @@ class patch_search {
                   rows = std::min(row + radius, layout_.height - patch_height_) - top + 1,
                   columns = std::min(column + radius, layout_.width - patch_width_) - left + 1, n = rows * columns;
     for (index_t r = 0; r < rows; ++r) measure(z, row, column, z + (top + r) * layout_.row() + left, r, columns);
-    // the reference comes first even where all are alike, so that no pixel is missing
+    // the reference comes first even where all are alike
     distances_[(row - top) * columns + column - left] = -1;
     std::fill_n(distances_ + n, pack::lanes, std::numeric_limits<float>::infinity());
     const index_t kept = choose(n, std::min(most, n));
@@ -72,18 +72,22 @@ class patch_search {
 
   /// The `kept` least of n distances into near_, ties by place. A NaN has no order: it counts as infinitely far.
   index_t choose(index_t n, index_t kept) {
-    // bits of numbers from 0 on are in their order: halve the range until hardly more than `kept` lie below
-    std::uint32_t low = 0, high = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::infinity());
+    // bits of numbers from 0 on are in their order: from the last limit on in longer and longer steps, then by halves,
+    // until hardly more than `kept` lie below
+    std::uint32_t low = 0, high = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::infinity()), step = 1u << 21,
+                  middle = std::min(last_, high - 1);
     while (low < high) {
-      const std::uint32_t middle = low + (high - low) / 2;
       const index_t found = count(n, std::bit_cast<float>(middle));
-      if (found < kept) {
+      if (found < kept)
         low = middle + 1;
-        continue;
-      }
-      high = middle;
-      if (found <= kept + slack) break;
+      else
+        high = middle;
+      if (found >= kept && found <= kept + slack) break;
+      const std::uint32_t half = low + (high - low) / 2;
+      middle = found < kept ? low + std::min(step, half - low) : high - std::min(step, high - half);
+      step = std::min(2 * step, 1u << 30);
     }
+    last_ = high;
     const float limit = std::bit_cast<float>(high);
     index_t found = 0;
     for (index_t i = 0; i < n; ++i) {
@@ -121,6 +125,7 @@ class patch_search {
   index_t patch_height_, patch_width_;
   float *distances_ = nullptr, *some_ = nullptr;
   index_t* near_ = nullptr;
+  std::uint32_t last_ = std::bit_cast<std::uint32_t>(1.f);  // limit's bits: where to begin decides no result
 };
 
 }  // namespace unmask::inline UNMASK_ABI::optics::detail
