@@ -26,7 +26,7 @@ const std::map<std::string, layer> table = {
      {{"core", "parallel", "simd", "nn", "nn/cpu", "models", "optics", "reconstruct", "metrics", "scenes", "train",
        "cuda", "nn/cuda", "train/cuda"},
       {"Eigen", "unsupported"}}},
-    {"core", {{}, {"unistd.h"}}},
+    {"core", {{}, {"sys", "unistd.h"}}},
     {"parallel", {{"core"}, {"omp.h"}}},
     {"mpi", {{"core", "parallel"}, {"mpi.h"}}},
     {"simd", {{"core"}, {"xsimd"}}},

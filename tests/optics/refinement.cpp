@@ -3,6 +3,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include <unmask/core/random.hpp>
 #include <unmask/metrics/quality.hpp>
@@ -34,9 +35,14 @@ tensor<double, 3> filtered(const tensor<float, 3>& z, double sigma) {
                 Q = std::min<index_t>(3, W);
   tensor<double, 3> sum(z.extents());
   tensor<double, 2> count({H, W});
-  for (index_t top = 0; top < H; top += P)
-    for (index_t left = 0; left < W; left += Q) {
-      const index_t y0 = std::min(top, H - P), x0 = std::min(left, W - Q);
+  const auto places = [](index_t extent, index_t patch) {
+    std::vector<index_t> list;
+    for (index_t at = 0; at < extent - patch; at += 3) list.push_back(at);
+    list.push_back(extent - patch);
+    return list;
+  };
+  for (const index_t y0 : places(H, P))
+    for (const index_t x0 : places(W, Q)) {
       std::vector<std::pair<double, index_t>> list;
       for (index_t y = std::max<index_t>(0, y0 - 16); y <= std::min(H - P, y0 + 16); ++y)
         for (index_t x = std::max<index_t>(0, x0 - 16); x <= std::min(W - Q, x0 + 16); ++x) {
@@ -76,7 +82,8 @@ tensor<double, 3> filtered(const tensor<float, 3>& z, double sigma) {
     }
   for (index_t h = 0; h < H; ++h)
     for (index_t k = 0; k < K; ++k)
-      for (index_t w = 0; w < W; ++w) sum(h, k, w) /= count(h, w);
+      for (index_t w = 0; w < W; ++w)
+        sum(h, k, w) = count(h, w) > 0 ? sum(h, k, w) / count(h, w) : static_cast<double>(z(h, k, w));
   return sum;
 }
 

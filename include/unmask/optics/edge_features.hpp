@@ -51,9 +51,9 @@ class edge_problem {
     edges_.weigh_differences(be, z, options_, options_.last_irls_epsilon, squares);
     parallel_for(be, layout.height, [&](index_t h, int) { write_edges(h, channels, squares); });
     edges_.complete(be);
-    parallel_for(be, layout.height, [&](index_t h, int) { edges_.project(h, z); });
-    parallel_for(be, layout.height, [&](index_t h, int) {
-      edges_.each_roughness(h, z, [&](index_t at, auto access, auto rough) { access.store(image + at, rough); });
+    parallel_for(be, edges_.chunks(), [&](index_t chunk, int) {
+      for (auto rows = edges_.begin(chunk, z); rows.row < rows.end;)
+        edges_.next_row(rows, z, [&](index_t at, auto access, auto rough) { access.store(image + at, rough); });
     });
     const float noise = std::log(lambda / options_.last_weight);
     parallel_for(be, layout.height, [&](index_t h, int) { write_planes(h, channels, z, image, noise); });

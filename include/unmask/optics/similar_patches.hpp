@@ -13,14 +13,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <utility>
 
-#include <Eigen/Cholesky>
-
-#include "../core/arena.hpp"
 #include "../parallel/parallel_for.hpp"
-#include "../simd/loop.hpp"
+#include "patch_filter.hpp"
+#include "patch_search.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
 
@@ -29,14 +25,12 @@ namespace unmask::inline UNMASK_ABI::optics {
 class similar_patches {
  public:
   similar_patches(index_t height, index_t planes, index_t width)
-      : height_(height),
-        planes_(planes),
-        width_(width),
+      : layout_{height, planes, width},
         patch_height_(std::min<index_t>(3, height)),
         patch_width_(std::min<index_t>(3, width)),
         strips_((references(height, patch_height_) + rows_of - 1) / rows_of) {}
 
-  /// That memory: about 13 (K + 1) bytes a pixel.
+  /// That memory: about 15 (K + 1) bytes a pixel.
   static std::size_t bytes(index_t height, index_t planes, index_t width) {
     similar_patches plan(height, planes, width);
     arena measure;
@@ -46,152 +40,136 @@ class similar_patches {
 
   /// What is dead after `run`.
   void carve_scratch(arena& memory) {
-    sums_ = memory.take<float>(strips_ * sums_size());
-    patches_ = memory.take<float>(strips_ * most * numbers());
-    rest_ = memory.take<float>(strips_ * most * numbers());
-    gram_ = memory.take<float>(strips_ * most * most);
-    candidates_ = memory.take<candidate>(strips_ * candidates_size);
+    pixels_ = memory.take<float>(layout_.size());
+    sums_ = memory.take<float>(strips_ * strip_rows() * layout_.row());
+    counts_ = memory.take<float>(strips_ * strip_rows() * layout_.width);
+    // of each strip, which need not know whose thread it is on
+    scratch_ = memory.take<std::byte>(strips_ * strip_scratch());
   }
 
   /// z [H, K, W] in place. `sigma` in the units of z, whose planes weigh alike; the first two tell what is similar.
   template <class Backend>
   void run(const Backend& be, float* z, float sigma) noexcept {
-    parallel_for(be, strips_, [&](index_t strip, int) { filter<Eigen::MatrixXf>(strip, z, sigma); });
-    parallel_for(be, height_, [&](index_t h, int) { average(h, z); });
+    parallel_for(be, layout_.height, [&](index_t h, int) { turn(h, z); });
+    parallel_for(be, strips_, [&](index_t strip, int) { filter(strip, z, sigma); });
+    parallel_for(be, layout_.height, [&](index_t h, int) { average(h, z); });
   }
 
  private:
-  static constexpr index_t radius = 16;  // how far similar patches are looked for: 24 pixels give .01 dB more
-  static constexpr index_t most = 64;    // patches in a group; 100 give up to .05 dB more
-  static constexpr index_t rows_of = 5;  // of references in a strip, which has its own sums: equal bits for any threads
-  static constexpr index_t candidates_size = (2 * radius + 1) * (2 * radius + 1);
+  static constexpr index_t stride = 3;   // from one reference to the next
+  static constexpr index_t rows_of = 7;  // of references in a strip, which has its own sums: equal bits for any threads
+  static constexpr index_t radius = detail::patch_search::radius;
   using pack = simd::pack<float>;
-  using candidate = std::pair<float, index_t>;
 
-  // References lie side by side; the last one may overlap.
-  static index_t references(index_t extent, index_t patch) { return (extent + patch - 1) / patch; }
-  static index_t reference(index_t i, index_t extent, index_t patch) { return std::min(i * patch, extent - patch); }
+  // References lie side by side: a pixel apart took .6 of the time and gave .01 to .05 dB less (docs/decisions.md). The
+  // last one may overlap.
+  static index_t references(index_t extent, index_t patch) { return (extent - patch + stride - 1) / stride + 1; }
+  static index_t reference(index_t i, index_t extent, index_t patch) { return std::min(i * stride, extent - patch); }
 
-  index_t numbers() const { return planes_ * patch_height_ * patch_width_; }
-  index_t strip_rows() const { return std::min(height_, rows_of * patch_height_ + 2 * radius); }
-  index_t sums_size() const { return strip_rows() * (planes_ + 1) * width_; }
+  index_t numbers() const { return layout_.count * patch_height_ * patch_width_; }
+  index_t strip_rows() const { return std::min(layout_.height, rows_of * stride + 2 * radius); }
   index_t first_row(index_t strip) const {
-    return std::clamp<index_t>(strip * rows_of * patch_height_ - radius, 0, height_ - strip_rows());
+    return std::clamp<index_t>(strip * rows_of * stride - radius, 0, layout_.height - strip_rows());
   }
 
-  /// All groups of a strip: sums of filtered patches [rows, K + 1, W], how many there were in the last plane.
-  /// A template, as `denoise`, so that only who refines compiles Eigen's decomposition: 1.2 s of a file.
-  template <class Matrix>
+  struct strip_tools {
+    detail::patch_search search;
+    detail::patch_filter group;
+    void carve_scratch(arena& memory) { search.carve_scratch(memory), group.carve_scratch(memory); }
+  };
+  strip_tools tools() const {
+    return {detail::patch_search(layout_, patch_height_, patch_width_), detail::patch_filter(numbers())};
+  }
+  index_t strip_scratch() const {
+    arena measure;
+    tools().carve_scratch(measure);
+    return static_cast<index_t>(measure.peak());
+  }
+
+  /// Row h as [W, K]: a patch's rows are then whole pieces.
+  void turn(index_t h, const float* z) {
+    const index_t W = layout_.width, K = layout_.count, row = h * layout_.row();
+    for (index_t w = 0; w < W; ++w)
+      for (index_t k = 0; k < K; ++k) pixels_[row + w * K + k] = z[row + k * W + w];
+  }
+
+  /// All groups of a strip: sums of filtered patches [rows, W, K], and of how many a pixel is in.
   void filter(index_t strip, const float* z, float sigma) {
-    std::fill_n(sums_ + strip * sums_size(), sums_size(), 0.f);
-    const index_t rows = references(height_, patch_height_), columns = references(width_, patch_width_);
+    const index_t size = strip_scratch(), W = layout_.width, row = layout_.row(), start = first_row(strip),
+                  rows = references(layout_.height, patch_height_), columns = references(W, patch_width_);
+    arena memory(scratch_ + strip * size, static_cast<std::size_t>(size));
+    strip_tools use = tools();
+    use.carve_scratch(memory);
+    float *sums = sums_ + strip * strip_rows() * row, *counts = counts_ + strip * strip_rows() * W;
+    std::fill_n(sums, strip_rows() * row, 0.f);
+    std::fill_n(counts, strip_rows() * W, 0.f);
     for (index_t i = strip * rows_of; i < std::min(rows, (strip + 1) * rows_of); ++i)
       for (index_t j = 0; j < columns; ++j) {
-        const index_t n =
-            find_similar(strip, z, reference(i, height_, patch_height_), reference(j, width_, patch_width_));
-        denoise<Matrix>(strip, z, n, sigma);
+        const index_t n = use.search.run(z, reference(i, layout_.height, patch_height_), reference(j, W, patch_width_),
+                                         detail::patch_filter::most);
+        denoise(use, n, sigma, sums, start);
+        for (index_t q = 0; q < n; ++q) counts[use.search.place(q) - start * W] += 1;
       }
+    spread(counts);
   }
 
-  /// The places (row W + column) of the patches most similar to the one at (row, column), itself among them.
-  index_t find_similar(index_t strip, const float* z, index_t row, index_t column) {
-    candidate* list = candidates_ + strip * candidates_size;
-    const index_t last_row = std::min(row + radius, height_ - patch_height_),
-                  first = std::max<index_t>(column - radius, 0),
-                  n = std::min(column + radius, width_ - patch_width_) - first + 1;
-    index_t found = 0;
-    for (index_t r = std::max<index_t>(row - radius, 0); r <= last_row; ++r)
-      simd::each_pack<float>(n, [&](index_t at, auto access) {
-        auto distance = pack::all(0.f);
+  void denoise(strip_tools& use, index_t n, float sigma, float* sums, index_t start) {
+    const index_t K = layout_.count, row = layout_.row(), piece = patch_width_ * K;
+    const float deviation = sigma * (std::sqrt(static_cast<float>(n)) + std::sqrt(static_cast<float>(numbers()))),
+                s = deviation * deviation;
+    const auto each_piece = [&](auto&& body) {
+      for (index_t q = 0; q < n; ++q)
         for (index_t i = 0; i < patch_height_; ++i)
-          for (index_t k = 0; k < std::min<index_t>(2, planes_); ++k) {
-            const float *there = z + ((r + i) * planes_ + k) * width_ + first + at,
-                        *here = z + ((row + i) * planes_ + k) * width_ + column;
-            for (index_t j = 0; j < patch_width_; ++j) {
-              const auto d = access.load(there + j) - pack::all(here[j]);
-              distance = pack::fma(d, d, distance);
-            }
-          }
-        float distances[pack::lanes];
-        pack::store(distances, distance);
-        for (index_t l = 0; l < std::min(pack::lanes, n - at); ++l) {
-          const index_t place = r * width_ + first + at + l;
-          // the reference comes first even where all are alike, so that no pixel is missing; a NaN has no order
-          const float least = place == row * width_ + column ? -1.f : std::numeric_limits<float>::infinity();
-          list[found++] = {distances[l] >= 0 && least > 0 ? distances[l] : least, place};
-        }
-      });
-    const index_t kept = std::min(most, found);
-    std::nth_element(list, list + kept - 1, list + found);
-    std::sort(list, list + kept);  // the order of sums, whatever nth_element leaves
-    return kept;
-  }
-
-  /// body(number of the patch's, its place in z, in sums) for the patch at `place`.
-  template <class Body>
-  void each_number(index_t strip, index_t place, Body&& body) const {
-    const index_t row = place / width_, column = place % width_, start = first_row(strip);
-    index_t d = 0;
-    for (index_t i = 0; i < patch_height_; ++i)
-      for (index_t k = 0; k < planes_; ++k)
-        for (index_t j = 0; j < patch_width_; ++j, ++d)
-          body(d, ((row + i) * planes_ + k) * width_ + column + j,
-               ((row + i - start) * (planes_ + 1) + k) * width_ + column + j);
-  }
-
-  template <class Matrix>
-  void denoise(index_t strip, const float* z, index_t n, float sigma) {
-    const candidate* list = candidates_ + strip * candidates_size;
-    const index_t d = numbers();
-    Eigen::Map<Matrix> patches(patches_ + strip * most * d, n, d), rest(rest_ + strip * most * d, n, d),
-        gram(gram_ + strip * most * most, n, n);
-    for (index_t q = 0; q < n; ++q)
-      each_number(strip, list[q].second, [&](index_t i, index_t at, index_t) { patches(q, i) = z[at]; });
-    for (index_t i = 0; i < d; ++i) rest.col(i).array() = patches.col(i).array() - patches.col(i).mean();
-    const float deviation = sigma * (std::sqrt(static_cast<float>(n)) + std::sqrt(static_cast<float>(d)));
-    gram.setZero();
-    gram.template selfadjointView<Eigen::Lower>().rankUpdate(rest);
-    gram.diagonal().array() += deviation * deviation;
-    const Eigen::LLT<Eigen::Ref<Matrix>> factors(gram);
-    factors.solveInPlace(rest);
-    patches -= deviation * deviation * rest;
-    float* sums = sums_ + strip * sums_size();
-    for (index_t q = 0; q < n; ++q) {
-      each_number(strip, list[q].second, [&](index_t i, index_t, index_t at) { sums[at] += patches(q, i); });
-      count(strip, list[q].second);
-    }
-  }
-
-  void count(index_t strip, index_t place) {
-    const index_t row = place / width_ - first_row(strip), column = place % width_;
-    for (index_t i = 0; i < patch_height_; ++i)
-      for (index_t j = 0; j < patch_width_; ++j)
-        sums_[strip * sums_size() + ((row + i) * (planes_ + 1) + planes_) * width_ + column + j] += 1;
-  }
-
-  /// Row h of z: the sums of all strips over their counts. Every pixel is in a reference.
-  void average(index_t h, float* z) {
-    const index_t size = (planes_ + 1) * width_;
-    float* total = nullptr;
-    for (index_t strip = 0; strip < strips_; ++strip) {
-      const index_t row = h - first_row(strip);
-      if (row < 0 || row >= strip_rows()) continue;
-      float* part = sums_ + strip * sums_size() + row * size;
-      if (total)
-        simd::transform<float>(
-            size, total, [](auto a, auto b) { return a + b; }, total, part);
-      else
-        total = part;  // the first one's row is only this call's
-    }
-    const float* counts = total + planes_ * width_;
-    for (index_t k = 0; k < planes_; ++k)
+          body(use.group.row(q) + i * piece, use.search.place(q) * K + i * row);
+    };
+    each_piece([&](float* patch, index_t at) { std::copy_n(pixels_ + at, piece, patch); });
+    use.group.run(n, s);
+    each_piece([&](const float* wrong, index_t at) {
+      float* to = sums + at - start * row;
       simd::transform<float>(
-          width_, z + (h * planes_ + k) * width_, [](auto a, auto b) { return a / b; }, total + k * width_, counts);
+          piece, to, [&](auto sum, auto x, auto w) { return sum + pack::fnma(pack::all(s), w, x); }, to, pixels_ + at,
+          wrong);
+    });
   }
 
-  index_t height_, planes_, width_, patch_height_, patch_width_, strips_;
-  float *sums_ = nullptr, *patches_ = nullptr, *rest_ = nullptr, *gram_ = nullptr;
-  candidate* candidates_ = nullptr;
+  /// From how many patches begin at a pixel to how many it is in.
+  void spread(float* counts) const {
+    const index_t W = layout_.width;
+    for (index_t r = strip_rows() - 1; r >= 0; --r) {
+      float* line = counts + r * W;
+      for (index_t i = 1; i < std::min(patch_height_, r + 1); ++i)
+        simd::transform<float>(
+            W, line, [](auto a, auto b) { return a + b; }, line, line - i * W);
+      for (index_t w = W - 1; w >= 0; --w)
+        for (index_t j = 1; j < std::min(patch_width_, w + 1); ++j) line[w] += line[w - j];
+    }
+  }
+
+  /// Row h of z: the sums of all strips over their counts. A pixel that no group has stays.
+  void average(index_t h, float* z) {
+    const index_t W = layout_.width, K = layout_.count, row = layout_.row();
+    float *total = nullptr, *count = nullptr;
+    const auto add = [](index_t n, float*& to, float* part) {
+      if (to)
+        simd::transform<float>(
+            n, to, [](auto a, auto b) { return a + b; }, to, part);
+      else
+        to = part;  // the first one's row is only this call's
+    };
+    for (index_t strip = 0; strip < strips_; ++strip) {
+      const index_t r = h - first_row(strip);
+      if (r < 0 || r >= strip_rows()) continue;
+      add(row, total, sums_ + (strip * strip_rows() + r) * row);
+      add(W, count, counts_ + (strip * strip_rows() + r) * W);
+    }
+    for (index_t w = 0; w < W; ++w)
+      for (index_t k = 0; k < K && count[w] > 0; ++k) z[h * row + k * W + w] = total[w * K + k] / count[w];
+  }
+
+  detail::planes layout_;
+  index_t patch_height_, patch_width_, strips_;
+  float *pixels_ = nullptr, *sums_ = nullptr, *counts_ = nullptr;
+  std::byte* scratch_ = nullptr;
 };
 
 }  // namespace unmask::inline UNMASK_ABI::optics

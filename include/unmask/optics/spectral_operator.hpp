@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "camera.hpp"
 #include "framed_image.hpp"
+#include "pixel_spectra.hpp"
 #include "weighted_sums.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics::detail {
@@ -42,8 +44,7 @@ class spectral_operator {
     rows_ = memory.take<float>(K * P);
     columns_ = memory.take<float>(P * K);
     basis_ = memory.take<float>(K * C);
-    transposed_ = memory.take<float>(C * K);
-    energies_ = memory.take<float>(K);
+    inverse_energies_ = memory.take<float>(K);
   }
 
   void carve_scratch(arena& memory) {
@@ -58,12 +59,12 @@ class spectral_operator {
     const index_t K = rank_, P = geometry_.bands, C = bands_;
     std::fill_n(rows_, K * P, 0.f);
     std::fill_n(columns_, K * P, 0.f);
-    std::fill_n(energies_, K, 0.f);
+    std::fill_n(inverse_energies_, K, 0.f);
     for (index_t k = 0; k < K; ++k)
       for (index_t c = 0; c < C; ++c) {
         const float value = given_(k, c);
-        basis_[k * C + c] = transposed_[c * K + k] = value;
-        energies_[k] += value * value;
+        basis_[k * C + c] = value;
+        inverse_energies_[k] += value * value;
         const float at = camera_->placed() ? camera_->positions()[static_cast<std::size_t>(c)] : static_cast<float>(c);
         const auto first = static_cast<index_t>(at);
         const float part = at - static_cast<float>(first);
@@ -72,6 +73,7 @@ class spectral_operator {
           columns_[p * K + k] += share * value;
         }
       }
+    for (index_t k = 0; k < K; ++k) inverse_energies_[k] = 1 / inverse_energies_[k];
   }
 
   /// Row h of the inverse variance: that of y grows with y from `floor` times y's mean on; 1 at the mean.
@@ -92,13 +94,12 @@ class spectral_operator {
     for (index_t c = 0; c < P; c += 2) {
       const bool pair = c + 1 < P;
       const float* a = columns_ + c * K;
-      weighted_sums(
-          W, {a, pair ? a + K : a, K}, x + h * K * W, W, [&](index_t i, auto access, auto first, auto second) {
-            const auto light = access.load(mask + i);
-            const auto add = [&](float* at, auto sum) { access.store(at, pack::fma(light, sum, access.load(at))); };
-            add(to + step * c + i, first);
-            if (pair) add(odd + step * (c + 1) + i, second);
-          });
+      weighted_sums<2>(W, {a, pair ? K : 0, K}, x + h * K * W, W, [&](index_t i, auto access, const auto& sums) {
+        const auto light = access.load(mask + i);
+        const auto add = [&](float* at, auto sum) { access.store(at, pack::fma(light, sum, access.load(at))); };
+        add(to + step * c + i, sums[0]);
+        if (pair) add(odd + step * (c + 1) + i, sums[1]);
+      });
     }
     simd::transform<float>(
         V, to, [](auto even, auto other) { return even + other; }, to, odd);
@@ -108,17 +109,18 @@ class spectral_operator {
   void adjoint(index_t h, float* x) const {
     const index_t W = geometry_.width, P = geometry_.bands, K = rank_;
     const float *mask = camera_->mask().data() + h * W, *from = measured_ + h * values();
-    for (index_t k = 0; k < K; k += 2) {
-      const bool pair = k + 1 < K;
-      const float* a = rows_ + k * P;
-      weighted_sums(W, {a, pair ? a + P : a, P}, from, geometry_.step,
-                    [&](index_t i, auto access, auto first, auto second) {
-                      const auto light = access.load(mask + i);
-                      float* at = x + (h * K + k) * W + i;
-                      access.store(at, light * first);
-                      if (pair) access.store(at + W, light * second);
-                    });
-    }
+    const auto planes = [&]<index_t Count>(index_t k, std::integral_constant<index_t, Count>) {
+      weighted_sums<Count>(W, {rows_ + k * P, P, P}, from, geometry_.step,
+                           [&](index_t i, auto access, const auto& sums) {
+                             const auto light = access.load(mask + i);
+#pragma GCC unroll 4
+                             for (index_t j = 0; j < Count; ++j)
+                               access.store(x + (h * K + k + j) * W + i, light * sums[j]);
+                           });
+    };
+    index_t k = 0;
+    for (; k + 4 <= K; k += 4) planes(k, std::integral_constant<index_t, 4>{});
+    for (; k < K; ++k) planes(k, std::integral_constant<index_t, 1>{});
   }
 
   /// Row h of `measured` times the inverse variance.
@@ -132,7 +134,7 @@ class spectral_operator {
 
   /// Row h of z: the coefficients of x / level in the rows of the basis, which are at right angles.
   void find_coefficients(index_t h, float* z, in<float, 3> x, float level) const {
-    for (index_t w = 0; w < geometry_.width; ++w) find_coefficients(h, w, z, &x(h, w, 0), level);
+    spectra().project(geometry_.width, z + h * rank_ * geometry_.width, &x(h, 0, 0), inverse_energies_, 1 / level);
   }
   /// Those of one pixel's spectrum x [C].
   void find_coefficients(index_t h, index_t w, float* z, const float* x, float level) const {
@@ -140,20 +142,13 @@ class spectral_operator {
     for (index_t k = 0; k < K; ++k) {
       float sum = 0;
       for (index_t c = 0; c < C; ++c) sum += basis_[k * C + c] * x[c];
-      z[(h * K + k) * W + w] = sum / (level * energies_[k]);
+      z[(h * K + k) * W + w] = sum * inverse_energies_[k] / level;
     }
   }
 
   /// Row h of x + level L z, not below 0.
   void add_spectra(index_t h, out<float, 3> x, const float* z, float level) const {
-    const index_t W = geometry_.width, C = bands_, K = rank_;
-    for (index_t w = 0; w < W; ++w)
-      for (index_t c = 0; c < C; ++c) {
-        float sum = 0;
-        for (index_t k = 0; k < K; ++k) sum += transposed_[c * K + k] * z[(h * K + k) * W + w];
-        const float to = x(h, w, c) + level * sum;
-        x(h, w, c) = to < 0 ? 0 : to;
-      }
+    spectra().add(geometry_.width, &x(h, 0, 0), z + h * rank_ * geometry_.width, level);
   }
 
   float* measured() const { return measured_; }                  ///< [H, V]
@@ -163,13 +158,15 @@ class spectral_operator {
  private:
   using pack = simd::pack<float>;
 
+  pixel_spectra spectra() const { return {basis_, rank_, bands_}; }
+
   const camera* camera_ = nullptr;
   in<float, 2> given_;
   cassi_geometry geometry_;
   index_t bands_, rank_;
-  float *rows_ = nullptr, *columns_ = nullptr;      // L of bands or columns, [K, P] and [P, K]
-  float *basis_ = nullptr, *transposed_ = nullptr;  // L of the camera's bands, [K, C] and [C, K]
-  float* energies_ = nullptr;                       // [K]: squares of the basis' rows
+  float *rows_ = nullptr, *columns_ = nullptr;  // L of bands or columns, [K, P] and [P, K]
+  float* basis_ = nullptr;                      // L of the camera's bands, [K, C]
+  float* inverse_energies_ = nullptr;           // [K]: one over the squares of the basis' rows
   float *measured_ = nullptr, *odd_ = nullptr, *inverse_variance_ = nullptr;
 };
 
