@@ -33,10 +33,10 @@ train::cloud_cases make_cases() {
   return train::cloud_cases::create(std::move(scenes), {}, {.side = 64}).value();
 }
 
-train::cloud_source make_source() {
+train::cloud_source make_source(index_t steps_per_case = 2) {
   train::sample_options samples;
   samples.batch = 3, samples.height = samples.width = 32;
-  return train::cloud_source::create(make_cases(), samples, {.cases = 4, .steps_per_case = 2}).value();
+  return train::cloud_source::create(make_cases(), samples, {.cases = 4, .steps_per_case = steps_per_case}).value();
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ TEST_CASE("a batch is a function of seed and step alone") {
 }
 
 TEST_CASE("a small network learns from cases") {
-  auto source = make_source();
+  auto source = make_source(1000);
   const s2_config config{.bands = 1,
                          .inputs = static_cast<int>(clouds::network_channels),
                          .channels = 8,
@@ -105,7 +105,7 @@ TEST_CASE("a small network learns from cases") {
   source.fill(cpu{.threads = 2}, samples, o.seed, 91);
   const double before = net.differentiate(samples, options.loss).value;
   REQUIRE(train::fit(net, source, options, train::fit_observer{}));
-  CHECK(net.differentiate(samples, options.loss).value < .99 * before);
+  CHECK(net.differentiate(samples, options.loss).value < .97 * before);
 }
 
 TEST_CASE("scenes and numbers that do not fit are refused by name") {
