@@ -23,20 +23,6 @@ struct evaluate_options {
 /// With a scale that was given nothing is left to doubt: a result that has blown up may be judged too.
 constexpr float any_overshoot = 1e30f;
 
-/// A note where both cubes say their wavelengths and these are others.
-std::vector<std::string> differing_bands(const scene& truth, const scene& estimate) {
-  const auto& a = truth.wavelengths;
-  const auto& b = estimate.wavelengths;
-  double most = 0;
-  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
-  if (!(most > 1)) return {};
-  char text[160];
-  std::snprintf(text, sizeof text,
-                "the bands of truth and estimate differ by up to %.0f nm (%.0f to %.0f, %.0f to %.0f)", most, a.front(),
-                a.back(), b.front(), b.back());
-  return {text};
-}
-
 /// An estimate whose wavelengths are the truth's in the other order is turned round, with a note.
 void turn_bands(const scene& truth, scene& estimate) {
   std::vector<double> turned(estimate.wavelengths.rbegin(), estimate.wavelengths.rend());
@@ -85,7 +71,7 @@ result<> evaluate(const context& c, const evaluate_options& o) {
   turn_bands(*truth, *estimate);
   say_notes(c, truth->notes);
   say_notes(c, estimate->notes);
-  say_notes(c, differing_bands(*truth, *estimate));
+  say_notes(c, differing_bands(truth->wavelengths, "truth", estimate->wavelengths, "estimate"));
   say_notes(c, doubtful_pair(o, *truth, *estimate));
   nlohmann::json report;
   const auto fail = [&](const error& e) {

@@ -112,7 +112,7 @@ class reconstruction {
   /// Before anything is computed: a truth that cannot be read, or of another size.
   result<> read_truth() {
     if (o_.truth.empty()) return {};
-    auto truth = read_scene_of(c_, o_.truth, files_->geometry.cube_extents(), o_.untrusted);
+    auto truth = read_scene_of(c_, o_.truth, files_->geometry.cube_extents(), wavelengths(), o_.untrusted);
     if (!truth) return truth.error();
     truth_ = std::move(*truth);
     return {};

@@ -81,14 +81,28 @@ inline result<scene> read_scene(const std::string& spec, const scene_choice& cho
   return s;
 }
 
-/// A cube that has to have a size; [0, 1].
+/// A note where both of two cubes say their wavelengths and these are others.
+inline std::vector<std::string> differing_bands(const std::vector<double>& a, const char* one,
+                                                const std::vector<double>& b, const char* other) {
+  double most = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  if (!(most > 1)) return {};
+  char text[160];
+  std::snprintf(text, sizeof text, "the bands of %s and %s differ by up to %.0f nm (%.0f to %.0f, %.0f to %.0f)", one,
+                other, most, a.front(), a.back(), b.front(), b.back());
+  return {text};
+}
+
+/// A cube that has to have a size, and should have wavelengths; [0, 1].
 inline result<tensor<float, 3>> read_scene_of(const context& c, const std::string& spec,
-                                              const std::array<index_t, 3>& expected, bool untrusted) {
+                                              const std::array<index_t, 3>& expected,
+                                              const std::vector<double>& wavelengths, bool untrusted) {
   scene_choice choice;
   choice.untrusted = untrusted;
   auto s = read_scene(spec, choice);
   if (!s) return s.error();
   say_notes(c, s->notes);
+  say_notes(c, differing_bands(s->wavelengths, "truth", wavelengths, "result"));
   if (s->cube.extents() == expected) return std::move(s->cube);
   return error(errc::wrong_shape, spec + ": the truth is [" + unmask::io::detail::shape_text(s->cube.extents()) +
                                       "], expected [" + unmask::io::detail::shape_text(expected) + "]");

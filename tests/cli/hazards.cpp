@@ -199,6 +199,25 @@ TEST_CASE("an estimate whose bands run the other way is compared band by band of
   CHECK(json::parse(run_program(folder, truth + folder / "unknown.h5").out)["psnr"] < 40);
 }
 
+TEST_CASE("a truth whose bands are at other wavelengths than the result's says so") {
+  const scratch_folder folder;
+  const snapshot_of_scene s(folder);
+  const std::vector<double> here = unmask::io::read_cube({s.scene, ""}).value().wavelengths;
+  REQUIRE_FALSE(here.empty());
+  auto there = here;
+  for (double& nm : there) nm += 40;
+  const auto truth_at = [&](const std::vector<double>& nm) {
+    REQUIRE(write_cube(folder / "truth.h5", s.cube.view(), nm));
+    return s.rebuild(s.shot, "--truth " + folder / "truth.h5" + " --force");
+  };
+  const auto other = truth_at(there);
+  CHECK(other.code == 0);
+  has_all(other.err, {"truth", "result", "differ by up to 40 nm"});
+  const auto same = truth_at(here);
+  CHECK(same.code == 0);
+  CHECK(same.err.find("differ") == std::string::npos);
+}
+
 TEST_CASE("the part of a mask that is used needs a pattern too") {
   const scratch_folder folder;
   const sample_files files(folder);
