@@ -212,10 +212,10 @@ TEST_CASE("a truth whose bands are at other wavelengths than the result's says s
   };
   const auto other = truth_at(there);
   CHECK(other.code == 0);
-  has_all(other.err, {"truth", "result", "differ by up to 40 nm"});
+  has_all(other.out, {"truth", "result", "differ by up to 40 nm"});
   const auto same = truth_at(here);
   CHECK(same.code == 0);
-  CHECK(same.err.find("differ") == std::string::npos);
+  CHECK(same.out.find("differ") == std::string::npos);
 }
 
 TEST_CASE("the part of a mask that is used needs a pattern too") {
