@@ -38,10 +38,10 @@ inline void tell(const context& c, const date_files& y, const declouded& d, cons
   if (f.held_out > 0)
     c.say("  error on %lld open pixels hidden on purpose: %.5f (best single candidate %.5f)\n",
           static_cast<long long>(f.held_out), f.held_out_rmse, *std::min_element(f.rmse.begin(), f.rmse.end()));
-  if (method == "network" && f.held_out > 0)
-    c.say(f.mended > 0 ? "  network: %+.2f dB on these pixels\n"
-                       : "  network: %+.2f dB on these pixels, so it is left out\n",
-          f.network_gain);
+  if (method == "network" && f.mended > 0)
+    c.say("  network: %lld pixels that show some ground\n", static_cast<long long>(f.mended));
+  else if (method == "network")
+    c.say("  network: left out (fewer than 3 bands, nothing to judge it by, or harm where it was judged)\n");
   if (f.from_nearest)
     c.say("  hardly anything is open: the nearest date, and what is seen through the cloud, expect errors\n");
   else if (f.few_open)

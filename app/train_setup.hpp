@@ -241,7 +241,9 @@ inline std::map<std::string, std::string> card_of(const train_config& config, in
   recipe["from"] = fs::path(config.from).filename().string();
   std::map<std::string, std::string> card{
       {"recipe", unmask::io::json_text(recipe)}, {"training steps", std::to_string(steps)}, {"mask", masks}};
-  if (std::isfinite(psnr)) card["validation PSNR"] = std::to_string(psnr) + " dB (official-8bit)";
+  if (std::isfinite(psnr))
+    card["validation PSNR"] =
+        std::to_string(psnr) + (config.task == "clouds" ? " dB (peak 1, hidden pixels)" : " dB (official-8bit)");
   return card;
 }
 

@@ -40,30 +40,39 @@ network make(float last, index_t bands, int threads = 2) {
   return network::create(cpu{.threads = threads}, tiny, parameters(last), bands).value();
 }
 
+/// Thin cloud over the hidden disc, so that some ground is seen.
+place veiled(index_t height, index_t width) {
+  place p = make_place(height, width, 3, 2);
+  for (index_t i = 0; i < p.image.size(); ++i)
+    if (p.visibility.data()[i / 3] == 0) p.image.data()[i] = .7f * p.truth.data()[i] + .15f;
+  return p;
+}
+
 }  // namespace
 
 TEST_CASE("a network whose last layer is zero returns the stack's result, on images of any size") {
   for (const auto& [h, w] : {std::pair<index_t, index_t>{40, 33}, {97, 110}, {130, 201}}) {
-    const place p = make_place(h, w, 3, 2);
+    const place p = veiled(h, w);
     const found stack = decloud(p);
     network n = make(0, 3);
     clouds::options o;
     o.learnt = n, o.judged = false;
     const found f = decloud(p, o);
-    CHECK(f.outcome.mended == f.outcome.hidden);
+    CHECK(f.outcome.mended > 0);
+    CHECK(f.outcome.mended <= f.outcome.hidden);
     CHECK(std::abs(f.outcome.network_gain) < 1e-3);
     for (index_t i = 0; i < f.image.size(); ++i) REQUIRE(std::abs(f.image.data()[i] - stack.image.data()[i]) < 2e-6f);
   }
 }
 
 TEST_CASE("a network that does harm on pixels hidden on purpose is left out") {
-  const place p = make_place(96, 90, 3, 2);
+  const place p = veiled(96, 90);
   const found stack = decloud(p);
   network n = make(30, 3);
   clouds::options o;
   o.learnt = n;
   const found f = decloud(p, o);
-  CHECK(f.outcome.network_gain < 0);
+  CHECK(f.outcome.network_gain < -.25);
   CHECK(f.outcome.mended == 0);
   for (index_t i = 0; i < f.image.size(); ++i) REQUIRE(f.image.data()[i] == stack.image.data()[i]);
   o.judged = false;  // and it is used where nobody judges
@@ -71,8 +80,8 @@ TEST_CASE("a network that does harm on pixels hidden on purpose is left out") {
 }
 
 TEST_CASE("equal bits on any number of threads, no heap in a call") {
-  const place p = make_place(140, 77, 2, 2);
-  network one = make(1, 2, 1), three = make(1, 2, 3);
+  const place p = veiled(140, 77);
+  network one = make(1, 3, 1), three = make(1, 3, 3);
   clouds::options o;
   o.judged = false;
   o.learnt = one;
@@ -83,10 +92,25 @@ TEST_CASE("equal bits on any number of threads, no heap in a call") {
   if (!UNMASK_TEST_HEAP_COUNTED) return;
   o.learnt = one;
   auto d = clouds::declouder<cpu>::create({.threads = 1}, p.size(), o).value();
-  tensor<float, 3> image({140, 77, 2});
+  tensor<float, 3> image({140, 77, 3});
   const std::size_t before = heap_calls();
   d.reconstruct(p.scene(), {image.view(), {}, {}});
   CHECK(heap_calls() == before);
+}
+
+TEST_CASE("opaque cloud and scenes of fewer than three bands are the stack's") {
+  network n = make(5, 3), two = make(5, 2);
+  clouds::options o;
+  o.judged = false;
+  const auto untouched = [&](const place& p, network& by) {
+    o.learnt = by;
+    const found f = decloud(p, o), stack = decloud(p);
+    return std::equal(f.image.begin(), f.image.end(), stack.image.begin());
+  };
+  CHECK(untouched(make_place(64, 60, 2, 2), two));
+  const place opaque = make_place(64, 60, 3, 2);  // one value: nothing is seen
+  o.learnt = n;
+  CHECK(std::abs(hidden_error(opaque, decloud(opaque, o)) - hidden_error(opaque, decloud(opaque))) < 1e-4);
 }
 
 TEST_CASE("what a pixel tells the network") {

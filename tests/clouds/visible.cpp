@@ -10,13 +10,13 @@ using namespace unmask_test;
 
 namespace {
 
-constexpr index_t side = 96;
+constexpr index_t extent = 96;
 
 /// Thin cloud of one colour and varying thickness over the hidden disc, and ground that no other date shows.
 place thin_place(index_t bands, float thickest) {
-  place p = make_place(side, side, bands, 2);
-  for (index_t h = 0; h < side; ++h)
-    for (index_t w = 0; w < side; ++w)
+  place p = make_place(extent, extent, bands, 2);
+  for (index_t h = 0; h < extent; ++h)
+    for (index_t w = 0; w < extent; ++w)
       for (index_t c = 0; c < bands; ++c) {
         const auto y = static_cast<double>(h), x = static_cast<double>(w), b = static_cast<double>(c);
         p.truth(h, w, c) += static_cast<float>(.012 * std::sin(.37 * y * (1 + .2 * b)) * std::cos(.29 * x + b));
@@ -63,7 +63,7 @@ TEST_CASE("a veil that is hardly there leaves nearly all of the ground") {
 }
 
 TEST_CASE("opaque cloud tells nothing, whatever its texture") {
-  place p = make_place(side, side, 4, 2);  // one value everywhere
+  place p = make_place(extent, extent, 4, 2);  // one value everywhere
   const found flat = decloud(p), before = decloud(p, opaque());
   CHECK(hidden_error(p, flat) == doctest::Approx(hidden_error(p, before)).epsilon(1e-4));
   unmask::random noise(3);
@@ -164,14 +164,14 @@ TEST_CASE("parts by scale add up to the image inside a mask and do not see outsi
 }
 
 TEST_CASE("where all is under thin cloud, the nearest date is the start if places change little in between") {
-  place p = make_place(side, side, 5, 3, false);
+  place p = make_place(extent, extent, 5, 3, false);
   p.days = {9, 60, 3};
   for (index_t k = 0; k < 3; ++k)
-    for (index_t h = 0; h < side; ++h)
-      for (index_t w = 0; w < side; ++w)
+    for (index_t h = 0; h < extent; ++h)
+      for (index_t w = 0; w < extent; ++w)
         for (index_t c = 0; c < 5; ++c) p.references(k, h, w, c) = ground(h, w, c, p.days[static_cast<std::size_t>(k)]);
-  for (index_t h = 0; h < side; ++h)
-    for (index_t w = 0; w < side; ++w) {
+  for (index_t h = 0; h < extent; ++h)
+    for (index_t w = 0; w < extent; ++w) {
       const float amount = .25f + .1f * static_cast<float>(std::sin(static_cast<double>(h) / 9));
       p.visibility(h, w) = .45f - amount;
       for (index_t c = 0; c < 5; ++c) p.image(h, w, c) = (1 - amount) * p.truth(h, w, c) + amount * .6f;

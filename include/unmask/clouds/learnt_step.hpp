@@ -28,15 +28,22 @@ inline double network_gain(network_view v, const float* error, const network_ste
   return sum;
 }
 
-/// value [n, C], the view's base, becomes the network's result where it is asked for. How many pixels. `mended` [n, C]
-/// is scratch.
+/// value [n, C], the view's base, moves to the network's result as far as the ground is seen: all the way from a
+/// transmission of .3 on, and not at all where nothing is seen. How many pixels moved. `mended` [n, C] is scratch.
+///
+/// On pixels that show nothing networks gain less than they may lose on another sensor, so the stack's result stays.
 inline index_t mend(const network_view& v, float* value, const network_step& network, float* mended) noexcept {
   index_t count = 0;
   network(v, mended);
   for (index_t i = 0; i < v.size.size(); ++i) {
     if (v.asked[i] == 0) continue;
-    std::copy_n(mended + i * v.bands, v.bands, value + i * v.bands);
-    ++count;
+    bool moved = false;
+    for (index_t at = i * v.bands; at < (i + 1) * v.bands; ++at) {
+      const float share = std::min(1.f, v.transmission[at] / .3f);
+      value[at] += share * (mended[at] - value[at]);
+      moved = moved || share > 0;
+    }
+    count += moved;
   }
   return count;
 }

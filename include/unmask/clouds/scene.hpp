@@ -48,12 +48,13 @@ struct sun_position {
 
 struct options {
   method how = method::stack;
-  double hidden_below = .5;   ///< visibility below which a pixel is reconstructed
-  double open_from = .5;      ///< visibility of other dates from which on they are used
-  double ridge = .3;          ///< lambda; flat from .03 to .3 on Sentinel-2
-  bool see_through = true;    ///< the stack only: use what hidden pixels show of the ground (visible_signal.hpp)
-  network_step learnt{};      ///< the stack only: a network that mends what the stack errs in (network_correction.hpp)
-  bool judged = true;         ///< the network is used where it does better on open pixels hidden on purpose
+  double hidden_below = .5;  ///< visibility below which a pixel is reconstructed
+  double open_from = .5;     ///< visibility of other dates from which on they are used
+  double ridge = .3;         ///< lambda; flat from .03 to .3 on Sentinel-2
+  bool see_through = true;   ///< the stack only: use what hidden pixels show of the ground (visible_signal.hpp)
+  network_step
+      learnt{};  ///< the stack only, from 3 bands on: a network that mends what it errs in (network_correction.hpp)
+  bool judged = true;         ///< the network is left out where it does harm on open pixels hidden on purpose
   bool find_shadows = false;  ///< reconstruct shadows that no mask marks too; needs 3 bands
   sun_position sun;           ///< shadows lie away from it, and need less evidence then
   bool fill_no_data = false;  ///< reconstruct pixels without data too

@@ -51,7 +51,8 @@ class scene_run {
         copy_hidden(scene_.nearest);
       if (o.see_through && found.few_open && o.how == method::stack) leave_haze(be, s, found);
       if (o.see_through && (found.held_out > 0 || found.from_nearest)) see_through(be, s);
-      if (o.learnt && found.held_out > 0 && !found.from_nearest && (!o.judged || found.network_gain > 0)) {
+      if (o.learnt && scene_.C >= 3 && found.held_out > 0 && !found.from_nearest &&
+          (!o.judged || found.network_gain > harm)) {
         visible_.transmission(visible_.scratch(1), scene_.asked);
         found.mended =
             mend(view(scene_.open, scene_.asked, visible_.scratch(1)), value_, o.learnt, visible_.scratch(0));
@@ -66,6 +67,9 @@ class scene_run {
   }
 
  private:
+  /// dB on pixels that show nothing: a network that loses more there does not know such a place.
+  static constexpr double harm = -.25;
+
   index_t list(const std::uint8_t* chosen) noexcept {
     index_t count = 0;
     for (index_t i = 0; i < scene_.n; ++i)
