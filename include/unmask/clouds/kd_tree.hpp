@@ -113,8 +113,8 @@ class kd_tree {
     const auto upper = [&](float d) { visit(s, 2 * node + 2, middle, end, d); };
     off < 0 ? lower(distance) : upper(distance);
     s.beyond[c.dimension] = off;
-    const float far = distance - old * old + off * off;
-    off < 0 ? upper(far) : lower(far);
+    const float beyond = distance - old * old + off * off;
+    off < 0 ? upper(beyond) : lower(beyond);
     s.beyond[c.dimension] = old;
   }
 

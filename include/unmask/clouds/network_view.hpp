@@ -61,8 +61,8 @@ inline band_scale measure_band(const network_view& v, index_t band) noexcept {
   double squares = 0, count = 0, sums[4] = {};
   for (index_t i = 0; i < n; ++i) {
     const double p = static_cast<double>(v.prediction[i * v.bands + band]);
-    const double near = static_cast<double>(v.nearest[i * v.bands + band]);
-    sums[0] += p, sums[1] += p * p, sums[2] += near, sums[3] += near * near;
+    const double nearest = static_cast<double>(v.nearest[i * v.bands + band]);
+    sums[0] += p, sums[1] += p * p, sums[2] += nearest, sums[3] += nearest * nearest;
     if (v.open[i] == 0) continue;
     const double d = static_cast<double>(v.y[i * v.bands + band]) - p;
     squares += d * d, ++count;

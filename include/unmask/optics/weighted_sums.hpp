@@ -23,14 +23,14 @@ UNMASK_INLINE void weighted_sums(index_t n, const matrix_rows& rows, const float
   const float* matrix = rows.first;
   index_t i = 0;
   for (; i + registers * lanes <= n; i += registers * lanes) {
-    pack::type s[registers][Rows];
+    pack::type s[static_cast<std::size_t>(registers)][static_cast<std::size_t>(Rows)];
 #pragma GCC unroll 4
     for (index_t j = 0; j < registers; ++j)
 #pragma GCC unroll 4
       for (index_t r = 0; r < Rows; ++r) s[j][r] = pack::all(0.f);
     const float* from = x + i;
     for (index_t t = 0; t < terms; ++t, from += stride) {
-      pack::type f[Rows];
+      pack::type f[static_cast<std::size_t>(Rows)];
 #pragma GCC unroll 4
       for (index_t r = 0; r < Rows; ++r) f[r] = pack::held(pack::all(matrix[r * next + t]));
 #pragma GCC unroll 4
@@ -44,7 +44,7 @@ UNMASK_INLINE void weighted_sums(index_t n, const matrix_rows& rows, const float
     for (index_t j = 0; j < registers; ++j) body(i + j * lanes, simd::whole_pack<float>{}, s[j]);
   }
   simd::each_pack<float>(n - i, [&](index_t j, auto access) {
-    pack::type s[Rows];
+    pack::type s[static_cast<std::size_t>(Rows)];
 #pragma GCC unroll 4
     for (index_t r = 0; r < Rows; ++r) s[r] = pack::all(0.f);
     for (index_t t = 0; t < terms; ++t) {
