@@ -87,7 +87,7 @@ TEST_CASE("the models of this repository: every parameter and every field") {
     REQUIRE(found.found);
     check_same(weights::to_model(found.model), *expected);
   }
-  CHECK(files == 2);
+  CHECK(files == 3);
 }
 
 TEST_CASE("a model of small sizes, with words that JSON escapes") {
