@@ -79,14 +79,13 @@ inline double planned_bytes(const unmask::cpu& be, const date_files& y, const st
 }
 
 /// The tiles of a run: those asked for, or the largest of at most 512 pixels that keep the limit. `limit`: bytes of the
-/// process; 0: none. `beside`: what a network will take. Errors: `bad_argument` where nothing keeps it.
+/// process; 0: none. Errors: `bad_argument` where nothing keeps it.
 inline result<unmask::clouds::tiling> plan_tiles(const unmask::cpu& be, const date_files& y,
-                                                 const std::vector<date_files*>& dates, index_t tile, double limit,
-                                                 double beside = 0) {
+                                                 const std::vector<date_files*>& dates, index_t tile, double limit) {
   unmask::clouds::tiling t;
   if (tile > 0) t.tile = tile;
   if (!(limit > 0)) return t;
-  const double room = limit - beside - memory_in_use().now - 8e6;  // threads' stacks, libraries, what malloc keeps
+  const double room = limit - memory_in_use().now - 8e6;  // threads' stacks, libraries, what malloc keeps
   double least = 0;
   for (const index_t side : {512, 384, 256, 192, 128, 96, 64}) {
     if (tile == 0) t.tile = side;

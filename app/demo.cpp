@@ -23,15 +23,7 @@ struct demo_options {
 
 train_config demo_config(std::uint64_t seed) {
   train_config t;
-  // widths that are multiples of 8 leave no register half empty: 1.5 times the speed of E 30
-  t.network = {.channels = 32,
-               .stages = 2,
-               .depths = {2, 2},
-               .heads = {4, 4},
-               .spectral_head_width = 8,
-               .hidden = 128,
-               .scope = unmask::spectral_scope::window,
-               .embedding = unmask::mask_embedding_kind::tile_safe};
+  t.network = tiled_network();
   t.initial = "gap-tv";
   t.fields = 8;
   t.last_zero = true;

@@ -77,7 +77,6 @@ inline std::vector<unmask::train::cloud_case> validation_cases(const context& c,
   unmask::parallel_for(c.backend(), static_cast<index_t>(all.size()), [&](index_t i, int) {
     all[static_cast<std::size_t>(i)] = cases.make(0x76616c6964u, static_cast<std::uint64_t>(i));
   });
-  std::erase_if(all, [](const auto& k) { return k.size.size() == 0; });
   return all;
 }
 

@@ -12,6 +12,19 @@
 
 namespace program {
 
+/// A small network that tiles do not change. Widths that are multiples of 8 leave no register half empty: 1.5 times the
+/// speed of E 30.
+inline unmask::s2_config tiled_network() {
+  return {.channels = 32,
+          .stages = 2,
+          .depths = {2, 2},
+          .heads = {4, 4},
+          .spectral_head_width = 8,
+          .hidden = 128,
+          .scope = unmask::spectral_scope::window,
+          .embedding = unmask::mask_embedding_kind::tile_safe};
+}
+
 struct train_config {
   std::string task = "snapshot";  ///< or clouds
   std::string data, from;         ///< folder of cubes; weights to start from, or empty

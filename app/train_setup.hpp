@@ -95,17 +95,11 @@ inline std::vector<std::string> absolute_list(const std::string& text) {
 /// Defaults of a network for clouds, unless it starts from given weights: it learns one band at a time, in units of
 /// what regression errs by, where a loss of large errors would see little else.
 inline void start_for_clouds(train_config& config) {
-  if (config.from.empty())
-    config.network = {.bands = 1,
-                      .inputs = static_cast<int>(unmask::clouds::network_channels),
-                      .channels = 32,
-                      .stages = 2,
-                      .depths = {2, 2},
-                      .heads = {4, 4},
-                      .spectral_head_width = 8,
-                      .hidden = 128,
-                      .scope = unmask::spectral_scope::window,
-                      .embedding = unmask::mask_embedding_kind::tile_safe};
+  if (config.from.empty()) {
+    config.network = tiled_network();
+    config.network.bands = 1;
+    config.network.inputs = static_cast<int>(unmask::clouds::network_channels);
+  }
   config.last_zero = true;
   config.batch = 8, config.fields = 48, config.steps_per_field = 8;
   config.loss = "charbonnier", config.charbonnier_epsilon = .5, config.epsilon = .3;

@@ -6,26 +6,16 @@
 
 #include "../model/heap_count.hpp"
 #include "scenes.hpp"
+#include "tiny_network.hpp"
 
 using namespace unmask;
 using namespace unmask_test;
 
 namespace {
 
-const s2_config tiny{.bands = 1,
-                     .inputs = static_cast<int>(clouds::network_channels),
-                     .channels = 8,
-                     .stages = 1,
-                     .depths = {1},
-                     .heads = {2},
-                     .spectral_head_width = 4,
-                     .hidden = 16,
-                     .scope = spectral_scope::window,
-                     .embedding = mask_embedding_kind::tile_safe};
-
 /// Random; `last`: the factor of the last convolution.
 std::vector<float> parameters(float last) {
-  const manifest m = make_manifest(tiny);
+  const manifest m = make_manifest(tiny_clouds_network);
   std::vector<float> p(static_cast<std::size_t>(m.size));
   initialise(p.data(), m, 7);
   for (const parameter& e : m.entries)
@@ -37,7 +27,7 @@ std::vector<float> parameters(float last) {
 using network = clouds::network_correction<cpu>;
 
 network make(float last, index_t bands, int threads = 2) {
-  return network::create(cpu{.threads = threads}, tiny, parameters(last), bands).value();
+  return network::create(cpu{.threads = threads}, tiny_clouds_network, parameters(last), bands).value();
 }
 
 /// Thin cloud over the hidden disc, so that some ground is seen.

@@ -5,6 +5,7 @@
 #include <unmask/train/fit.hpp>
 
 #include "../clouds/scenes.hpp"
+#include "../clouds/tiny_network.hpp"
 
 using namespace unmask;
 using namespace unmask_test;
@@ -38,6 +39,22 @@ train::cloud_source make_source() {
   samples.batch = 3, samples.height = samples.width = 32;
   return train::cloud_source::create(make_cases(), samples, {.cases = 4, .steps_per_case = 2}).value();
 }
+
+using trainer = train::trainer<s2_network<float, cpu>>;
+
+trainer make_trainer() {
+  train::trainer_options o;
+  o.batch = 3, o.height = o.width = 32, o.last_zero = true, o.drop_path = 0;
+  o.schedule = {.peak = 3e-3, .floor = 1e-3, .warm_up = 1, .steps = 60};
+  return trainer::create(cpu{.threads = 2}, tiny_clouds_network, o).value();
+}
+
+/// Stops after so many steps.
+struct stops_at : train::fit_observer {
+  index_t last;
+  explicit stops_at(index_t steps) : last(steps - 1) {}
+  bool on_step(const train::step_report& r, train::stage) { return r.step < last; }
+};
 
 }  // namespace
 
@@ -84,28 +101,26 @@ TEST_CASE("a batch is a function of seed and step alone") {
 
 TEST_CASE("a small network learns a batch of cases") {
   auto source = make_source();
-  const s2_config config{.bands = 1,
-                         .inputs = static_cast<int>(clouds::network_channels),
-                         .channels = 8,
-                         .stages = 1,
-                         .depths = {1},
-                         .heads = {2},
-                         .spectral_head_width = 4,
-                         .hidden = 16,
-                         .scope = spectral_scope::window,
-                         .embedding = mask_embedding_kind::tile_safe};
-  train::trainer_options o;
-  o.batch = 3, o.height = o.width = 32, o.last_zero = true, o.drop_path = 0;
-  o.schedule = {.peak = 3e-3, .floor = 1e-3, .warm_up = 1, .steps = 60};
-  using trainer = train::trainer<s2_network<float, cpu>>;
-  auto net = trainer::create(cpu{.threads = 2}, config, o).value();
+  auto net = make_trainer();
   const train::loss_spec loss{
       .kind = train::stage::mask_encoding, .rho = {train::penalty_kind::charbonnier, .5}, .encoding = .1};
   auto samples = source.make_batch<float>();
-  source.fill(cpu{.threads = 2}, samples, o.seed, 0);
+  source.fill(cpu{.threads = 2}, samples, 1, 0);
   const double before = net.differentiate(samples, loss).value;
   for (int step = 0; step < 60; ++step) REQUIRE(net.step(samples, loss).updated);
   CHECK(net.differentiate(samples, loss).value < .96 * before);
+}
+
+TEST_CASE("a training that is stopped and goes on with cases made anew has the bits of one that was not") {
+  const train::fit_options options{.plan = train::parse_stages("me:3,ma:3").value()};
+  auto straight = make_trainer(), halved = make_trainer();
+  auto one = make_source(), before = make_source(), after = make_source();
+  REQUIRE(train::fit(straight, one, options, train::fit_observer{}));
+  REQUIRE(train::fit(halved, before, options, stops_at(3)).value() == train::fit_end::stopped);
+  CHECK(halved.state().step == 3);
+  REQUIRE(train::fit(halved, after, options, train::fit_observer{}));
+  const auto a = straight.parameters(), b = halved.parameters();
+  CHECK(std::equal(a.begin(), a.end(), b.begin(), b.end()));
 }
 
 TEST_CASE("scenes and numbers that do not fit are refused by name") {

@@ -84,14 +84,14 @@ class conjugate_gradient {
     const index_t first = h * layout_.row();
     const float *u = solution_.data() + first, *w = normal_ + first;
     float *p = p_ + first, *s = change_ + first, *r = r_ + first, *to = z + first;
-    const auto turned = pack::all(turn), all_of_it = pack::all(length);
+    const auto turned = pack::all(turn), step = pack::all(length);
     simd::each_pack<float>(layout_.row(), [=](index_t i, auto access) {
       const auto direction = pack::fma(turned, access.load(p + i), access.load(u + i)),
                  change = pack::fma(turned, access.load(s + i), access.load(w + i));
       access.store(p + i, direction);
       access.store(s + i, change);
-      access.store(to + i, pack::fma(all_of_it, direction, access.load(to + i)));
-      access.store(r + i, pack::fnma(all_of_it, change, access.load(r + i)));
+      access.store(to + i, pack::fma(step, direction, access.load(to + i)));
+      access.store(r + i, pack::fnma(step, change, access.load(r + i)));
     });
   }
 

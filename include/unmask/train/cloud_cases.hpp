@@ -82,16 +82,23 @@ class cloud_cases {
     }
     cloud_cases c;
     c.scenes_ = std::move(scenes), c.maps_ = std::move(probabilities), c.options_ = options;
-    for (std::uint64_t k = 0; k < 8; ++k)
-      if (c.make(k, k).size.size() > 0) return c;
+    for (c.good_ = 0; c.good_ < 8; ++c.good_)
+      if (c.throws(c.good_, c.good_).size.size() > 0) return c;
     return error(errc::wrong_value, "clouds: no crop of " + std::to_string(options.side) +
                                         " pixels is clear enough on any date to serve as truth");
   }
 
   const cloud_case_options& options() const { return options_; }
 
-  /// Case `number`; without pixels where the dice found none in 64 throws.
+  /// Case `number`; where its dice find none in 64 throws, the one that `create` found.
   cloud_case make(std::uint64_t seed, std::uint64_t number) const {
+    cloud_case c = throws(seed, number);
+    return c.size.size() > 0 ? c : throws(good_, good_);
+  }
+
+ private:
+  /// Without pixels where no throw of 64 gives a case.
+  cloud_case throws(std::uint64_t seed, std::uint64_t number) const {
     unmask::random draw(seed ^ 0x636c6f756473u, number);
     for (int attempt = 0; attempt < 64; ++attempt) {
       cloud_case c = attempt_case(draw);
@@ -100,7 +107,6 @@ class cloud_cases {
     return {};
   }
 
- private:
   /// One crop of all dates, turned and mirrored, as `declouder` reads it; the target is date 0.
   struct crop {
     tensor<float, 4> dates;  ///< [1 + K, S, S, C]
@@ -232,6 +238,7 @@ class cloud_cases {
   std::vector<cloud_scene> scenes_;
   std::vector<tensor<float, 2>> maps_;
   cloud_case_options options_;
+  std::uint64_t good_ = 0;  ///< seed and number of a case that there is
 };
 
 }  // namespace unmask::inline UNMASK_ABI::train

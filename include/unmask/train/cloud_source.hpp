@@ -51,9 +51,7 @@ class cloud_source {
     parallel_for(be, to.input.extent(0), [&](index_t b, int) {
       unmask::random draw(seed ^ 0x636c6f7564637221u,
                           static_cast<std::uint64_t>(step * options_.batch + first_sample + b));
-      const cloud_case* c = nullptr;
-      while (!c || c->size.size() == 0) c = &pool_[static_cast<std::size_t>(draw.below(pool_options_.cases))].made;
-      copy_sample(to, b, *c, draw);
+      copy_sample(to, b, pool_[static_cast<std::size_t>(draw.below(pool_options_.cases))].made, draw);
     });
   }
 
