@@ -41,7 +41,7 @@ inline void tell(const context& c, const date_files& y, const declouded& d, cons
   if (method == "network" && f.mended > 0)
     c.say("  network: %lld pixels that show some ground\n", static_cast<long long>(f.mended));
   else if (method == "network")
-    c.say("  network: left out (fewer than 3 bands, nothing to judge it by, or harm where it was judged)\n");
+    c.say("  network: left out (nothing to judge it by, or no gain under this cloud where the ground is known)\n");
   if (f.from_nearest)
     c.say("  hardly anything is open: the nearest date, and what is seen through the cloud, expect errors\n");
   else if (f.few_open)

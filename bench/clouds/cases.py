@@ -1,5 +1,6 @@
 """Cases of the tables in docs/clouds.md as NPY files and manifests that `unmask declouds` reads.
-usage: cases.py DATA OUT TABLE   (DATA holds the HDF5 files; tables: thick thin shadow tiles landsat b11 hls l7)"""
+usage: cases.py DATA OUT TABLE   (DATA holds the HDF5 files; tables: thick thin shadow tiles
+landsat b11 hls l7 landsat-thick landsat-thin l7-thick l7-thin)"""
 import datetime
 import json
 import os
@@ -39,36 +40,83 @@ def case(y, hidden, refs, seen, day, days, truth, score, visibility=None):
     count += 1
 
 
+def maps():
+    """The series' probability maps, and which of them are simulated."""
+    f = h5py.File(data + "/eolearn_slovenia_s2.h5", "r")
+    prob, index = f["clp"][:] / 65535., f["frame_index"][:]
+    cover = (prob > .5).mean((1, 2))
+    bank = [k for k in range(len(prob)) if .08 < cover[k] < .7 and k not in index]
+    return prob, [bank[i] for i in np.linspace(0, len(bank) - 1, 8).round().astype(int)]
+
+
+def simulated(kind, x, nm, bright, p, seed):
+    """A clear date x [H, W, bands] under cloud of probability p: what is measured, visibility, opacity, shadow."""
+    rng = np.random.default_rng(1000 + seed)
+    if kind == "thick":
+        a = np.clip((p - .25) / .35, 0, 1)
+    else:
+        a = np.clip((p - .1) / .9, 0, 1) ** rng.uniform(.8, 1.5) * rng.uniform(.35, .65)
+    grain = ndimage.gaussian_filter(rng.standard_normal(p.shape), 3)
+    cloud = bright * np.clip(1 + .12 * grain / grain.std(), .6, 1.4)[..., None]
+    veil = np.clip((nm / 490.) ** -rng.uniform(.2, .8), .3, 1.15) if kind == "thin" else np.ones(len(nm))
+    A = np.clip(a[..., None] * veil, 0, 1)
+    shadow = ndimage.gaussian_filter(ndimage.shift(a, (9, -7), order=1, mode="constant"), 1) * (1 - a)
+    dark = np.interp(nm, [443, 865, 2190], [.45, .62, .7]) * rng.uniform(.7, 1)
+    y = (1 - A) * x * (1 - shadow[..., None] * dark) + A * cloud
+    y = np.clip(y + rng.normal(0, 5e-4, y.shape), 0, None)
+    return y, (1 - p) * (1 - .7 * np.clip(shadow * 1.5, 0, 1)), a, shadow
+
+
 def slovenia(kind, marked=True):
     """Simulated cloud over three clear dates, opacity from eight real probability maps."""
     f = h5py.File(data + "/eolearn_slovenia_s2.h5", "r")
-    frames, prob, nm, index = f["frames"][:] * 1e-4, f["clp"][:] / 65535., f["wavelengths"][:], f["frame_index"][:]
+    frames, nm, index = f["frames"][:] * 1e-4, f["wavelengths"][:], f["frame_index"][:]
     stamps = [datetime.datetime.fromisoformat(t.decode()) for t in f["timestamps"][:]]
     day = np.array([(stamps[i] - stamps[0]).total_seconds() / 86400 for i in index])
     bright = np.percentile(frames[2].reshape(-1, frames.shape[-1]), 95, axis=0)
-    cover = (prob > .5).mean((1, 2))
-    bank = [k for k in range(len(prob)) if .08 < cover[k] < .7 and k not in index]
-    clear = [0, 3, 4]
+    prob, bank = maps()
+    clear, least = [0, 3, 4], .08 if kind == "thick" else .03
     for target in clear:
-        for k in [bank[i] for i in np.linspace(0, len(bank) - 1, 8).round().astype(int)]:
-            rng, p, x = np.random.default_rng(1000 + k), prob[k], frames[target]
-            if kind == "thick":
-                a = np.clip((p - .25) / .35, 0, 1)
-            else:
-                a = np.clip((p - .1) / .9, 0, 1) ** rng.uniform(.8, 1.5) * rng.uniform(.35, .65)
-            grain = ndimage.gaussian_filter(rng.standard_normal(p.shape), 3)
-            cloud = bright * np.clip(1 + .12 * grain / grain.std(), .6, 1.4)[..., None]
-            veil = np.clip((nm / 490.) ** -rng.uniform(.2, .8), .3, 1.15) if kind == "thin" else np.ones(len(nm))
-            A = np.clip(a[..., None] * veil, 0, 1)
-            shadow = ndimage.gaussian_filter(ndimage.shift(a, (9, -7), order=1, mode="constant"), 1) * (1 - a)
-            dark = np.interp(nm, [443, 865, 2190], [.45, .62, .7]) * rng.uniform(.7, 1)
-            y = (1 - A) * x * (1 - shadow[..., None] * dark) + A * cloud
-            y = np.clip(y + rng.normal(0, 5e-4, y.shape), 0, None)
-            v = (1 - p) * (1 - .7 * np.clip(shadow * 1.5, 0, 1))
-            least = .08 if kind == "thick" else .03
+        for k in bank:
+            x = frames[target]
+            y, v, a, shadow = simulated(kind, x, nm, bright, prob[k], k)
             true = (a > least) | (shadow > least)
             refs = [c for c in clear if c != target]
-            case(y, true if marked else a > least, frames[refs], np.ones((2,) + p.shape), day[target], day[refs], x, true, v)
+            case(y, true if marked else a > least, frames[refs], np.ones((2,) + v.shape), day[target], day[refs], x, true, v)
+
+
+def two_dates(kind, pairs, days):
+    """Simulated cloud over either of two clear dates of 30 m, its opacity a map of the series enlarged: a place and sensors
+    that nothing here was trained on."""
+    prob, bank = maps()
+    least = .08 if kind == "thick" else .03
+    for dates, nm in pairs:
+        for target in (0, 1):
+            x, r = dates[target], dates[1 - target]
+            bright = 2.2 * np.percentile(x.reshape(-1, x.shape[-1]), 95, axis=0)
+            for k in bank[target::2]:
+                p = ndimage.zoom(prob[k], [n / m for n, m in zip(x.shape[:2], prob[k].shape)], order=1)
+                y, v, a, shadow = simulated(kind, x, nm, bright, np.clip(p, 0, 1), k)
+                true = (a > least) | (shadow > least)
+                case(y, true, r[None], np.ones((1,) + v.shape), 0, [days], x, true, v)
+
+
+def landsat_tile(f, i):
+    date = []
+    for d in (1, 2):
+        u, lut = f[f"date{d}_index"][i], f[f"date{d}_lut"][i]
+        date.append(np.stack([lut[b][u[..., b]] for b in range(6)], -1).astype(float))
+    return date
+
+
+def landsat_simulated(kind):
+    f = h5py.File(data + "/landsat_two_dates.h5", "r")
+    two_dates(kind, [(landsat_tile(f, i), f["wavelengths"][:]) for i in (0, 2)], 16)
+
+
+def l7_simulated(kind):
+    f = h5py.File(data + "/landsat7_july_nov.h5", "r")
+    two_dates(kind, [([f[k][:] / 255. for k in ("july", "nov")], f["wavelengths"][:])], 120)
 
 
 def tiles():
@@ -100,10 +148,7 @@ def landsat():
     """Two clear dates, tiles 0 and 2, four hand-drawn clouds."""
     f = h5py.File(data + "/landsat_two_dates.h5", "r")
     for i in (0, 2):
-        date = {}
-        for d in (1, 2):
-            u, lut = f[f"date{d}_index"][i], f[f"date{d}_lut"][i]
-            date[d] = np.stack([lut[b][u[..., b]] for b in range(6)], -1).astype(float)
+        date = dict(zip((1, 2), landsat_tile(f, i)))
         for m in ("mask1", "mask4", "mask20", "mask21"):
             hidden = f["masks/" + m][:] > 0
             for t in (1, 2):
@@ -147,5 +192,7 @@ def l7():
 
 
 {"thick": lambda: slovenia("thick"), "thin": lambda: slovenia("thin"), "shadow": lambda: slovenia("thick", False),
+ "landsat-thick": lambda: landsat_simulated("thick"), "landsat-thin": lambda: landsat_simulated("thin"),
+ "l7-thick": lambda: l7_simulated("thick"), "l7-thin": lambda: l7_simulated("thin"),
  "tiles": tiles, "landsat": landsat, "b11": b11, "hls": hls, "l7": l7}[table]()
 print(table, count, "cases")

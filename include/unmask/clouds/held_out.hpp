@@ -29,9 +29,16 @@ inline index_t moved(grid g, index_t h, index_t w, int copy) noexcept {
 
 }  // namespace detail
 
+/// The pixels that are hidden on purpose: how many, which, and under which copy of the hidden area they lie.
+struct held_copy {
+  index_t count = 0;
+  const std::uint8_t* held = nullptr;
+  int copy = 0;
+};
+
 /// held [H, W] becomes 1 at open pixels under the copy that covers most of them; of more than half, every other square
-/// of 16 x 16. Copies that cover more than 35 % count as equal and the first is taken. How many are held out.
-inline index_t hold_out(grid g, const std::uint8_t* open, std::uint8_t* held) noexcept {
+/// of 16 x 16. Copies that cover more than 35 % count as equal and the first is taken.
+inline held_copy hold_out(grid g, const std::uint8_t* open, std::uint8_t* held) noexcept {
   index_t all = 0;
   for (index_t i = 0; i < g.size(); ++i) all += open[i] != 0;
   const auto covered = [&](int copy) {
@@ -57,7 +64,7 @@ inline index_t hold_out(grid g, const std::uint8_t* open, std::uint8_t* held) no
       held[i] = chosen && (!thinned || (h / 16 + w / 16) % 2 == 0);
       count += held[i];
     }
-  return count;
+  return {count, held, best};
 }
 
 }  // namespace unmask::inline UNMASK_ABI::clouds

@@ -52,9 +52,8 @@ struct options {
   double open_from = .5;     ///< visibility of other dates from which on they are used
   double ridge = .3;         ///< lambda; flat from .03 to .3 on Sentinel-2
   bool see_through = true;   ///< the stack only: use what hidden pixels show of the ground (visible_signal.hpp)
-  network_step
-      learnt{};  ///< the stack only, from 3 bands on: a network that mends what it errs in (network_correction.hpp)
-  bool judged = true;         ///< the network is left out where it does harm on open pixels hidden on purpose
+  network_step learnt{};     ///< the stack only: a network that mends what it errs in (network_correction.hpp)
+  bool judged = true;  ///< a rehearsal (rehearsal.hpp) decides how far the network counts, and how large deviations are
   bool find_shadows = false;  ///< reconstruct shadows that no mask marks too; needs 3 bands
   sun_position sun;           ///< shadows lie away from it, and need less evidence then
   bool fill_no_data = false;  ///< reconstruct pixels without data too
@@ -85,18 +84,22 @@ struct outcome {
   std::array<double, candidates> weight{};                ///< mean over bands
   std::array<double, candidates> rmse{};                  ///< of each candidate on the held-out pixels
   double held_out_rmse = 0;                               ///< of the stack
-  double network_gain = 0;                                ///< dB of the network's on the same pixels
+  index_t rehearsed = 0;                                  ///< of these, those under a copy of the scene's own cloud
+  double network_gain = 0;                                ///< dB of the network's under that cloud, mean over bands
   index_t mended = 0;                                     ///< pixels that went through the network
 
   /// A tile's findings to those of tiles before it: counts add up, errors and weights are means by held-out pixels.
   void add(const outcome& o) {
     const double n = static_cast<double>(held_out), m = static_cast<double>(o.held_out), all = std::max(n + m, 1.);
+    const double under = static_cast<double>(rehearsed + o.rehearsed);
     const auto mean = [&](double& x, double y) { x = (n * x + m * y) / all; };
     const auto root = [&](double& x, double y) { x = std::sqrt((n * x * x + m * y * y) / all); };
     for (std::size_t i = 0; i < candidates; ++i) mean(weight[i], o.weight[i]), root(rmse[i], o.rmse[i]);
     root(held_out_rmse, o.held_out_rmse);
-    mean(network_gain, o.network_gain);
-    mended += o.mended;
+    if (under > 0)
+      network_gain =
+          (static_cast<double>(rehearsed) * network_gain + static_cast<double>(o.rehearsed) * o.network_gain) / under;
+    mended += o.mended, rehearsed += o.rehearsed;
     open += o.open, hidden += o.hidden, no_data += o.no_data, unseen += o.unseen, shadows += o.shadows;
     fitted += o.fitted, held_out += o.held_out;
     from_nearest = from_nearest || o.from_nearest;

@@ -9,6 +9,7 @@
 #include "estimate.hpp"
 #include "held_out.hpp"
 #include "learnt_step.hpp"
+#include "rehearsal.hpp"
 #include "unmarked_shadow.hpp"
 #include "visible_signal.hpp"
 
@@ -32,6 +33,7 @@ class scene_run {
       shadow_.carve(a, scene_.size);
     }
     visible_.carve(a, scene_.size, scene_.C, slots);
+    rehearsal_.carve(a, scene_.size, scene_.C);
   }
 
   template <class Backend>
@@ -51,12 +53,7 @@ class scene_run {
         copy_hidden(scene_.nearest);
       if (o.see_through && found.few_open && o.how == method::stack) leave_haze(be, s, found);
       if (o.see_through && (found.held_out > 0 || found.from_nearest)) see_through(be, s);
-      if (o.learnt && scene_.C >= 3 && found.held_out > 0 && !found.from_nearest &&
-          (!o.judged || found.network_gain > harm)) {
-        visible_.transmission(visible_.scratch(1), scene_.asked);
-        found.mended =
-            mend(view(scene_.open, scene_.asked, visible_.scratch(1)), value_, o.learnt, visible_.scratch(0));
-      }
+      if (o.see_through && o.learnt && found.held_out > 0 && !found.from_nearest) mend_with(be, o, found);
       keep_positive();
     }
     write_estimate(be, scene_, s, to, value_, deviation_);
@@ -67,8 +64,8 @@ class scene_run {
   }
 
  private:
-  /// dB on pixels that show nothing: a network that loses more there does not know such a place.
-  static constexpr double harm = -.25;
+  /// dB in the rehearsal; less is chance.
+  static constexpr double least_gain = .05;
 
   index_t list(const std::uint8_t* chosen) noexcept {
     index_t count = 0;
@@ -95,7 +92,8 @@ class scene_run {
   /// Weights and deviations by band. With fewer than 100 pixels to learn from they stay equal.
   template <class Backend>
   void learn(const Backend& be, const options& o, outcome& found) noexcept {
-    const index_t n = scene_.n, C = scene_.C, held = hold_out(scene_.size, scene_.open, held_);
+    copy_ = hold_out(scene_.size, scene_.open, held_);
+    const index_t n = scene_.n, C = scene_.C, held = copy_.count;
     if (held < 100) return;
     found.held_out = held;
     for (index_t i = 0; i < n; ++i) used_[i] = scene_.open[i] != 0 && held_[i] == 0;
@@ -113,10 +111,29 @@ class scene_run {
     for (std::size_t m = 0; m < candidates; ++m) found.rmse[m] = std::sqrt(total[m] / count);
     found.held_out_rmse = std::sqrt(total[candidates] / count);
     learn_errors(values, held);
-    if (o.see_through) visible_.learn(be, value_, held_, held);
-    if (o.learnt)
-      found.network_gain =
-          network_gain(view(used_, held_, nullptr), value_, o.learnt, visible_.scratch(0), visible_.scratch(1));
+    if (!o.see_through) return;
+    visible_.learn(be, value_, held_, held);
+    if (o.learnt) rehearsal_.keep(scene_.y, value_, deviation_, held_);
+  }
+
+  /// A network mends as much as it gains by in the rehearsal, and deviations become what the rehearsal's errors ask
+  /// for.
+  template <class Backend>
+  void mend_with(const Backend& be, const options& o, outcome& found) noexcept {
+    float* mended = visible_.scratch(0);
+    rehearsal_.begin(visible_, seen_);
+    if (o.judged) {
+      found.rehearsed = rehearsal_.perform(be, visible_, scene_.y, value_, seen_, copy_);
+      if (found.rehearsed == 0) return;
+      o.learnt(rehearsal_.view(view(used_, nullptr, nullptr)), mended);
+      found.network_gain = rehearsal_.judge(scene_.y, mended);
+      if (!(found.network_gain > least_gain)) return;
+      rehearsal_.calibrate(scene_.y);
+    }
+    found.mended =
+        mend(view(scene_.open, scene_.asked, rehearsal_.transmission()), rehearsal_.share(), value_, o.learnt, mended);
+    for (index_t i = 0; i < scene_.n * scene_.C; ++i)
+      if (scene_.asked[i / scene_.C] != 0) deviation_[i] *= rehearsal_.factor()[i % scene_.C];
   }
 
   /// value_ becomes the mixture's error at the pixels hidden on purpose, deviation_ its deviation.
@@ -231,6 +248,8 @@ class scene_run {
   prepared_scene scene_;
   candidate_set candidates_;
   visible_signal visible_;
+  rehearsal rehearsal_;
+  held_copy copy_;
   unmarked_shadow shadow_;
   std::uint8_t *held_ = nullptr, *used_ = nullptr, *seen_ = nullptr;
   std::int32_t* at_ = nullptr;

@@ -28,7 +28,6 @@ struct cloud_case_options {
   index_t side = 96;   ///< pixels of a case
   double thin = .4;    ///< share of thin cloud
   double shadow = .8;  ///< share of cases with shadow
-  double unseen = .4;  ///< share of cases where open pixels are hidden, as when the network is judged
   double clear = .97;  ///< least share of clear pixels in a crop that becomes the truth
   int margin = 2;      ///< pixels by which the mask that is told may be too large
 };
@@ -142,24 +141,21 @@ class cloud_cases {
         if (c.clear(0, h, w) == 0) std::fill_n(&y.image(h, w, 0), C, std::nanf(""));  // no truth: no data
       }
     if (20 * count < S * S || 10 * count > 9 * S * S) return {};
-    return reconstruct(c, y, hidden, draw.uniform() < options_.unseen ? 0 : 1);
+    return reconstruct(c, y, hidden);
   }
 
-  /// which: 0 for the open pixels that the stack is judged by, 1 for those under cloud.
-  cloud_case reconstruct(const crop& c, const clouds::clouded& y, const tensor<std::uint8_t, 2>& hidden,
-                         int which) const {
+  /// The stack's result, and what a network would be told of it.
+  cloud_case reconstruct(const crop& c, const clouds::clouded& y, const tensor<std::uint8_t, 2>& hidden) const {
     const index_t S = options_.side, C = c.dates.extent(3), K = c.dates.extent(0) - 1, n = S * S;
     cloud_case out;
-    int calls = 0;
     const auto take = [&](const clouds::network_view& v, float* to) {
       std::fill_n(to, n * C, 0.f);
-      if (calls++ != which) return;
       const auto keep = [](auto& list, const auto* from, index_t count) { list.assign(from, from + count); };
       out.size = v.size, out.bands = C;
       keep(out.y, v.y, n * C), keep(out.prediction, v.prediction, n * C), keep(out.nearest, v.nearest, n * C);
       keep(out.base, v.base, n * C), keep(out.deviation, v.deviation, n * C);
       keep(out.open, v.open, n), keep(out.asked, v.asked, n);
-      if (v.transmission) keep(out.transmission, v.transmission, n * C);
+      keep(out.transmission, v.transmission, n * C);
       keep(out.ground, v.ground, n * v.components);
       out.components = v.components, out.ground_scale = v.ground_scale;
     };
