@@ -36,4 +36,15 @@ void write_estimate(const Backend& be, const prepared_scene& p, const scene& s, 
   });
 }
 
+/// value [n, C]: estimates do not fall below zero, unless open pixels do.
+inline void keep_positive(const prepared_scene& p, float* value) noexcept {
+  for (index_t c = 0; c < p.C; ++c) {
+    float least = 0;
+    for (index_t i = 0; i < p.n; ++i)
+      if (p.open[i] != 0) least = std::min(least, p.y[i * p.C + c]);
+    for (index_t i = 0; i < p.n; ++i)
+      if (p.asked[i] != 0 && value[i * p.C + c] < least) value[i * p.C + c] = least;
+  }
+}
+
 }  // namespace unmask::inline UNMASK_ABI::clouds

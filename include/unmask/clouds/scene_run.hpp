@@ -54,7 +54,7 @@ class scene_run {
       if (o.see_through && found.few_open && o.how == method::stack) leave_haze(be, s, found);
       if (o.see_through && (found.held_out > 0 || found.from_nearest)) see_through(be, s);
       if (o.see_through && o.learnt && found.held_out > 0 && !found.from_nearest) mend_with(be, o, found);
-      keep_positive();
+      keep_positive(scene_, value_);
     }
     write_estimate(be, scene_, s, to, value_, deviation_);
     for (index_t c = 0; c < scene_.C; ++c)
@@ -231,18 +231,6 @@ class scene_run {
     for (index_t i = 0; i < scene_.n; ++i)
       seen_[i] = scene_.asked[i] != 0 && prepared_scene::finite(s.image.data() + i * scene_.C, scene_.C);
     visible_.add(be, scene_.y, value_, deviation_, seen_);
-  }
-
-  /// Estimates do not fall below zero, unless open pixels do.
-  void keep_positive() noexcept {
-    const index_t C = scene_.C;
-    for (index_t c = 0; c < C; ++c) {
-      float least = 0;
-      for (index_t i = 0; i < scene_.n; ++i)
-        if (scene_.open[i] != 0) least = std::min(least, scene_.y[i * C + c]);
-      for (index_t i = 0; i < scene_.n; ++i)
-        if (scene_.asked[i] != 0 && value_[i * C + c] < least) value_[i * C + c] = least;
-    }
   }
 
   prepared_scene scene_;
