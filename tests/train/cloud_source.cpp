@@ -78,6 +78,21 @@ TEST_CASE("a case is a stack's result under simulated cloud, the same whenever i
   CHECK(error < .1 * cloud);
 }
 
+TEST_CASE("some cases show nothing of the ground, the others some of it") {
+  const auto cases = make_cases();
+  int nothing = 0;
+  for (std::uint64_t k = 0; k < 24; ++k) {
+    const auto c = cases.make(9, k);
+    double seen = 0, count = 0;
+    for (std::size_t i = 0; i < c.transmission.size(); ++i)
+      if (c.asked[i / 3] != 0) seen += static_cast<double>(c.transmission[i]), ++count;
+    REQUIRE(count > 0);
+    nothing += seen / count < .02;
+  }
+  CHECK(nothing >= 4);
+  CHECK(nothing <= 16);
+}
+
 TEST_CASE("a batch is a function of seed and step alone") {
   auto straight = make_source(), late = make_source();
   auto one = straight.make_batch<float>(), two = one, three = one;

@@ -28,6 +28,7 @@ struct cloud_case_options {
   index_t side = 96;   ///< pixels of a case
   double thin = .4;    ///< share of thin cloud
   double shadow = .8;  ///< share of cases with shadow
+  double unseen = .4;  ///< share of cases whose cloud shows nothing: what is learnt there holds on other places too
   double clear = .97;  ///< least share of clear pixels in a crop that becomes the truth
   int margin = 2;      ///< pixels by which the mask that is told may be too large
 };
@@ -113,6 +114,8 @@ class cloud_cases {
     std::vector<double> days;
   };
 
+  static constexpr float opaque = .8f;  ///< reflectance
+
   cloud_case attempt_case(unmask::random& draw) const {
     const index_t S = options_.side;
     const cloud_scene& s = scenes_[static_cast<std::size_t>(draw.below(static_cast<index_t>(scenes_.size())))];
@@ -141,6 +144,9 @@ class cloud_cases {
         if (c.clear(0, h, w) == 0) std::fill_n(&y.image(h, w, 0), C, std::nanf(""));  // no truth: no data
       }
     if (20 * count < S * S || 10 * count > 9 * S * S) return {};
+    if (draw.uniform() < options_.unseen)
+      for (index_t i = 0; i < S * S * C; ++i)
+        if (hidden.data()[i / C] != 0 && std::isfinite(y.image.data()[i])) y.image.data()[i] = opaque;
     return reconstruct(c, y, hidden);
   }
 
