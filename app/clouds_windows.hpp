@@ -51,16 +51,16 @@ class file_windows {
   hiding how_;
 };
 
-/// Bytes that a run with tiles of this size takes beside what the process has.
+/// Bytes that a run with tiles of this size takes beside what the process has; learnt: with a network, its own apart.
 inline double planned_bytes(const unmask::cpu& be, const date_files& y, const std::vector<date_files*>& dates,
-                            const unmask::clouds::tiling& t) {
+                            const unmask::clouds::tiling& t, bool learnt) {
   namespace clouds = unmask::clouds;
   const index_t H = y.image.height(), W = y.image.width(), C = y.image.bands();
   const index_t K = static_cast<index_t>(dates.size());
   index_t h = 0, w = 0;
   for (const auto& rows : clouds::detail::windows(H, t)) h = std::max(h, rows[1]);
   for (const auto& columns : clouds::detail::windows(W, t)) w = std::max(w, columns[1]);
-  double bytes = static_cast<double>(clouds::declouder<unmask::cpu>::bytes_for(be, {h, w, C, K}));
+  double bytes = static_cast<double>(clouds::declouder<unmask::cpu>::bytes_for(be, {h, w, C, K}, learnt));
   // a window's scene and results, one date being read, and what mask files of it hold
   const index_t reading = C * (sample_bytes(y.image.type()) + 4) + 24;
   bytes += static_cast<double>(h * w) *
@@ -81,7 +81,8 @@ inline double planned_bytes(const unmask::cpu& be, const date_files& y, const st
 /// The tiles of a run: those asked for, or the largest of at most 512 pixels that keep the limit. `limit`: bytes of the
 /// process; 0: none. Errors: `bad_argument` where nothing keeps it.
 inline result<unmask::clouds::tiling> plan_tiles(const unmask::cpu& be, const date_files& y,
-                                                 const std::vector<date_files*>& dates, index_t tile, double limit) {
+                                                 const std::vector<date_files*>& dates, index_t tile, double limit,
+                                                 bool learnt) {
   unmask::clouds::tiling t;
   if (tile > 0) t.tile = tile;
   if (!(limit > 0)) return t;
@@ -89,7 +90,7 @@ inline result<unmask::clouds::tiling> plan_tiles(const unmask::cpu& be, const da
   double least = 0;
   for (const index_t side : {512, 384, 256, 192, 128, 96, 64}) {
     if (tile == 0) t.tile = side;
-    least = planned_bytes(be, y, dates, t);
+    least = planned_bytes(be, y, dates, t, learnt);
     if (least <= room) return t;
     if (tile > 0) break;
   }

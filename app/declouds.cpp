@@ -70,7 +70,7 @@ result<declouded> reconstruct(const context& c, const declouds_options& o, stack
   date_files& y = s.dates[static_cast<std::size_t>(target)];
   const auto dates = chosen_dates(s, target, o);
   if (!dates) return dates.error();
-  const auto tiles = plan_tiles(c.backend(), y, *dates, o.tile, o.memory_limit);
+  const auto tiles = plan_tiles(c.backend(), y, *dates, o.tile, o.memory_limit, o.method == "network");
   if (!tiles) return tiles.error();
   auto out = result_files::create(stem_of(o.out, s, target), y);
   if (!out) return out.error();

@@ -24,17 +24,17 @@ class declouder {
   static result<declouder> create(const Backend& be, scene_size size, const options& o = {}) {
     if (auto ok = check(size, o); !ok) return ok.error();
     declouder d(be, size, o);
-    d.memory_ = memory_block(bytes_for(be, size));
+    d.memory_ = memory_block(bytes_for(be, size, bool(o.learnt)));
     arena real(d.memory_.data(), d.memory_.bytes());
-    d.run_.carve(real, size, thread_slots(be));
+    d.run_.carve(real, size, thread_slots(be), bool(o.learnt));
     return result<declouder>(std::move(d));
   }
 
-  /// Bytes that `create` takes for a size that it accepts.
-  static std::size_t bytes_for(const Backend& be, scene_size size) {
+  /// Bytes that `create` takes for a size that it accepts; learnt: with a network.
+  static std::size_t bytes_for(const Backend& be, scene_size size, bool learnt = false) {
     scene_run planned;
     arena measure;
-    planned.carve(measure, size, thread_slots(be));
+    planned.carve(measure, size, thread_slots(be), learnt);
     return measure.peak();
   }
 

@@ -17,7 +17,7 @@ namespace unmask::inline UNMASK_ABI::clouds {
 
 class scene_run {
  public:
-  void carve(arena& a, scene_size size, int slots) {
+  void carve(arena& a, scene_size size, int slots, bool learnt) {
     scene_.carve(a, size, slots);
     const index_t all = scene_.n * scene_.C;
     held_ = a.take<std::uint8_t>(scene_.n);
@@ -33,7 +33,7 @@ class scene_run {
       shadow_.carve(a, scene_.size);
     }
     visible_.carve(a, scene_.size, scene_.C, slots);
-    rehearsal_.carve(a, scene_.size, scene_.C);
+    if (learnt) rehearsal_.carve(a, scene_.size, scene_.C);
   }
 
   template <class Backend>
