@@ -1,5 +1,6 @@
 """Manifests and cloud maps that models/clouds.safetensors was trained on, from the HDF5 files of DATA (folder cloud/).
-usage: training.py DATA OUT   (writes slovenia.json, tiles.json and maps.txt, a list with commas for --mask)"""
+usage: training.py DATA OUT   (writes slovenia.json, the same without one of its dates: without_s0.json, without_s3.json,
+without_s4.json, tiles.json, and maps.txt, a list with commas for --mask)"""
 import datetime
 import json
 import os
@@ -26,7 +27,10 @@ images = []
 for k in (0, 3, 4):  # the clear ones
     np.save(path(f"s{k}.npy"), frames[k].astype(np.uint16))
     images.append({"file": f"s{k}.npy", "date": stamps[index[k]].date().isoformat()})
-manifest("slovenia.json", images, [float(nm) for nm in f["wavelengths"][:]])
+wavelengths = [float(nm) for nm in f["wavelengths"][:]]
+manifest("slovenia.json", images, wavelengths)
+for left_out in images:
+    manifest("without_" + left_out["file"].replace(".npy", ".json"), [i for i in images if i is not left_out], wavelengths)
 
 cover, maps = (prob > .5).mean((1, 2)), []
 bank = [k for k in range(len(prob)) if .08 < cover[k] < .7 and k not in index]
