@@ -42,10 +42,11 @@ inline void tell(const context& c, const date_files& y, const declouded& d, cons
     c.say("  network: %lld pixels that show some ground\n", static_cast<long long>(f.mended));
   else if (method == "network")
     c.say("  network: left out (nothing to judge it by, or no gain under this cloud where the ground is known)\n");
+  const char* where = f.open > std::min<index_t>(500, d.pixels / 20) ? "in some tiles " : "";
   if (f.from_nearest)
-    c.say("  hardly anything is open: the nearest date, and what is seen through the cloud, expect errors\n");
+    c.say("  %shardly anything is open: the nearest date, and what is seen through the cloud, expect errors\n", where);
   else if (f.few_open)
-    c.say("  hardly anything is open: fitted on the most visible pixels, expect errors\n");
+    c.say("  %shardly anything is open: fitted on the most visible pixels, expect errors\n", where);
   if (f.unfitted && !f.one_image) c.say("  nothing is open: interpolated in time, not adapted to this date\n");
   if (f.one_image && method != "nearest") c.say("  no other date sees anything: filled from around, expect errors\n");
 }
