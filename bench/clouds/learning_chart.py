@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 REGIONS = ("all", "visibility below .3", "from .3 on", "rim")
+LABELS = ("all", "visibility\nbelow .3", "visibility\nfrom .3 on", "at most 3 pixels\nfrom an open one")
 NAMES = {"plain": "plain", "me": "ME", "ma": "ME + MA", "tiles": "ME, place left out"}
 gains = {}
 for line in open(sys.argv[1]):
@@ -23,7 +24,7 @@ for axis, table in zip(axes, ("thin", "thick")):
             dots = gains.get((table, kind, region), [])
             axis.plot([x + .16 * (k - 1.5)] * len(dots), dots, "o", ms=5, alpha=.8, color=f"C{k}", label=NAMES[kind] if x == 0 else None)
     axis.axhline(0, color="grey", lw=.8)
-    axis.set_xticks(range(len(REGIONS)), REGIONS)
+    axis.set_xticks(range(len(REGIONS)), LABELS, fontsize=8)
     axis.set_title(f"{table} cloud")
 axes[0].set_ylabel("gain over the stack, dB")
 axes[1].legend(fontsize=8)
