@@ -9,6 +9,7 @@
 
 #include "held_out.hpp"
 #include "learnt_step.hpp"
+#include "stacking.hpp"
 #include "visible_signal.hpp"
 
 namespace unmask::inline UNMASK_ABI::clouds {
