@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 from scipy import ndimage
 
+from probability_maps import probability_maps
+
 data, out, table = sys.argv[1:4]
 count = 0
 
@@ -40,15 +42,6 @@ def case(y, hidden, refs, seen, day, days, truth, score, visibility=None):
     count += 1
 
 
-def maps():
-    """The series' probability maps, and which of them are simulated."""
-    f = h5py.File(data + "/eolearn_slovenia_s2.h5", "r")
-    prob, index = f["clp"][:] / 65535., f["frame_index"][:]
-    cover = (prob > .5).mean((1, 2))
-    bank = [k for k in range(len(prob)) if .08 < cover[k] < .7 and k not in index]
-    return prob, [bank[i] for i in np.linspace(0, len(bank) - 1, 8).round().astype(int)]
-
-
 def simulated(kind, x, nm, bright, p, seed):
     """A clear date x [H, W, bands] under cloud of probability p: what is measured, visibility, opacity, shadow."""
     rng = np.random.default_rng(1000 + seed)
@@ -74,7 +67,7 @@ def slovenia(kind, marked=True):
     stamps = [datetime.datetime.fromisoformat(t.decode()) for t in f["timestamps"][:]]
     day = np.array([(stamps[i] - stamps[0]).total_seconds() / 86400 for i in index])
     bright = np.percentile(frames[2].reshape(-1, frames.shape[-1]), 95, axis=0)
-    prob, bank = maps()
+    prob, bank = probability_maps(data)
     clear, least = [0, 3, 4], .08 if kind == "thick" else .03
     for target in clear:
         for k in bank:
@@ -88,7 +81,7 @@ def slovenia(kind, marked=True):
 def two_dates(kind, pairs, days):
     """Simulated cloud over either of two clear dates of 30 m, its opacity a map of the series enlarged: a place and sensors
     that nothing here was trained on."""
-    prob, bank = maps()
+    prob, bank = probability_maps(data)
     least = .08 if kind == "thick" else .03
     for dates, nm in pairs:
         for target in (0, 1):

@@ -1,5 +1,5 @@
 """What one result gains over another by region, dB of hidden pixels, mean over scenes and the worst: all of them, those with visibility below .3,
-from .3 on, and at most 3 pixels from an open one; then the first, second and third third of the scenes, each of which has one target date.
+from .3 on, and at most 3 pixels from an open one; then the first, second and third third of the scenes, each of which has one target date; and how many scenes differ.
 usage: gains.py CASES BEFORE AFTER NAME"""
 import os
 import sys
@@ -21,4 +21,4 @@ for k, scene in enumerate(scenes):
         if at.sum() >= 20:
             error = [np.mean((x - truth)[at] ** 2) for x in (old, new)]
             gains.setdefault(region, []).append(10 * np.log10(error[0] / error[1]))
-print(name, os.path.basename(cases), "; ".join(f"{r} {np.mean(g):+.2f} (worst {min(g):+.2f})" for r, g in gains.items()))
+print(name, os.path.basename(cases), f"changed {sum(g != 0 for g in gains['all'])} of {len(scenes)};", "; ".join(f"{r} {np.mean(g):+.2f} (worst {min(g):+.2f})" for r, g in gains.items()))

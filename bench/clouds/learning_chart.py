@@ -15,7 +15,7 @@ gains = {}
 for line in open(sys.argv[1]):
     head = re.match(r"(\w+)-(\d) (thin|thick) ", line)
     if head and head[1] in NAMES:
-        for region, gain in re.findall(r"(?:^|; |thin |thick )([a-z][\w .]*?) ([+-]\d+\.\d+) \(", line):
+        for region, gain in re.findall(r"(?:^|; )([a-z][\w .]*?) ([+-]\d+\.\d+) \(", line):
             gains.setdefault((head[3], head[1], region), []).append(float(gain))
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
 for axis, table in zip(axes, ("thin", "thick")):

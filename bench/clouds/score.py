@@ -1,4 +1,4 @@
-"""Mean PSNR (peak 1) over hidden pixels of all cases, and the share of errors within one deviation. --each: of each case too,
+"""Mean PSNR (peak 1) and spectral angle over hidden pixels of all cases, and the share of errors within one deviation. --each: of each case too,
 and the mean step at the rim of hidden areas, the truth's there and the deviation.
 usage: score.py CASES RESULTS [--each]"""
 import os
@@ -6,13 +6,16 @@ import sys
 
 import numpy as np
 
-psnr, within, rim = [], [], []
+psnr, angle, within, rim = [], [], [], []
 for name in sorted(os.listdir(sys.argv[1])):
     if not name.isdigit():
         continue
     case, result = os.path.join(sys.argv[1], name), os.path.join(sys.argv[2], name)
     m = np.load(case + "/score.npy") > 0
-    e = (np.load(result + "/0_declouded.npy").astype(float) - np.load(case + "/truth.npy"))[m]
+    found, truth = (np.load(f).astype(float)[m] for f in (result + "/0_declouded.npy", case + "/truth.npy"))
+    e = found - truth
+    length = np.linalg.norm(found, axis=-1) * np.linalg.norm(truth, axis=-1)
+    angle.append(np.degrees(np.arccos(np.clip((found * truth).sum(-1) / np.maximum(length, 1e-12), -1, 1))).mean())
     psnr.append(10 * np.log10(1 / np.mean(e * e)))
     deviation = np.load(result + "/0_deviation.npy").astype(float)
     within.append(np.mean(np.abs(e) <= deviation[m]))
@@ -27,4 +30,4 @@ for name in sorted(os.listdir(sys.argv[1])):
         rim.append(np.stack([v.ravel() for v in steps]))
 if rim:
     print("rim: step {:.4f}, the truth's {:.4f}, deviation {:.4f}".format(*np.concatenate(rim, 1).mean(1)))
-print(f"{np.mean(psnr):6.2f} dB, within one deviation {np.mean(within):.3f}, {len(psnr)} cases")
+print(f"{np.mean(psnr):6.2f} dB, {np.mean(angle):.2f} degrees, within one deviation {np.mean(within):.3f}, {len(psnr)} cases")

@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 from scipy import ndimage
 
+from probability_maps import probability_maps
+
 data, out = sys.argv[1:3]
 os.makedirs(out, exist_ok=True)
 path = lambda name: os.path.join(out, name)
@@ -21,7 +23,7 @@ def manifest(name, images, wavelengths):
 
 
 f = h5py.File(data + "/eolearn_slovenia_s2.h5", "r")
-frames, prob, index = f["frames"][:], f["clp"][:] / 65535., f["frame_index"][:]
+frames, index = f["frames"][:], f["frame_index"][:]
 stamps = [datetime.datetime.fromisoformat(t.decode()) for t in f["timestamps"][:]]
 images = []
 for k in (0, 3, 4):  # the clear ones
@@ -32,9 +34,8 @@ manifest("slovenia.json", images, wavelengths)
 for left_out in images:
     manifest("without_" + left_out["file"].replace(".npy", ".json"), [i for i in images if i is not left_out], wavelengths)
 
+prob, measured = probability_maps(data)
 cover, maps = (prob > .5).mean((1, 2)), []
-bank = [k for k in range(len(prob)) if .08 < cover[k] < .7 and k not in index]
-measured = [bank[i] for i in np.linspace(0, len(bank) - 1, 8).round().astype(int)]  # of cases.py
 for k in range(len(prob)):
     if .03 < cover[k] < .85 and k not in index and k not in measured:
         maps.append(path(f"p{k:02d}.npy"))
