@@ -42,7 +42,7 @@ inline void tell(const context& c, const date_files& y, const declouded& d, cons
     c.say("  network: %lld pixels that show some ground\n", static_cast<long long>(f.mended));
   else if (method == "network")
     c.say("  network: left out (nothing to judge it by, or no gain under this cloud where the ground is known)\n");
-  const char* where = f.open > std::min<index_t>(500, d.pixels / 20) ? "in some tiles " : "";
+  const char* where = f.open > unmask::clouds::hardly_any(d.pixels) ? "in some tiles " : "";
   if (f.from_nearest)
     c.say("  %shardly anything is open: the nearest date, and what is seen through the cloud, expect errors\n", where);
   else if (f.few_open)

@@ -118,8 +118,7 @@ class prepared_scene {
       if (there) ++levels[level(seen)];
     }
     found.fitted = found.open;
-    const index_t few = std::min<index_t>(500, n / 20);
-    if (found.open <= few && found.hidden > 0) {
+    if (found.open <= hardly_any(n) && found.hidden > 0) {
       // the 15 % that show the most, as long as they show anything
       std::size_t from = 1024;
       for (index_t count = levels[from]; from > 1 && count < data * 15 / 100;) count += levels[--from];

@@ -71,6 +71,9 @@ inline constexpr std::size_t candidates = 5;
 inline constexpr std::array<std::string_view, candidates> candidate_names{"ridge", "quadratic", "similar pixels",
                                                                           "harmonic", "local"};
 
+/// Of so many pixels: no more open ones than this are hardly any.
+inline index_t hardly_any(index_t pixels) noexcept { return std::min<index_t>(500, pixels / 20); }
+
 /// What a run found; for messages and reports.
 struct outcome {
   index_t open = 0, hidden = 0, no_data = 0, unseen = 0;  ///< pixels
