@@ -96,9 +96,10 @@ class reconstruction {
     auto settings = read_camera(o_.mask, g, o_.untrusted);
     if (!settings) return settings.error();
     camera_settings_ = std::move(*settings);
+    if (o_.effort == "fast") options_ = unmask::fast_reconstruction();
     options_.noise_weight = camera_settings_.noise_weight;
-    options_.refinements = o_.refinements;
-    options_.check_rows = o_.check_rows;
+    options_.refinements = o_.refinements.value_or(options_.refinements);
+    options_.check_rows = o_.check_rows.value_or(options_.check_rows);
     if (o_.method == "spectral-tv") {
       if (!model_ || model_->initial.kind != initial_kind::spectral_tv)
         return error(errc::bad_argument, "--method spectral-tv: no weights that know these spectra (--weights)");
@@ -153,6 +154,7 @@ class reconstruction {
                                         {"mask_trace", e->trace}});
         !saved)
       return saved;
+    summary_.json["effort"] = o_.effort;
     if (chooses) summary_.tell_steps(c_, e->taken, options_.refinements);
     if (!wavelengths().empty() && !cube_format_of(o_.out).wavelengths)
       c_.say("note: %s has no place for wavelengths (.npz has)\n", o_.out.c_str());

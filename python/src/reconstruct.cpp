@@ -41,6 +41,7 @@ unmask::reconstructor<unmask::cpu> make(const unmask::model& model, const unmask
 void add_reconstructor(nb::module_& m) {
   nb::class_<unmask::reconstruct_options>(m, "ReconstructOptions")
       .def(nb::init<>())
+      .def_static("fast", &unmask::fast_reconstruction)
       .def_rw("network", &unmask::reconstruct_options::network)
       .def_rw("refinements", &unmask::reconstruct_options::refinements)
       .def_rw("check_rows", &unmask::reconstruct_options::check_rows)

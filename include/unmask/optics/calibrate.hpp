@@ -180,6 +180,7 @@ class calibrator {
     options.outer_iterations = options_.outer_iterations;
     options.iterations = options_.iterations;
     options.noise_weight = options_.noise_weight;
+    options.coarse_start = false;  // in strips of few rows it tells right alignments from wrong ones less well
     return options;
   }
 

@@ -24,8 +24,11 @@ namespace unmask::inline UNMASK_ABI::optics {
 /// form that owns its memory.
 class similar_patches {
  public:
-  similar_patches(index_t height, index_t planes, index_t width)
+  /// `stride` >= 1: pixels from one reference to the next. Beyond 3, a patch's side, some pixels are only in patches
+  /// that are similar to another one.
+  similar_patches(index_t height, index_t planes, index_t width, index_t stride = 3)
       : layout_{height, planes, width},
+        stride_(stride),
         patch_height_(std::min<index_t>(3, height)),
         patch_width_(std::min<index_t>(3, width)),
         strips_((references(height, patch_height_) + rows_of - 1) / rows_of) {}
@@ -56,20 +59,19 @@ class similar_patches {
   }
 
  private:
-  static constexpr index_t stride = 3;   // from one reference to the next
   static constexpr index_t rows_of = 7;  // of references in a strip, which has its own sums: equal bits for any threads
   static constexpr index_t radius = detail::patch_search::radius;
   using pack = simd::pack<float>;
 
   // References lie side by side: a pixel apart took .6 of the time and gave .01 to .05 dB less (docs/decisions.md). The
   // last one may overlap.
-  static index_t references(index_t extent, index_t patch) { return (extent - patch + stride - 1) / stride + 1; }
-  static index_t reference(index_t i, index_t extent, index_t patch) { return std::min(i * stride, extent - patch); }
+  index_t references(index_t extent, index_t patch) const { return (extent - patch + stride_ - 1) / stride_ + 1; }
+  index_t reference(index_t i, index_t extent, index_t patch) const { return std::min(i * stride_, extent - patch); }
 
   index_t numbers() const { return layout_.count * patch_height_ * patch_width_; }
-  index_t strip_rows() const { return std::min(layout_.height, rows_of * stride + 2 * radius); }
+  index_t strip_rows() const { return std::min(layout_.height, rows_of * stride_ + 2 * radius); }
   index_t first_row(index_t strip) const {
-    return std::clamp<index_t>(strip * rows_of * stride - radius, 0, layout_.height - strip_rows());
+    return std::clamp<index_t>(strip * rows_of * stride_ - radius, 0, layout_.height - strip_rows());
   }
 
   struct strip_tools {
@@ -167,7 +169,7 @@ class similar_patches {
   }
 
   detail::planes layout_;
-  index_t patch_height_, patch_width_, strips_;
+  index_t stride_, patch_height_, patch_width_, strips_;
   float *pixels_ = nullptr, *sums_ = nullptr, *counts_ = nullptr;
   std::byte* scratch_ = nullptr;
 };

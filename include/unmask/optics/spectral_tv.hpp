@@ -20,8 +20,9 @@
 ///
 /// Lambda and s fall from one outer iteration to the next; each is a least-squares problem with the weights of the last
 /// result (edge_weights.hpp), solved by conjugate gradients (conjugate_gradient.hpp) that are preconditioned with the
-/// measurement and each pixel's own weights, exactly: 45 iterations arrive where 120 with a diagonal did. Lambda stops
-/// at what the noise asks for, which A x - y tells: one setting serves clean and noisy measurements.
+/// measurement and each pixel's own weights, exactly: 45 iterations arrive where 120 with a diagonal did. The first one
+/// starts from a coarse image (coarse_start.hpp). Lambda stops at what the noise asks for, which A x - y tells: one
+/// setting serves clean and noisy measurements.
 
 #include <algorithm>
 #include <cassert>
@@ -29,6 +30,7 @@
 #include <limits>
 
 #include "../core/finite.hpp"
+#include "coarse_start.hpp"
 #include "conjugate_gradient.hpp"
 #include "iteration_call.hpp"
 
@@ -71,6 +73,7 @@ class spectral_tv {
     measurement_.carve_scratch(memory);
     edges_.carve_scratch(memory);
     solver_.carve_scratch(memory);
+    coarse_.carve_scratch(memory);
     squares_.carve(memory);
     plain_squares_.carve(memory);
   }
@@ -113,6 +116,7 @@ class spectral_tv {
         measurement_(a),
         edges_(a.layout()),
         solver_(a),
+        coarse_(a),
         squares_(a.layout().height),
         plain_squares_(a.layout().height) {}
 
@@ -135,6 +139,7 @@ class spectral_tv {
   detail::spectral_operator measurement_;
   detail::edge_weights edges_;
   detail::conjugate_gradient solver_;
+  detail::coarse_start coarse_;
   detail::row_sums squares_, plain_squares_;  // of A L z - y / level, weighted and not
   detail::framed_image z_;
   double passed_ = 0;                        // the mask's sum
@@ -210,11 +215,12 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, itera
   weigh_measurement(be, y);
   float* z = z_.data();
   std::fill_n(z, measurement_.layout().size(), 0.f);
+  if (options_.coarse_start) coarse_.run(be, measurement_, z, y.data(), level_);
   double residual = missing();
   for (index_t i = 0; i < options_.outer_iterations; ++i) {
     const float part = static_cast<float>(i) / static_cast<float>(std::max<index_t>(options_.outer_iterations - 1, 1));
     const float epsilon = between(options_.first_irls_epsilon, options_.last_irls_epsilon, part);
-    // z = 0 explains nothing, and that is no noise
+    // what nothing, or a coarse image, does not explain is no noise
     const double noise = i == 0 ? 0 : residual / static_cast<double>(y.size());
     lambda_ = std::max(options_.noise_weight * static_cast<float>(noise),
                        between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));

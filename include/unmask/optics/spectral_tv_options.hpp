@@ -15,6 +15,8 @@ struct spectral_tv_options {
   index_t outer_iterations = 10;       ///< each with weights of its own
   index_t iterations = 45;             ///< of conjugate gradients in each
   index_t correction_iterations = 20;  ///< those of `correct`
+  bool coarse_start = true;            ///< from a coarse image instead of zero: for images of whole scenes
+  index_t patch_stride = 3;            ///< of `similar_patches`, for whoever makes them for `refine`
   float patch_noise = .5f;             ///< of z, in `refine`: what similar patches differ by
   float first_weight = .1f;            ///< lambda of the first outer iteration
   float last_weight = .0005f;          ///< lambda of the last third of them, if there is no noise
@@ -37,6 +39,8 @@ inline result<> check_spectral_tv(const spectral_tv_options& o) {
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
   if (o.correction_iterations < 1)
     return refuse("correction iterations", static_cast<double>(o.correction_iterations), "at least 1");
+  if (o.patch_stride < 1 || o.patch_stride > 64)
+    return refuse("patch stride", static_cast<double>(o.patch_stride), "1..64");
   for (const auto& [name, value] : {std::pair{"noise weight", o.noise_weight}, std::pair{"shared", o.shared},
                                     std::pair{"corner weight", o.corner_weight}})
     if (!(value >= 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in [0, 1e6]");

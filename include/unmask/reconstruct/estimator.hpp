@@ -15,23 +15,22 @@ namespace unmask::inline UNMASK_ABI {
 
 class estimator {
  public:
-  /// `camera` disperses to the right (optics::basic_camera::canonical) and, with `spec`, outlives this.
+  /// `camera` disperses to the right (optics::basic_camera::canonical) and, with `spec`, outlives this. `options` are
+  /// those of spectral TV.
   /// Errors: GAP-TV for a camera with measured positions, a spectral basis that is not this camera's.
   static result<estimator> create(const initial_spec& spec, const optics::camera& camera,
-                                  float noise_weight = optics::spectral_tv_options().noise_weight) {
+                                  const optics::spectral_tv_options& options = {}) {
     estimator e(spec.kind, camera);
     if (spec.kind == initial_kind::spectral_tv) {
-      optics::spectral_tv_options options;
-      options.noise_weight = noise_weight;
       const auto basis = spec.spectral_basis.view();
       if (auto ok = optics::spectral_tv::check(camera, basis, options); !ok) return ok.error();
       e.solver_.emplace<optics::spectral_tv>(camera, basis, options);
       e.reports_ = options.outer_iterations;
     } else if (spec.kind != initial_kind::hm) {
-      const auto options = spec.kind == initial_kind::gap_tv ? optics::gap_tv_options() : optics::camera_gap_tv();
-      if (auto ok = optics::gap_tv::check(camera, options); !ok) return ok.error();
-      e.solver_.emplace<optics::gap_tv>(camera, options);
-      e.reports_ = options.iterations;
+      const auto tv = spec.kind == initial_kind::gap_tv ? optics::gap_tv_options() : optics::camera_gap_tv();
+      if (auto ok = optics::gap_tv::check(camera, tv); !ok) return ok.error();
+      e.solver_.emplace<optics::gap_tv>(camera, tv);
+      e.reports_ = tv.iterations;
     }
     return result<estimator>(std::move(e));
   }

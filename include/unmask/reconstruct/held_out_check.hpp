@@ -18,6 +18,7 @@
 #include "../optics/similar_patches.hpp"
 #include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"
+#include "options.hpp"
 #include "outcome.hpp"
 
 namespace unmask::inline UNMASK_ABI {
@@ -77,12 +78,12 @@ auto held_out_check<Backend, Network>::create(const Backend& be, const model_typ
   check.top_ = (whole.geometry().height - rows) / 2;
   check.parts_.reset(new parts{whole.rows(check.top_, rows)});
   parts& p = *check.parts_;
-  auto start = estimator::create(m.initial, p.camera, options.noise_weight);
+  auto start = estimator::create(m.initial, p.camera, spectral_tv_of(options));
   if (!start) return start.error();
   p.start.emplace(std::move(*start));
   const auto& g = p.camera.geometry();
   if (!remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
-  p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width);
+  p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width, spectral_tv_of(options).patch_stride);
   p.held_out = tensor<unsigned char, 2>(g.measurement_extents());
   optics::draw_held_out(p.held_out, share, 1);
   p.start->spectral()->hold_out(p.held_out.data());

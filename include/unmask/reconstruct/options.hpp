@@ -18,6 +18,12 @@ inline constexpr index_t usual_refinements = 6;
 
 inline constexpr index_t usual_check_rows = 64;
 
+/// How much work spectral TV and refinement are given.
+enum class reconstruct_effort {
+  best,  ///< all that gains
+  fast,  ///< two fifths of the time for half a decibel to one (docs/results.md)
+};
+
 struct reconstruct_options {
   bool network = true;  ///< false: what the network starts from is the result
   /// After a network that starts from spectral TV: passes in which similar patches and the measurement correct its
@@ -27,12 +33,31 @@ struct reconstruct_options {
   /// of refinement help this scene (held_out_check.hpp). Costs their share of the whole. 0: all steps are taken.
   index_t check_rows = usual_check_rows;
   float noise_weight = optics::spectral_tv_options().noise_weight;  ///< spectral TV's; `calibrate` finds a camera's
+  reconstruct_effort effort = reconstruct_effort::best;
   /// Memory in bytes that a reconstructor may take, the cube included; 0: no limit. Where more is needed it works tile
   /// by tile, each with `halo` pixels around it; `tile` > 0 sets the tile's side itself. Only networks that start from
   /// HM have tiles: the other estimates need the whole image.
   std::size_t memory_limit = 0;
   index_t tile = 0, halo = 32;
 };
+
+/// Options whose steps are as fast as their effort.
+inline reconstruct_options fast_reconstruction() {
+  reconstruct_options o;
+  o.effort = reconstruct_effort::fast;
+  o.refinements = 2, o.check_rows = 32;
+  return o;
+}
+
+/// The settings of spectral TV that options ask for.
+inline optics::spectral_tv_options spectral_tv_of(const reconstruct_options& o) {
+  optics::spectral_tv_options s;
+  s.noise_weight = o.noise_weight;
+  if (o.effort == reconstruct_effort::best) return s;
+  s.outer_iterations = 5, s.first_weight = .05f, s.correction_iterations = 12;
+  s.patch_stride = 6, s.patch_noise = .8f;
+  return s;
+}
 
 inline result<> check(const reconstruct_options& o) {
   const auto refuse = [](const char* name, double found, const char* expected) {

@@ -24,14 +24,14 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
   r.parts_.reset(new parts{camera.is_canonical() ? camera : camera.canonical()});
   parts& p = *r.parts_;
   if (!camera.is_canonical()) p.turned = camera;
-  auto start = estimator::create(m.initial, p.camera, options.noise_weight);
+  auto start = estimator::create(m.initial, p.camera, spectral_tv_of(options));
   if (!start) return start.error();
   p.start.emplace(std::move(*start));
   const auto& g = p.camera.geometry();
   p.tiles = detail::whole_image(g);
   if (network && !remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
   if (network && p.start->spectral() && options.refinements > 0)
-    p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width);
+    p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width, spectral_tv_of(options).patch_stride);
   if (p.patches && options.check_rows > 0) {
     auto check = held_out_check<Backend, Network>::create(be, m, p.camera, options);
     if (!check) return check.error();
