@@ -68,10 +68,10 @@ TEST_CASE("coarse start: the least squares of blocks, solved densely") {
         const auto at = [&](index_t r, index_t s) { return (r * columns + s) * K + k; };
         for (const auto& [r, s] : {std::pair{i + 1, j}, std::pair{i, j + 1}}) {
           if (r >= rows || s >= columns) continue;
-          M(at(i, j), at(i, j)) += 4, M(at(r, s), at(r, s)) += 4;
-          M(at(i, j), at(r, s)) -= 4, M(at(r, s), at(i, j)) -= 4;
+          M(at(i, j), at(i, j)) += 15, M(at(r, s), at(r, s)) += 15;
+          M(at(i, j), at(r, s)) -= 15, M(at(r, s), at(i, j)) -= 15;
         }
-        M(at(i, j), at(i, j)) += 4e-3;
+        M(at(i, j), at(i, j)) += 15e-3;
       }
   const Eigen::VectorXd coarse = M.llt().solve(right);
   const auto z = c.run(1, level);

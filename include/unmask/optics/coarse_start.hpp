@@ -58,7 +58,7 @@ class coarse_start {
 
  private:
   static constexpr index_t most_of_row = 384;
-  static constexpr float mu = 4;  ///< 1 to 15 end within .01 dB of each other (docs/decisions.md)
+  static constexpr float mu = 15;  ///< 4 gains more on smooth scenes and loses on others (docs/decisions.md)
 
   index_t band() const { return columns_ * layout_.count; }
   index_t unknowns() const { return rows_ * band(); }

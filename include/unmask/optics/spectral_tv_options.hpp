@@ -12,8 +12,8 @@ namespace unmask::inline UNMASK_ABI::optics {
 
 /// Weights and s are relative to the scene's mean level, which the measurement tells: the scale of y does not matter.
 struct spectral_tv_options {
-  index_t outer_iterations = 10;       ///< each with weights of its own
-  index_t iterations = 45;             ///< of conjugate gradients in each
+  index_t outer_iterations = 8;        ///< each with weights of its own
+  index_t iterations = 55;             ///< of conjugate gradients in each
   index_t correction_iterations = 20;  ///< those of `correct`
   bool coarse_start = true;            ///< from a coarse image instead of zero: for images of whole scenes
   index_t patch_stride = 3;            ///< of `similar_patches`, for whoever makes them for `refine`

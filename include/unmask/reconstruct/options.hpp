@@ -54,7 +54,7 @@ inline optics::spectral_tv_options spectral_tv_of(const reconstruct_options& o) 
   optics::spectral_tv_options s;
   s.noise_weight = o.noise_weight;
   if (o.effort == reconstruct_effort::best) return s;
-  s.outer_iterations = 5, s.first_weight = .05f, s.correction_iterations = 12;
+  s.outer_iterations = 5, s.iterations = 45, s.correction_iterations = 12, s.first_weight = .05f;
   s.patch_stride = 6, s.patch_noise = .8f;
   return s;
 }
