@@ -333,6 +333,11 @@ TEST_CASE("mask-aware loss: what a weight reads, what it ignores, and NaN") {
   CHECK(std::isnan(without(ut::aware_weight::relative, narrow.view())));
   CHECK(std::isnan(without(ut::aware_weight::visibility, {})));
 
+  // No gradient goes through a mask, whoever asks.
+  ut::mask_aware_loss<double>(ref{}, {}, {.detached = false, .weight = ut::aware_weight::visibility}, {},
+                              p.dpin.back().view(), p.estimate.view(), p.from(), p.truth.view());
+  for (double g : p.dpin.back()) CHECK(g == 0);
+
   // All open: nothing to weigh, divided by its mean or not. All hidden: everything, 1 + lambda times.
   for (const bool normalised : {false, true}) {
     const ut::mask_aware_options o{.lambda = 2, .normalised = normalised, .weight = ut::aware_weight::visibility};
