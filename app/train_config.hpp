@@ -53,6 +53,8 @@ struct train_config {
   std::string loss = "l1";
   double charbonnier_epsilon = 1e-3, encoding = 1, encoding_in_aware = 0, lambda = 1, epsilon = .05, cap = 1;
   bool detached = true, normalised = false;
+  std::string aware_weight = "signal";  ///< or relative, visibility
+  double delta = .05;
 
   // optimiser
   double learning_rate = 1e-3, final_learning_rate = 1e-6, beta1 = .9, beta2 = .999, weight_decay = 0, clip = 1,
@@ -84,6 +86,7 @@ void each_member(Config& c, Visit&& visit) {
   visit("loss", c.loss), visit("charbonnier_epsilon", c.charbonnier_epsilon), visit("encoding", c.encoding);
   visit("encoding_in_aware", c.encoding_in_aware), visit("lambda", c.lambda), visit("epsilon", c.epsilon);
   visit("cap", c.cap), visit("detached", c.detached), visit("normalised", c.normalised);
+  visit("aware_weight", c.aware_weight), visit("delta", c.delta);
   visit("learning_rate", c.learning_rate), visit("final_learning_rate", c.final_learning_rate);
   visit("beta1", c.beta1), visit("beta2", c.beta2), visit("weight_decay", c.weight_decay), visit("clip", c.clip);
   visit("last_zero", c.last_zero), visit("frugal", c.frugal), visit("by_sample", c.by_sample),
@@ -176,25 +179,6 @@ inline result<nlohmann::json> parse_settings(const std::vector<std::string>& set
     (key.starts_with(inside) ? all["network"][key.substr(inside.size())] : all[key]) = value;
   }
   return all;
-}
-
-inline result<unmask::train::loss_spec> loss_of(const train_config& c) {
-  using unmask::train::penalty_kind;
-  unmask::train::loss_spec spec;
-  const std::pair<const char*, penalty_kind> kinds[] = {{"l1", penalty_kind::l1},
-                                                        {"squared", penalty_kind::squared},
-                                                        {"rmse", penalty_kind::rmse},
-                                                        {"charbonnier", penalty_kind::charbonnier}};
-  bool known = false;
-  for (const auto& [name, kind] : kinds)
-    if (c.loss == name) spec.rho.kind = kind, known = true;
-  if (!known) return error(errc::bad_argument, "loss: '" + c.loss + "' is not one of l1, squared, rmse, charbonnier");
-  spec.rho.epsilon = c.charbonnier_epsilon;
-  spec.encoding = c.encoding;
-  spec.encoding_in_aware = c.encoding_in_aware;
-  spec.aware = {
-      .lambda = c.lambda, .epsilon = c.epsilon, .detached = c.detached, .cap = c.cap, .normalised = c.normalised};
-  return spec;
 }
 
 inline unmask::train::trainer_options trainer_options_of(const train_config& c, index_t steps) {

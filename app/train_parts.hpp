@@ -3,6 +3,7 @@
 /// A training before its first step: options and files become everything that it needs, and nothing is written.
 
 #include "ranks.hpp"
+#include "train_loss.hpp"
 #include "train_setup.hpp"
 
 namespace program {

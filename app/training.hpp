@@ -10,7 +10,7 @@
 
 #include "reports.hpp"
 #include "run_curves.hpp"
-#include "train_config.hpp"
+#include "train_loss.hpp"
 
 namespace program {
 
@@ -74,7 +74,15 @@ tensor<float, 2> band_mean(index_t height, index_t width, index_t bands, Value&&
 struct auxiliary_view {
   tensor<float, 2> predicted, target, weight;  ///< means over the bands, [H, W]
   double psnr = 0;                             ///< official-8bit
+  std::string formula;                         ///< of the weight
 };
+
+inline std::string formula_of(unmask::train::aware_weight kind) {
+  using unmask::train::aware_weight;
+  if (kind == aware_weight::visibility) return "1 - m";
+  return kind == aware_weight::relative ? "eps / (|P| / (|S| + delta) + eps), S what the network starts from"
+                                        : "eps / (|P| + eps)";
+}
 
 inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::model& weights, const snapshot& s,
                                              const tensor<float, 3>& truth,
@@ -93,8 +101,8 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::mod
                       unmask::array_view<const float, 3>(s.camera.mask().data(), H, W, index_t{1}));
   auto input = run_method(c, s, without_network(weights.initial, C));
   if (!input) return input.error();
-  network.forward(unmask::array_view<float, 4>(output.data(), index_t{1}, H, W, C),
-                  unmask::array_view<const float, 4>(input->cube.data(), index_t{1}, H, W, C), mask.view(),
+  const unmask::array_view<const float, 4> start(input->cube.data(), index_t{1}, H, W, C);
+  network.forward(unmask::array_view<float, 4>(output.data(), index_t{1}, H, W, C), start, mask.view(),
                   weights.parameters.data());
   const auto pin = network.pin(config.stages - 1);
   unmask::optics::mask_signal(c.backend(), target.view(), truth.view(), s.camera.mask());
@@ -103,8 +111,9 @@ inline result<auxiliary_view> view_auxiliary(const context& c, const unmask::mod
   v.predicted = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return predicted(h, w, k); });
   v.target = band_mean(H, W, C, [&](index_t h, index_t w, index_t k) { return target(h, w, k); });
   v.weight = tensor<float, 2>({H, W});
-  unmask::train::mask_aware_map<float>(c.backend(), aware,
-                                       unmask::array_view<float, 3>(v.weight.data(), index_t{1}, H, W), pin);
+  v.formula = formula_of(aware.weight);
+  unmask::train::mask_aware_map<float>(
+      c.backend(), aware, unmask::array_view<float, 3>(v.weight.data(), index_t{1}, H, W), {pin, start, mask.view()});
   v.psnr = unmask::metrics::psnr(target.view(), predicted.view());
   return v;
 }
@@ -119,7 +128,7 @@ inline void add_training(report_builder& report, const std::vector<float>& losse
   report.add_image("Mask-coded signal F' = m X", "What the auxiliary head learns to predict, mean over the bands.",
                    view.target);
   report.add_image("Weight map w of stage MA",
-                   "eps / (|P| + eps), mean over the bands: near 1 where the mask hid the light.", view.weight);
+                   view.formula + ", mean over the bands: near 1 where the mask hid the light.", view.weight);
 }
 
 }  // namespace program

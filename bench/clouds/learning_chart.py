@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 REGIONS = ("all", "visibility below .3", "from .3 on", "rim")
 LABELS = ("all", "visibility\nbelow .3", "visibility\nfrom .3 on", "at most 3 pixels\nfrom an open one")
-NAMES = {"plain": "plain", "me": "ME", "ma": "ME + MA", "tiles": "ME, place left out"}
+NAMES = {"plain": "plain", "me": "ME", "ma": "ME + MA, weak signal", "relative": "ME + MA, share of the base", "visibility": "ME + MA, 1 - v", "tiles": "ME, place left out"}
 gains = {}
 for line in open(sys.argv[1]):
     head = re.match(r"(\w+)-(\d) (thin|thick) ", line)
@@ -22,7 +22,7 @@ for axis, table in zip(axes, ("thin", "thick")):
     for k, kind in enumerate(NAMES):
         for x, region in enumerate(REGIONS):
             dots = gains.get((table, kind, region), [])
-            axis.plot([x + .16 * (k - 1.5)] * len(dots), dots, "o", ms=5, alpha=.8, color=f"C{k}", label=NAMES[kind] if x == 0 else None)
+            axis.plot([x + .12 * (k - 2.5)] * len(dots), dots, "o", ms=5, alpha=.8, color=f"C{k}", label=NAMES[kind] if x == 0 else None)
     axis.axhline(0, color="grey", lw=.8)
     axis.set_xticks(range(len(REGIONS)), LABELS, fontsize=8)
     axis.set_title(f"{table} cloud")

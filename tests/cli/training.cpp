@@ -20,7 +20,9 @@ int wait_for(pid_t child) {
 
 TEST_CASE("the folder of a run holds configuration, log, weights and curves") {
   const training_files t;
-  const auto r = t.run("run", "--json --set lambda=2 --set network.embedding=tile_safe --set loss=charbonnier");
+  const auto r = t.run("run",
+                       "--json --set lambda=2 --set network.embedding=tile_safe --set loss=charbonnier --set "
+                       "aware_weight=relative --set delta=0.1");
   CHECK_MESSAGE(r.code == 0, r.err);
   const auto summary = json::parse(r.out, nullptr, false);
   REQUIRE(summary.is_object());
@@ -35,6 +37,8 @@ TEST_CASE("the folder of a run holds configuration, log, weights and curves") {
   CHECK(config["network"]["bands"] == 4);  // resolved: from the scenes
   CHECK(config["data"] == t.folder / "data");
   CHECK(config["epsilon"] == .05);  // a default
+  CHECK(config["aware_weight"] == "relative");
+  CHECK(config["delta"] == .1);
 
   unmask::index_t steps = 0, validations = 0;
   double best = 0;
@@ -127,10 +131,20 @@ TEST_CASE("fine-tuning starts from weights with a fresh optimiser") {
   CHECK_FALSE(fs::exists(t.folder / "none"));
   CHECK(t.run("wrong", "--set lamda=2").err.find("lamda") != std::string::npos);
   CHECK(t.run("wrong", "--set lambda").code == 2);
+  for (const char* loss : {"aware_weight=dark", "aware_weight=relative --set delta=0", "lambda=-1",
+                           "aware_weight=visibility --set detached=false"}) {
+    r = t.run("wrong", "--set " + std::string(loss));
+    CHECK(r.code == 2);
+    CHECK(r.lines() == 1);
+    CHECK_MESSAGE(r.err.find("aware") != std::string::npos, r.err);
+  }
   r = t.run("run", "--resume --set lambda=7");
   CHECK(r.code == 2);
   CHECK(r.lines() == 1);
   CHECK(r.err.find("'lambda' is 1") != std::string::npos);
+  r = t.run("run", "--resume --set aware_weight=visibility");
+  CHECK(r.code == 2);
+  CHECK(r.err.find("'aware_weight' is \"signal\" and not \"visibility\"") != std::string::npos);
   CHECK_FALSE(fs::exists(t.folder / "wrong"));
 }
 

@@ -62,6 +62,7 @@ template <class T>
 struct problem {
   tensor<T, 4> estimate = noise<T, 4>({B, H, W, C}, 1, 0, 1), truth = noise<T, 4>({B, H, W, C}, 2, 0, 1);
   tensor<T, 4> weight = noise<T, 4>({B, H, W, C}, 3, 0, 2);
+  tensor<T, 4> start = noise<T, 4>({B, H, W, C + 2}, 7, -1, 1);
   tensor<T, 3> mask = noise<T, 3>({B, H, W}, 4, 0, 1), padded_mask = noise<T, 3>({B, Hp, Wp}, 4, 0, 1);
   std::vector<tensor<T, 4>> pin{noise<T, 4>({B, Hp, Wp, C}, 5, -1, 1), noise<T, 4>({B, Hp, Wp, C}, 6, -1, 1)};
   std::vector<double> scratch = std::vector<double>(ut::loss_scratch, std::numeric_limits<double>::quiet_NaN());
@@ -155,6 +156,47 @@ TEST_CASE_TEMPLATE("cuda: mask-aware loss for every option", T, double, float) {
                                           p.truth.view());
               });
         }
+}
+
+TEST_CASE_TEMPLATE("cuda: mask-aware loss for every weight", T, double, float) {
+  problem<T> p;
+  for (const auto weight : {ut::aware_weight::relative, ut::aware_weight::visibility})
+    for (const bool normalised : {false, true})
+      for (const bool detached : {true, false})
+        for (const double cap : {std::numeric_limits<double>::infinity(), .25})
+          for (const bool padded : {false, true}) {
+            const array_view<const T, 3> mask = padded ? p.padded_mask.view() : p.mask.view();
+            const ut::aware_inputs<T> from(p.pin[0].view(), p.start.view(), mask);
+            const ut::mask_aware_options options{.lambda = 1.5,
+                                                 .epsilon = .2,
+                                                 .detached = detached,
+                                                 .cap = cap,
+                                                 .normalised = normalised,
+                                                 .weight = weight,
+                                                 .delta = .1};
+            p.compare(
+                [&](outcome<T>& o) {
+                  return ut::mask_aware_loss<T>(ref{}, {}, options, o.destimate.view(), o.dpin[0].view(),
+                                                p.estimate.view(), from, p.truth.view());
+                },
+                [&](const cuda& be, outcome<T>& o) {
+                  ut::mask_aware_loss_to<T>(be, {&o.loss, p.scratch.data()}, {}, options,
+                                            {o.destimate.view(), o.dpin[0].view()}, p.estimate.view(), from,
+                                            p.truth.view());
+                });
+          }
+  // All open and divided by a mean of 0; an input that is missing.
+  const tensor<T, 3> open({B, H, W}, T(1));
+  const ut::mask_aware_options options{.normalised = true, .weight = ut::aware_weight::visibility};
+  const auto loss = [&](const ut::aware_inputs<T>& from) {
+    double found = 0;
+    ut::mask_aware_loss_to<T>(cuda{}, {&found, p.scratch.data()}, {}, options, {}, p.estimate.view(), from,
+                              p.truth.view());
+    return found;
+  };
+  const double plain = ut::reconstruction_loss<T>(ref{}, {}, {}, p.estimate.view(), p.truth.view());
+  CHECK(std::abs(loss({p.pin[0].view(), p.start.view(), open.view()}) - plain) <= 1e-6 * plain);
+  CHECK(std::isnan(loss({p.pin[0].view(), p.start.view()})));
 }
 
 TEST_CASE_TEMPLATE("cuda: norm and optimiser", T, double, float) {

@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "unmask/core/random.hpp"
@@ -176,6 +178,184 @@ TEST_CASE("mask-aware loss: gradients for every option") {
           else
             check_pin(f, pin, p.dpin.back());
         }
+}
+
+namespace {
+
+constexpr ut::aware_weight weights[] = {ut::aware_weight::signal, ut::aware_weight::relative,
+                                        ut::aware_weight::visibility};
+
+// The formulas as they are written down, one element at a time.
+double plain_weight(const ut::mask_aware_options& o, double pin, double start, double mask) {
+  double w = o.epsilon / (std::abs(pin) + o.epsilon);
+  if (o.weight == ut::aware_weight::relative) w = o.epsilon / (std::abs(pin) / (std::abs(start) + o.delta) + o.epsilon);
+  if (o.weight == ut::aware_weight::visibility) w = std::max(0., 1 - mask);
+  return std::min(w, o.cap);
+}
+
+// What a network starts from has more channels than bands, some of it darker than delta; masks reach beyond 1.
+struct weighed : problem {
+  tensor<double, 4> start{{B, H, W, C + 2}};
+  tensor<double, 3> open{{B, Hp, Wp}};
+
+  weighed() {
+    unmask::random draw(11);
+    for (double& v : start) v = draw.uniform(-1, 1) * (draw.below(4) ? 1 : .02);
+    for (double& v : open) v = draw.uniform(0, 1.2);
+  }
+  ut::aware_inputs<double> from() const { return {pin.back().view(), start.view(), open.view()}; }
+  double weight(const ut::mask_aware_options& o, index_t b, index_t h, index_t w, index_t c) const {
+    return plain_weight(o, pin.back()(b, h, w, c), start(b, h, w, c), open(b, h, w));
+  }
+  double loss(const ut::mask_aware_options& o) {
+    return ut::mask_aware_loss<double>(ref{}, {}, o, {}, {}, estimate.view(), from(), truth.view());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("mask-aware loss: every weight by its formula, in loss and picture") {
+  weighed p;
+  for (const auto weight : weights)
+    for (const bool normalised : {false, true})
+      for (const double cap : {std::numeric_limits<double>::infinity(), .4}) {
+        const ut::mask_aware_options o{
+            .lambda = 1.5, .epsilon = .2, .cap = cap, .normalised = normalised, .weight = weight, .delta = .1};
+        double mean_weight = 0, mean = 0;
+        for (index_t b = 0; b < B; ++b)
+          for (index_t h = 0; h < H; ++h)
+            for (index_t w = 0; w < W; ++w)
+              for (index_t c = 0; c < C; ++c) mean_weight += p.weight(o, b, h, w, c) / (B * H * W * C);
+        if (!normalised) mean_weight = 1;
+        tensor<double, 3> map({B, H, W});
+        ut::mask_aware_map<double>(ref{}, o, map.view(), p.from());
+        for (index_t b = 0; b < B; ++b)
+          for (index_t h = 0; h < H; ++h)
+            for (index_t w = 0; w < W; ++w) {
+              double here = 0;
+              for (index_t c = 0; c < C; ++c) {
+                const double v = p.weight(o, b, h, w, c) / mean_weight;
+                here += v / C;
+                mean += (1 + o.lambda * v) * std::abs(p.estimate(b, h, w, c) - p.truth(b, h, w, c)) / (B * H * W * C);
+              }
+              CHECK(map(b, h, w) == doctest::Approx(here).epsilon(1e-13));
+            }
+        CHECK(p.loss(o) == doctest::Approx(mean).epsilon(1e-13));
+      }
+}
+
+TEST_CASE("mask-aware loss: gradients for every weight") {
+  weighed p;
+  auto& pin = p.pin.back();
+  for (const auto weight : weights)
+    for (const auto kind : kinds)
+      for (const bool normalised : {false, true})
+        for (const bool detached : {true, false})
+          for (const double cap : {std::numeric_limits<double>::infinity(), .25}) {
+            if (weight == ut::aware_weight::visibility && !detached) continue;  // refused, see below
+            const ut::mask_aware_options o{.lambda = 1.5,
+                                           .epsilon = .2,
+                                           .detached = detached,
+                                           .cap = cap,
+                                           .normalised = normalised,
+                                           .weight = weight,
+                                           .delta = .1};
+            REQUIRE(bool(ut::check(o)));
+            // No pin within a step of a kink: 0, and where the cap begins to hold.
+            for (index_t b = 0; b < B; ++b)
+              for (index_t h = 0; h < H; ++h)
+                for (index_t w = 0; w < W; ++w)
+                  for (index_t c = 0; c < C; ++c) {
+                    double& v = pin(b, h, w, c);
+                    if (std::abs(v) < 1e-3) v = 2e-3;
+                    if (std::abs(
+                            plain_weight({.epsilon = .2, .weight = weight, .delta = .1}, v, p.start(b, h, w, c), 0) -
+                            .25) < 1e-2)
+                      v *= 1.2;
+                  }
+            const auto loss = [&](array_view<double, 4> dy, array_view<double, 4> dpin) {
+              return ut::mask_aware_loss<double>(ref{}, {kind, .1}, o, dy, dpin, p.estimate.view(), p.from(),
+                                                 p.truth.view());
+            };
+            loss(p.destimate.view(), p.dpin.back().view());
+            const auto f = [&] { return loss({}, {}); };
+            CHECK(ut::check_gradient(f, all(p.estimate), all(p.destimate)).error <= 1e-6);
+            if (detached)
+              for (double g : p.dpin.back()) CHECK(g == 0);
+            else
+              check_pin(f, pin, p.dpin.back());
+          }
+}
+
+TEST_CASE("mask-aware loss: what a weight reads, what it ignores, and NaN") {
+  weighed p;
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto loss = [&](ut::aware_weight kind) { return p.loss({.lambda = 2, .weight = kind}); };
+  const double plain = ut::reconstruction_loss<double>(ref{}, {}, {}, p.estimate.view(), p.truth.view());
+  const double signal = loss(ut::aware_weight::signal), relative = loss(ut::aware_weight::relative),
+               visibility = loss(ut::aware_weight::visibility);
+  CHECK(std::isfinite(signal + relative + visibility));
+
+  // With |S| + delta = 1 the relative weight is the signal's, to the bit.
+  const auto start = p.start;
+  for (double& v : p.start) v = v < 0 ? -.75 : .75;
+  CHECK(p.loss({.lambda = 2, .weight = ut::aware_weight::relative, .delta = .25}) == signal);
+  p.start = start;
+
+  // Only what a weight is made of counts: NaN elsewhere changes nothing, NaN there is the loss.
+  p.start(1, 2, 3, C - 1) = nan;
+  CHECK(loss(ut::aware_weight::signal) == signal);
+  CHECK(loss(ut::aware_weight::visibility) == visibility);
+  CHECK(std::isnan(loss(ut::aware_weight::relative)));
+  p.start = start;
+  p.start(1, 2, 3, C) = nan;  // of a channel beyond the bands
+  CHECK(loss(ut::aware_weight::relative) == relative);
+  const auto open = p.open;
+  p.open(1, 2, 3) = nan;
+  CHECK(loss(ut::aware_weight::signal) == signal);
+  CHECK(loss(ut::aware_weight::relative) == relative);
+  CHECK(std::isnan(loss(ut::aware_weight::visibility)));
+  p.open = open;
+  const double pin = p.pin.back()(1, 2, 3, 0);
+  p.pin.back()(1, 2, 3, 0) = nan;
+  CHECK(std::isnan(loss(ut::aware_weight::signal)));
+  CHECK(std::isnan(loss(ut::aware_weight::relative)));
+  CHECK(loss(ut::aware_weight::visibility) == visibility);
+  p.pin.back()(1, 2, 3, 0) = pin;
+
+  // Missing, or with fewer channels than there are bands.
+  const tensor<double, 4> narrow({B, H, W, C - 1}, .5);
+  const auto without = [&](ut::aware_weight kind, array_view<const double, 4> from) {
+    return ut::mask_aware_loss<double>(ref{}, {}, {.weight = kind}, {}, {}, p.estimate.view(),
+                                       {p.pin.back().view(), from}, p.truth.view());
+  };
+  CHECK(std::isnan(without(ut::aware_weight::relative, {})));
+  CHECK(std::isnan(without(ut::aware_weight::relative, narrow.view())));
+  CHECK(std::isnan(without(ut::aware_weight::visibility, {})));
+
+  // No gradient goes through a mask, whoever asks.
+  ut::mask_aware_loss<double>(ref{}, {}, {.detached = false, .weight = ut::aware_weight::visibility}, {},
+                              p.dpin.back().view(), p.estimate.view(), p.from(), p.truth.view());
+  for (double g : p.dpin.back()) CHECK(g == 0);
+
+  // All open: nothing to weigh, divided by its mean or not. All hidden: everything, 1 + lambda times.
+  for (const bool normalised : {false, true}) {
+    const ut::mask_aware_options o{.lambda = 2, .normalised = normalised, .weight = ut::aware_weight::visibility};
+    for (double& v : p.open) v = 1;
+    CHECK(p.loss(o) == doctest::Approx(plain).epsilon(1e-13));
+    tensor<double, 3> map({B, H, W}, nan);
+    ut::mask_aware_map<double>(ref{}, o, map.view(), p.from());
+    for (double w : map) CHECK(w == 0);
+    for (double& v : p.open) v = 0;
+    CHECK(p.loss(o) == doctest::Approx(3 * plain).epsilon(1e-13));
+  }
+
+  CHECK_FALSE(ut::check(ut::mask_aware_options{.delta = 0}));
+  CHECK_FALSE(ut::check(ut::mask_aware_options{.delta = nan}));
+  const auto refused = ut::check(ut::mask_aware_options{.detached = false, .weight = ut::aware_weight::visibility});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message().find("'visibility'") != std::string::npos);
+  CHECK(bool(ut::check(ut::mask_aware_options{.detached = false, .weight = ut::aware_weight::relative})));
 }
 
 TEST_CASE("mask-aware loss: weight, limits and picture") {

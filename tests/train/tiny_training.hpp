@@ -79,7 +79,10 @@ inline std::vector<ut::loss_spec> specs() {
   all.aware.detached = false;
   all.aware.normalised = true;
   all.encoding_in_aware = .5;
-  return {{}, me, {.kind = ut::stage::mask_aware}, ma, all};
+  ut::loss_spec relative = all, visibility{.kind = ut::stage::mask_aware};
+  relative.aware.weight = ut::aware_weight::relative;
+  visibility.aware.weight = ut::aware_weight::visibility;
+  return {{}, me, {.kind = ut::stage::mask_aware}, ma, all, relative, visibility};
 }
 
 }  // namespace tiny_training

@@ -43,9 +43,9 @@ struct mask_aware_gradients {
 
 template <class T, host_backend Backend>
 void mask_aware_loss_to(const Backend& be, loss_place to, const penalty& rho, const mask_aware_options& options,
-                        const std::type_identity_t<mask_aware_gradients<T>>& gradients, in<T, 4> estimate, in<T, 4> pin,
-                        in<T, 4> truth) {
-  *to.loss = mask_aware_loss<T>(be, rho, options, gradients.estimate, gradients.pin, estimate, pin, truth);
+                        const std::type_identity_t<mask_aware_gradients<T>>& gradients, in<T, 4> estimate,
+                        const std::type_identity_t<aware_inputs<T>>& from, in<T, 4> truth) {
+  *to.loss = mask_aware_loss<T>(be, rho, options, gradients.estimate, gradients.pin, estimate, from, truth);
 }
 
 template <host_backend Backend, class T>
@@ -61,7 +61,7 @@ struct loss_operands {
 
   std::size_t stages = 0;
   array_view<T, 4> estimate, destimate;
-  array_view<const T, 4> truth;
+  array_view<const T, 4> start, truth;  ///< start: the network's input
   array_view<const T, 3> mask;
   pin_list pins;
   std::array<array_view<T, 4>, max_pins + 1> memory;
@@ -88,8 +88,8 @@ void evaluate_loss(const Backend& be, double* sums, loss_operands<T>& o, const l
     return reconstruction_loss_to<T>(be, rest, spec.rho, o.destimate, o.estimate, o.truth, {});
   array_view<T, 4>& last = o.dpins[o.stages - 1];
   const array_view<T, 4> spare = spec.aware.detached ? array_view<T, 4>() : o.memory[o.stages];
-  mask_aware_loss_to<T>(be, rest, spec.rho, spec.aware, {o.destimate, spare}, o.estimate, o.pins[o.stages - 1],
-                        o.truth);
+  const aware_inputs<T> from(o.pins[o.stages - 1], o.start, o.mask);
+  mask_aware_loss_to<T>(be, rest, spec.rho, spec.aware, {o.destimate, spare}, o.estimate, from, o.truth);
   if (!last.data())
     last = spare;
   else if (spare.data())

@@ -90,13 +90,13 @@ bool training_pass<N>::fits(const batch<T>& s, index_t count) const {
 template <Model N>
 void training_pass<N>::place(const batch<T>& b) {
   samples.place(backend, b);
-  operands.truth = samples.truth, operands.mask = samples.mask;
+  operands.start = samples.input, operands.truth = samples.truth, operands.mask = samples.mask;
 }
 
 template <Model N>
 void training_pass<N>::place_sample(const batch<T>& b, index_t i) {
   samples.place_sample(b, i);
-  operands.truth = samples.truth, operands.mask = samples.mask;
+  operands.start = samples.input, operands.truth = samples.truth, operands.mask = samples.mask;
 }
 
 template <Model N>

@@ -4,6 +4,7 @@
 /// `loss_place` names lies in device memory; nothing waits for the device.
 
 #include <concepts>
+#include <limits>
 #include <span>
 
 #include "../../cuda/memory.cuh"
@@ -82,17 +83,40 @@ struct encoding_gradient_each {
   }
 };
 
+/// What the mask-aware weight of an element of the truth is made of, as `aware_row` on a host.
+template <class T>
+struct aware_elements {
+  const T *pin, *start, *mask;  ///< start and mask: null where they are not read or missing
+  row_walk pins, masks;
+  index_t bands, channels;
+
+  aware_elements(const mask_aware_weight<T>& weight, const aware_inputs<T>& from, in<T, 4> truth)
+      : pin(from.pin.data()),
+        start(weight.reads_start() && from.start.extent(3) >= truth.extent(3) ? from.start.data() : nullptr),
+        mask(weight.reads_mask() ? from.mask.data() : nullptr),
+        pins{truth.extent(1), truth.extent(2) * truth.extent(3), from.pin.extent(1),
+             from.pin.extent(2) * truth.extent(3)},
+        masks{truth.extent(1), truth.extent(2), from.mask.extent(1), from.mask.extent(2)},
+        bands(truth.extent(3)),
+        channels(from.start.extent(3)) {}
+  UNMASK_DEVICE aware_element<T> operator()(index_t i) const {
+    constexpr T none = std::numeric_limits<T>::quiet_NaN();
+    return {pin[pins.padded(i)], start ? start[i / bands * channels + i % bands] : none,
+            mask ? mask[masks.padded(i / bands)] : none};
+  }
+};
+
 /// Sums of phi, w and w phi: everything the mask-aware loss and its gradients need of the batch.
 template <class T, class Form>
 struct aware_term {
   static constexpr int sums = 3;
   Form form;
   mask_aware_weight<T> weight;
-  const T *estimate, *truth, *pin;
-  row_walk pins;
+  const T *estimate, *truth;
+  aware_elements<T> at;
   UNMASK_DEVICE void operator()(index_t i, double* sum) const {
     const auto phi = static_cast<double>(form.value(estimate[i] - truth[i]));
-    const auto w = static_cast<double>(weight.value(pin[pins.padded(i)]));
+    const auto w = static_cast<double>(weight.value(at(i)));
     sum[0] += phi, sum[1] += w, sum[2] += w * phi;
   }
 };
@@ -106,7 +130,8 @@ struct aware_finish {
   double count, lambda;
   bool normalised;
   UNMASK_DEVICE void operator()(const double* sum) const {
-    const double mean_weight = normalised ? sum[1] / count : 1, lambda_now = lambda / mean_weight;
+    const double mean_weight = normalised ? sum[1] / count : 1;
+    const double lambda_now = mean_weight == 0 ? 0 : lambda / mean_weight;
     const double mean = (sum[0] + lambda_now * sum[2]) / count;
     factors[0] = form.outer_slope(mean) / count;
     factors[1] = lambda_now;
@@ -121,7 +146,7 @@ struct aware_gradient_each {
   T* d;
   const double* factors;
   UNMASK_DEVICE void operator()(index_t i) const {
-    const T w = of.weight.value(of.pin[of.pins.padded(i)]);
+    const T w = of.weight.value(of.at(i));
     d[i] =
         static_cast<T>(factors[0]) * (1 + static_cast<T>(factors[1]) * w) * of.form.slope(of.estimate[i] - of.truth[i]);
   }
@@ -133,11 +158,11 @@ struct aware_pin_gradient_each {
   T* d;
   const double* factors;
   UNMASK_DEVICE void operator()(index_t i) const {
-    const index_t at = of.pins.unpadded(i);
+    const index_t at = of.at.pins.unpadded(i);
     if (at < 0) return void(d[i] = 0);
     const T phi = of.form.value(of.estimate[at] - of.truth[at]);
     d[i] = static_cast<T>(factors[0]) * static_cast<T>(factors[1]) * (phi - static_cast<T>(factors[2])) *
-           of.weight.slope(of.pin[i]);
+           of.weight.slope(of.at(at));
   }
 };
 
@@ -194,16 +219,15 @@ void mask_encoding_term_to(const Backend& be, loss_place to, const penalty& rho,
 /// mask_aware_loss of mask_aware_loss.hpp into *loss.
 template <class T, std::same_as<cuda> Backend>
 void mask_aware_loss_to(const Backend& be, loss_place to, const penalty& rho, const mask_aware_options& options,
-                        const std::type_identity_t<mask_aware_gradients<T>>& gradients, in<T, 4> estimate, in<T, 4> pin,
-                        in<T, 4> truth) {
+                        const std::type_identity_t<mask_aware_gradients<T>>& gradients, in<T, 4> estimate,
+                        const std::type_identity_t<aware_inputs<T>>& from, in<T, 4> truth) {
   double *const loss = to.loss, *const scratch = to.scratch;
   const array_view<T, 4>&destimate = gradients.estimate, &dpin = gradients.pin;
-  const index_t bands = truth.extent(3);
-  const detail::row_walk pins{truth.extent(1), truth.extent(2) * bands, pin.extent(1), pin.extent(2) * bands};
+  const detail::mask_aware_weight<T> weight(options);
+  const detail::aware_elements<T> at(weight, from, truth);
   detail::with_penalty(rho, [&](auto form) {
     using F = decltype(form);
-    const detail::aware_term<T, F> term{
-        form, detail::mask_aware_weight<T>(options), estimate.data(), truth.data(), pin.data(), pins};
+    const detail::aware_term<T, F> term{form, weight, estimate.data(), truth.data(), at};
     detail::sum_up(be, truth.size(), term,
                    detail::aware_finish<F>{form, loss, scratch, static_cast<double>(truth.size()), options.lambda,
                                            options.normalised},
