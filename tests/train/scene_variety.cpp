@@ -16,28 +16,30 @@ using tiny_training::uniform;
 
 namespace {
 
-constexpr index_t bands = 5;
+constexpr index_t band_count = 5;
 
 tensor<float, 3> varied(const tensor<float, 3>& scene, const ut::scene_variety& v, std::uint64_t seed,
                         index_t height = 12, index_t width = 10) {
-  tensor<float, 3> to({height, width, bands});
+  tensor<float, 3> to({height, width, band_count});
   ut::vary_scene(to.view(), scene.view(), v, unmask::random(seed));
   return to;
 }
 
-bool same(const tensor<float, 3>& a, const tensor<float, 3>& b) { return std::equal(a.begin(), a.end(), b.begin()); }
+bool same_values(const tensor<float, 3>& a, const tensor<float, 3>& b) {
+  return std::equal(a.begin(), a.end(), b.begin());
+}
 
-double largest(const tensor<float, 3>& x) { return *std::max_element(x.begin(), x.end()); }
+double largest_value(const tensor<float, 3>& x) { return *std::max_element(x.begin(), x.end()); }
 
 }  // namespace
 
 TEST_CASE("scene variety: the size of the scene and no shift give the very scene") {
-  const auto x = uniform(1, 12, 10, bands);
+  const auto x = uniform(1, 12, 10, band_count);
   tensor<float, 3> to(x.extents());
   ut::resample(to.view(), x.view(), 1, 0, 0);
-  CHECK(same(to, x));
-  CHECK(same(varied(x, {}, 3), x));
-  CHECK(same(varied(x, {.exposures = {{1, 1}}}, 3), x));
+  CHECK(same_values(to, x));
+  CHECK(same_values(varied(x, {}, 3), x));
+  CHECK(same_values(varied(x, {.exposures = {{1, 1}}}, 3), x));
   // another window of whole pixels, mirrored beyond the end
   ut::resample(to.view(), x.view(), 1, 3, -2);
   CHECK(to(1, 3, 4) == x(4, 1, 4));
@@ -48,13 +50,14 @@ TEST_CASE("scene variety: the size of the scene and no shift give the very scene
 }
 
 TEST_CASE("scene variety: smaller is a mean over areas, larger and between pixels is linear") {
-  const auto x = uniform(2, 8, 8, bands);
-  tensor<float, 3> half({4, 4, bands}), twice({16, 16, bands}), between({8, 7, bands}), third({3, 3, bands});
+  const auto x = uniform(2, 8, 8, band_count);
+  tensor<float, 3> half({4, 4, band_count}), twice({16, 16, band_count}), between({8, 7, band_count}),
+      third({3, 3, band_count});
   ut::resample(half.view(), x.view(), .5, 0, 0);
   ut::resample(twice.view(), x.view(), 2, 0, 0);
   ut::resample(between.view(), x.view(), 1, 0, .25);
   const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-6; };
-  for (index_t c = 0; c < bands; ++c) {
+  for (index_t c = 0; c < band_count; ++c) {
     CHECK(near(half(1, 2, c), (x(2, 4, c) + x(2, 5, c) + x(3, 4, c) + x(3, 5, c)) / 4.));
     CHECK(near(between(3, 5, c), .75 * x(3, 5, c) + .25 * x(3, 6, c)));
     const double upper = .75 * x(3, 4, c) + .25 * x(3, 3, c), lower = .75 * x(4, 4, c) + .25 * x(4, 3, c);
@@ -86,37 +89,37 @@ TEST_CASE("scene variety: light is smooth and positive, its largest value is one
 }
 
 TEST_CASE("scene variety: what is drawn depends on the random numbers only and stays within [0, 1]") {
-  const auto x = uniform(5, 30, 40, bands);
+  const auto x = uniform(5, 30, 40, band_count);
   const ut::scene_variety all{.scales = {{.2, 3}}, .illuminants = 1, .exposures = {{.25, 8}}};
   double darkest = 1, brightest = 0;
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     const auto a = varied(x, all, seed), b = varied(x, all, seed), other = varied(x, all, seed + 100);
-    CHECK(same(a, b));
-    CHECK_FALSE(same(a, other));
+    CHECK(same_values(a, b));
+    CHECK_FALSE(same_values(a, other));
     for (float v : a) CHECK((v >= 0 && v <= 1.000001f));
-    darkest = std::min(darkest, largest(a));
-    brightest = std::max(brightest, largest(a));
+    darkest = std::min(darkest, largest_value(a));
+    brightest = std::max(brightest, largest_value(a));
   }
   CHECK(darkest < .5);
   CHECK(brightest > .99);
   // exposure alone: one factor for all values
   const auto plain = varied(x, {}, 7), exposed = varied(x, {.exposures = {{.25, .5}}}, 7);
-  const double factor = largest(exposed) / largest(plain);
+  const double factor = largest_value(exposed) / largest_value(plain);
   CHECK((factor >= .25 && factor <= .5));
   for (index_t i = 0; i < plain.size(); ++i) CHECK(std::abs(exposed.data()[i] - factor * plain.data()[i]) <= 1e-6);
   // a black scene stays black
-  for (float v : varied(tensor<float, 3>({12, 10, bands}), all, 1)) CHECK(v == 0.f);
+  for (float v : varied(tensor<float, 3>({12, 10, band_count}), all, 1)) CHECK(v == 0.f);
 }
 
 namespace {
 
-result<ut::estimated_source> source(const ut::sample_options& given, initial_kind kind = initial_kind::gap_tv) {
+result<ut::estimated_source> varied_source(const ut::sample_options& given, initial_kind kind = initial_kind::gap_tv) {
   ut::sample_options options = given;
   options.batch = 3;
   options.height = options.width = 8;
   std::vector<tensor<float, 3>> scenes;
-  scenes.push_back(uniform(1, 24, 26, bands));
-  scenes.push_back(uniform(2, 40, 24, bands));
+  scenes.push_back(uniform(1, 24, 26, band_count));
+  scenes.push_back(uniform(2, 40, 24, band_count));
   std::vector<tensor<float, 2>> masks;
   masks.push_back(uniform(3, 24, 29));
   return ut::estimated_source::create(std::move(scenes), std::move(masks), options,
@@ -132,7 +135,7 @@ TEST_CASE("scene variety: a batch of varied fields depends on seed and step only
       .cells = 3,
       .variety = {.scales = {{.4, 1.5}}, .illuminants = .5, .exposures = {{.5, 2}}},
   };
-  auto forwards = source(options).value(), backwards = source(options).value();
+  auto forwards = varied_source(options).value(), backwards = varied_source(options).value();
   auto a = forwards.make_batch<float>(), b = a;
   std::vector<ut::batch<float>> kept;
   for (index_t step = 0; step < 8; ++step) {
@@ -151,7 +154,7 @@ TEST_CASE("scene variety: a batch of varied fields depends on seed and step only
 
 TEST_CASE("scene variety: what cannot be is refused by name") {
   const auto message = [](const ut::sample_options& o) {
-    const auto s = source(o);
+    const auto s = varied_source(o);
     return s ? std::string() : s.error().message();
   };
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinite = std::numeric_limits<double>::infinity();
@@ -164,14 +167,14 @@ TEST_CASE("scene variety: what cannot be is refused by name") {
   CHECK(message({.cells = 0}) == "samples: cells is 0, expected 1..64");
   CHECK(message({.cells = 65}) == "samples: cells is 65, expected 1..64");
   // samples that are cut from the stored scenes themselves
-  const auto plain = ut::sample_source::create({uniform(1, 16, 16, bands)}, {uniform(2, 16, 16)},
+  const auto plain = ut::sample_source::create({uniform(1, 16, 16, band_count)}, {uniform(2, 16, 16)},
                                                {.height = 8, .width = 8, .variety = {.illuminants = .5}});
   REQUIRE_FALSE(bool(plain));
   CHECK(plain.error().message().find("illuminants") != std::string::npos);
 }
 
 TEST_CASE("scene variety: cells of a fresh mask are squares of one value, and half of them are open") {
-  const auto s = ut::sample_source::create({uniform(1, 64, 64, bands)}, {},
+  const auto s = ut::sample_source::create({uniform(1, 64, 64, band_count)}, {},
                                            {.batch = 32, .height = 32, .width = 32, .random_masks = 1, .cells = 4})
                      .value();
   auto b = s.make_batch<float>();

