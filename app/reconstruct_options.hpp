@@ -52,7 +52,7 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
       ->add_option(
           "--refinements", o->refinements,
           "steps with similar patches and the measurement after a network that starts from spectral TV; 0: the "
-          "network alone (default: 6)")
+          "network alone (default: 5)")
       ->check(CLI::Range(0, 100));
   command
       ->add_option(

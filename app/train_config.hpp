@@ -8,8 +8,6 @@
 #include <unmask/io/json_text.hpp>
 #include <unmask/train/fit.hpp>
 
-#include "noise_options.hpp"
-
 namespace program {
 
 /// A small network that tiles do not change. Widths that are multiples of 8 leave no register half empty: 1.5 times the
@@ -40,7 +38,9 @@ struct train_config {
   index_t step = 2, batch = 4, crop = 64;
   std::string dispersion = "right";
   bool symmetries = true, halved = false, move_mask = true;
-  double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0;
+  double mosaics = 0, random_masks = 0, grey_masks = 0, open_share = .5, open_spread = 0, illuminants = 0;
+  index_t cells = 1;
+  std::vector<double> scales{}, exposures{};         ///< [least, most], or none
   std::string initial = "hm";                        ///< what the network starts from
   std::vector<std::vector<float>> spectral_basis{};  ///< spectral TV's [K, C], learnt if empty
   index_t spectral_rank = 8;                         ///< rows of it that are learnt
@@ -78,6 +78,8 @@ void each_member(Config& c, Visit&& visit) {
   visit("halved", c.halved), visit("move_mask", c.move_mask), visit("mosaics", c.mosaics),
       visit("random_masks", c.random_masks);
   visit("grey_masks", c.grey_masks), visit("open_share", c.open_share), visit("open_spread", c.open_spread);
+  visit("cells", c.cells), visit("scales", c.scales), visit("illuminants", c.illuminants);
+  visit("exposures", c.exposures);
   visit("initial", c.initial), visit("spectral_basis", c.spectral_basis), visit("spectral_rank", c.spectral_rank);
   visit("fields", c.fields), visit("steps_per_field", c.steps_per_field);
   visit("noise", c.noise), visit("read_sigma", c.read_sigma), visit("photons", c.photons);
@@ -108,6 +110,8 @@ bool fits(const nlohmann::json& j) {
     return j.is_number();
   else if constexpr (std::is_same_v<T, std::string>)
     return j.is_string();
+  else if constexpr (std::is_same_v<T, std::vector<double>>)
+    return j.is_array() && std::all_of(j.begin(), j.end(), [](const auto& x) { return x.is_number(); });
   else if constexpr (std::is_same_v<T, std::vector<std::vector<float>>>)
     return j.is_array() && std::all_of(j.begin(), j.end(), [](const auto& row) {
              return row.is_array() && std::all_of(row.begin(), row.end(), [](const auto& x) { return x.is_number(); });
@@ -196,35 +200,6 @@ inline unmask::train::trainer_options trainer_options_of(const train_config& c, 
                 .floor = std::min(c.final_learning_rate, c.learning_rate),
                 .warm_up = std::min(c.warm_up, steps),
                 .steps = steps};
-  return o;
-}
-
-inline result<unmask::optics::noise_model> noise_of(const train_config& c) {
-  auto noise = noise_by_name(c.noise);
-  if (!noise) return noise;
-  noise->quantum_efficiency = c.quantum_efficiency;
-  noise->bit_depth = c.bit_depth;
-  noise->photons = c.photons;
-  if (c.read_sigma != 0) noise->read_sigma = c.read_sigma;
-  return noise;
-}
-
-inline result<unmask::train::sample_options> sample_options_of(const train_config& c) {
-  auto noise = noise_of(c);
-  if (!noise) return noise.error();
-  unmask::train::sample_options o;
-  o.batch = c.batch;
-  o.height = o.width = c.crop;
-  o.step = c.step;
-  o.symmetries = c.symmetries;
-  o.mosaics = c.mosaics;
-  o.move_mask = c.move_mask;
-  o.random_masks = c.random_masks;
-  o.grey_masks = c.grey_masks;
-  o.open_share = c.open_share;
-  o.open_spread = c.open_spread;
-  o.noise = *noise;
-  o.noisy = c.noisy;
   return o;
 }
 

@@ -13,6 +13,7 @@
 #include "halved.hpp"
 #include "methods.hpp"
 #include "train_data.hpp"
+#include "train_samples.hpp"
 
 namespace program {
 

@@ -133,7 +133,10 @@ TEST_CASE("spectral TV's spectra are learnt once and stay with run and weights")
 TEST_CASE("wrong words about the start are refused in one line") {
   const starting_files t(4);
   for (const auto& [setting, what] :
-       {std::pair{"initial=gap", "'gap'"}, std::pair{"fields=0", "fields 0"}, std::pair{"initial=7", "'initial'"}}) {
+       {std::pair{"initial=gap", "'gap'"}, std::pair{"fields=0", "fields 0"}, std::pair{"initial=7", "'initial'"},
+        std::pair{"scales=[1]", "scales: has 1 numbers, expected two"}, std::pair{"scales=[2,1]", "scales are 2"},
+        std::pair{"exposures=2", "'exposures'"}, std::pair{"illuminants=9", "illuminants is 9"},
+        std::pair{"cells=0", "cells is 0"}}) {
     const auto r = t.train("bad", std::string("--set ") + setting);
     CHECK(r.code == 2);
     CHECK(r.lines() == 1);

@@ -37,7 +37,7 @@ tensor<double, 3> filtered(const tensor<float, 3>& z, double sigma) {
   tensor<double, 2> count({H, W});
   const auto places = [](index_t extent, index_t patch) {
     std::vector<index_t> list;
-    for (index_t at = 0; at < extent - patch; at += 3) list.push_back(at);
+    for (index_t at = 0; at < extent - patch; at += 4) list.push_back(at);
     list.push_back(extent - patch);
     return list;
   };

@@ -16,8 +16,8 @@ struct spectral_tv_options {
   index_t iterations = 55;             ///< of conjugate gradients in each
   index_t correction_iterations = 20;  ///< those of `correct`
   bool coarse_start = true;            ///< from a coarse image instead of zero: for images of whole scenes
-  index_t patch_stride = 3;            ///< of `similar_patches`, for whoever makes them for `refine`
-  float patch_noise = .5f;             ///< of z, in `refine`: what similar patches differ by
+  index_t patch_stride = 4;            ///< of `similar_patches`, for whoever makes them for `refine`
+  float patch_noise = .7f;             ///< of z, in `refine`: what similar patches differ by
   float first_weight = .1f;            ///< lambda of the first outer iteration
   float last_weight = .0005f;          ///< lambda of the last third of them, if there is no noise
   float noise_weight = .18f;           ///< lambda is at least this times the weighted mean square of A x - y

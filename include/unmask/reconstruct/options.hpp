@@ -12,9 +12,8 @@
 
 namespace unmask::inline UNMASK_ABI {
 
-/// Passes of refinement: most scenes gain up to the eighth, some through a binary mask lose after the second
-/// (docs/decisions.md).
-inline constexpr index_t usual_refinements = 6;
+/// Passes of refinement: most scenes gain up to the eighth, some lose from the first on (docs/decisions.md).
+inline constexpr index_t usual_refinements = 5;
 
 inline constexpr index_t usual_check_rows = 64;
 

@@ -41,6 +41,9 @@ class sample_source {
   static result<sample_source> create(std::vector<tensor<float, 3>> scenes, std::vector<tensor<float, 2>> masks,
                                       const sample_options& options) {
     if (auto ok = check(scenes, masks, options); !ok) return ok.error();
+    if (options.variety.any())
+      return error(errc::bad_argument,
+                   "samples: scales, illuminants and exposures are for fields of an initial estimate other than hm");
     sample_source s;
     for (const auto& x : scenes) s.scene_sizes_.push_back({x.extent(0), x.extent(1)});
     for (const auto& m : masks) s.mask_sizes_.push_back(m.extents());
@@ -54,6 +57,8 @@ class sample_source {
   const std::vector<tensor<float, 3>>& scenes() const { return scenes_; }
   const std::vector<tensor<float, 2>>& masks() const { return masks_; }
   index_t bands() const { return scenes_[0].extent(2); }
+  /// A scene to be overwritten with another one of its size.
+  tensor<float, 3>& scene(index_t i) { return scenes_[static_cast<std::size_t>(i)]; }
 
   template <class T>
   batch<T> make_batch() const {
@@ -84,6 +89,8 @@ class sample_source {
     const auto cast = [](auto v) { return static_cast<T>(v); };
     // A grey mask lies between a binary pattern and noise that is uniform in [0, 1], somewhere else for each mask.
     const double grey = c.grey ? unmask::random(c.mask_seed, ~std::uint64_t{0}).uniform() : 0;
+    unmask::random place(c.mask_seed, ~std::uint64_t{1});
+    const std::array<index_t, 2> corner{place.below(c.cell), place.below(c.cell)};  // how much of a cell is cut off
     for (index_t h = 0; h < to.extent(0); ++h) {
       T* row = &to(h, 0);
       if (c.mask >= 0) {
@@ -92,8 +99,16 @@ class sample_source {
         std::transform(from, from + to.extent(1), row, cast);
         continue;
       }
-      unmask::random draw(c.mask_seed, static_cast<std::uint64_t>(h));
+      if (h > 0 && (h + corner[0]) % c.cell > 0) {
+        std::copy_n(row - to.extent(1), to.extent(1), row);
+        continue;
+      }
+      unmask::random draw(c.mask_seed, static_cast<std::uint64_t>((h + corner[0]) / c.cell));
       for (index_t w = 0; w < to.extent(1); ++w) {
+        if (w > 0 && (w + corner[1]) % c.cell > 0) {
+          row[w] = row[w - 1];
+          continue;
+        }
         const double open = draw.uniform() < c.open_share;
         row[w] = cast(c.grey ? open + grey * (draw.uniform() - open) : open);
       }

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -45,9 +47,17 @@ class estimated_source {
     // a scene smaller than the crop is then refused by its name
     whole.height = std::max(whole.height, options.height);
     whole.width = std::max(whole.width, options.width);
+    whole.variety = {};  // of the field's scenes, made below
+    const bool varies = options.variety.any();
+    std::vector<tensor<float, 2>> same_masks;
+    if (varies) same_masks = masks;
     auto source = sample_source::create(std::move(scenes), std::move(masks), whole);
     if (!source) return source.error();
-    return estimated_source(std::move(*source), options, fields);
+    estimated_source made(std::move(*source), options, fields);
+    if (!varies) return made;
+    std::vector<tensor<float, 3>> pieces(4, tensor<float, 3>({whole.height, whole.width, made.bands()}));
+    made.varied_ = sample_source::create(std::move(pieces), std::move(same_masks), whole).value();
+    return made;
   }
 
   const sample_options& options() const { return options_; }
@@ -94,12 +104,29 @@ class estimated_source {
     const index_t H = whole_.options().height, W = whole_.options().width, C = bands(), s = options_.step;
     tensor<float, 2> y({H, W + s * (C - 1)});
     const array_view<float, 2> mask(f.whole.mask.data(), H, W);
-    const array_view<float, 3> truth(f.whole.truth.data(), H, W, C), input(f.whole.input.data(), H, W, C);
-    whole_.template measure<float>(whole_.choose(seed, number, 0), y.view(), mask, truth);
+    const array_view<float, 3> input(f.whole.input.data(), H, W, C);
+    measure(backend, seed, number, y.view(), f.whole);
     const optics::camera camera = whole_.template camera_of<float>(mask);
     planned_estimate(fields_.initial, camera).value()->run(backend, input, y.view());
     f.number = number;
     f.seed = seed;
+  }
+
+  /// The sensor's values of a field, its mask and truth. With variety each of its scenes is made for it alone.
+  template <class Backend>
+  void measure(const Backend& backend, std::uint64_t seed, index_t number, out<float, 2> y, batch<float>& to) {
+    const index_t H = whole_.options().height, W = whole_.options().width, C = bands();
+    const array_view<float, 2> mask(to.mask.data(), H, W);
+    const array_view<float, 3> truth(to.truth.data(), H, W, C);
+    if (!varied_) return whole_.template measure<float>(whole_.choose(seed, number, 0), y, mask, truth);
+    sample_choice c = varied_->choose(seed, number, 0);
+    parallel_for(backend, c.pieces, [&](index_t k, int) {
+      unmask::random draw(seed ^ 0x76617269657479u, static_cast<std::uint64_t>(number * 4 + k));
+      const auto& from = whole_.scenes()[static_cast<std::size_t>(draw.below(std::ssize(whole_.scenes())))];
+      vary_scene(varied_->scene(k).view(), from.view(), options_.variety, draw);
+    });
+    for (int k = 0; k < c.pieces; ++k) c.parts[static_cast<std::size_t>(k)].scene = k;
+    varied_->template measure<float>(c, y, mask, truth);
   }
 
   /// Upside down for half of the samples: optics do not mind, and neither does the estimate.
@@ -118,6 +145,7 @@ class estimated_source {
   }
 
   sample_source whole_;
+  std::optional<sample_source> varied_{};  ///< of the field that is made: a scene for each of four pieces
   sample_options options_;
   field_options fields_;
   std::vector<field> pool_;

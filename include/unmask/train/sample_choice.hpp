@@ -18,6 +18,7 @@
 #include "../core/result.hpp"
 #include "../core/tensor.hpp"
 #include "../optics/noise.hpp"
+#include "scene_variety.hpp"
 
 namespace unmask::inline UNMASK_ABI::train {
 
@@ -31,8 +32,10 @@ struct sample_options {
   double grey_masks = 0;        ///< share of the fresh masks that are grey, the others are binary
   double open_share = .5;       ///< mean of a fresh mask
   double open_spread = 0;       ///< drawn for each fresh mask from open_share +- open_spread
+  index_t cells = 1;            ///< largest side of a fresh mask's square cells, pixels; each mask has its own
   optics::noise_model noise{};  ///< its full scale is in units of the network's input, y 2 / C
   double noisy = 1;             ///< share of samples with noise
+  scene_variety variety{};      ///< of whole fields only (estimated_source.hpp)
 };
 
 inline result<> check(const sample_options& o) {
@@ -50,6 +53,9 @@ inline result<> check(const sample_options& o) {
   for (const auto& [name, share] : shares)
     if (!(share >= 0 && share <= 1))
       return error(errc::bad_argument, "samples: " + std::string(name) + " is " + number(share) + ", expected 0..1");
+  if (!(o.cells >= 1 && o.cells <= 64))
+    return error(errc::bad_argument, "samples: cells is " + number(o.cells) + ", expected 1..64");
+  if (auto ok = check(o.variety); !ok) return ok;
   return optics::check_noise(o.noise);
 }
 
@@ -72,6 +78,7 @@ struct sample_choice {
   std::uint64_t mask_seed = 0, noise_seed = 0;
   bool grey = false, noisy = false;
   double open_share = .5;  ///< of a fresh mask
+  index_t cell = 1;        ///< side of its cells, pixels
 
   index_t lit_width() const { return lit_end - lit_begin; }
 };
@@ -131,6 +138,7 @@ inline sample_choice draw_sample(unmask::random draw, const sample_options& o,
   c.noisy = draw.uniform() < o.noisy;
   c.mask_seed = draw.next();
   c.noise_seed = draw.next();
+  c.cell = 1 + draw.below(o.cells);
   return c;
 }
 
