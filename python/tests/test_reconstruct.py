@@ -158,6 +158,19 @@ def test_steps_taken_are_told(camera, snapshot):
         unmask.Reconstructor("general", camera, check_rows=-1)
 
 
+def test_fast(scene, camera, snapshot):
+    best, fast = unmask.Reconstructor("general", camera), unmask.Reconstructor("general", camera, effort="fast")
+    found = [psnr(scene, r(snapshot)) for r in (best, fast)]
+    assert fast.steps["refinements"] <= 2
+    assert fast.seconds < best.seconds
+    assert found[1] > found[0] - 2
+    more = unmask.Reconstructor("general", camera, effort="fast", refinements=3, check_rows=0)
+    more(snapshot)
+    assert more.steps["refinements"] == 3
+    with pytest.raises(unmask.Error, match="effort is 'slow'"):
+        unmask.Reconstructor("general", camera, effort="slow")
+
+
 def test_what_does_not_fit(mask, camera, snapshot):
     with pytest.raises(unmask.Error, match="step"):
         unmask.Reconstructor("general", unmask.Camera(mask, step=1))
