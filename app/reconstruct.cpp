@@ -107,6 +107,8 @@ class reconstruction {
     } else if (!model_) {
       model_ = without_network({initial_kind::gap_tv, {}}, g.bands);
     }
+    if (o_.effort == "fast" && model_->initial.kind != initial_kind::spectral_tv)
+      c_.say("note: --effort fast is for what starts from spectral TV, and changes nothing here\n");
     return {};
   }
 
