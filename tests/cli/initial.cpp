@@ -99,6 +99,14 @@ TEST_CASE("with last_zero an untrained network returns what it starts from") {
     CHECK(largest_difference(t.folder / "network.h5", t.folder / "start.h5") <= 1e-6);
     // only spectral TV refines
     CHECK((largest_difference(t.folder / "network.h5", t.folder / "refined.h5") > 0) == (initial == "spectral-tv"));
+    r = run_program(t.folder, with + " --effort fast --out " + t.folder / "fast.h5");
+    CHECK_MESSAGE(r.code == 0, r.err);
+    CHECK((r.out.find("changes nothing here") == std::string::npos) == (initial == "spectral-tv"));
+    CHECK((largest_difference(t.folder / "fast.h5", t.folder / "start.h5") > 1e-4) == (initial == "spectral-tv"));
+    r = run_program(t.folder, with + " --effort slow --out " + t.folder / "slow.h5");
+    CHECK(r.code == 2);
+    CHECK(r.err.find("--effort") != std::string::npos);
+    CHECK_FALSE(fs::exists(t.folder / "slow.h5"));
   }
 }
 
