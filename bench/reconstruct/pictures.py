@@ -36,7 +36,7 @@ def figure(folder, scene, out):
     for method, name in METHODS.items():
         with h5py.File(folder / f"real{scene}-{method}.h5") as file:
             cubes[method] = file["cube"][()][::-1, ::-1]
-            nm = file["wavelengths"][()]
+            nm = file["wavelengths"][()] if "wavelengths" in file else None  # GAP-TV knows none; the last method does
         colours[method] = true_colour(folder / f"real{scene}-{method}.html", name)
     fig, axes = plt.subplots(4, 5, figsize=(15, 12), gridspec_kw={"hspace": 0.14, "wspace": 0.04})
     for row, (method, name) in enumerate(METHODS.items()):

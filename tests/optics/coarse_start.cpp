@@ -56,7 +56,7 @@ TEST_CASE("coarse start: the least squares of blocks, solved densely") {
         for (index_t k = 0; k < K; ++k)
           A(w + step * b, (h / side * columns + w / side) * K + k) +=
               static_cast<double>(c.mask(h, w)) * static_cast<double>(c.basis(k, b));
-    for (index_t v = 0; v < V; ++v) {
+    for (index_t v = V / 4; v < V - V / 4; ++v) {  // the sides do not count
       const double y = static_cast<double>(c.y(h, v)), t = (1 + floor) / (y / .5 + floor);
       M += t * A.row(v).transpose() * A.row(v);
       right += t * A.row(v).transpose() * y / static_cast<double>(level);

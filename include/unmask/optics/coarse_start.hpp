@@ -6,13 +6,15 @@
 ///
 ///   z_c = argmin sum of t (A L R z_c - y)^2 + mu sum |z_i - z_j|^2   over neighbouring blocks i, j
 ///
-/// R repeats a block's K coefficients in its pixels. The result is read between the blocks' middles, linearly. The
-/// matrix has the band of one row of blocks; its Cholesky factor is exact.
+/// over the sensor's columns but those at its sides, where a real camera has light from beyond the mask: they gave dark
+/// backgrounds a tint from side to side. R repeats a block's K coefficients in its pixels. The result is read between
+/// the blocks' middles, linearly. The matrix has the band of one row of blocks; its Cholesky factor is exact.
 
 #include <algorithm>
 #include <cmath>
 
 #include "../core/finite.hpp"
+#include "held_out.hpp"
 #include "spectral_operator.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics::detail {
@@ -69,7 +71,7 @@ class coarse_start {
   /// and with it the row's part of the matrix and of the right-hand side.
   void add_row(const spectral_operator& a, index_t h, float* light, const float* y, float level) const {
     const index_t K = layout_.count, W = layout_.width, P = a.geometry().bands, step = a.geometry().step,
-                  V = a.values(), first = h / side_ * band();
+                  V = a.values(), first = h / side_ * band(), margin = held_out_margin(V, W);
     const float *mask = a.seen_by().mask().data() + h * W, *t = a.inverse_variance() + h * V;
     std::fill_n(light, columns_ * reach_ * K, 0.f);
     for (index_t w = 0; w < W; ++w) {
@@ -78,7 +80,7 @@ class coarse_start {
         for (index_t k = 0; k < K; ++k) block[step * c * K + k] += mask[w] * a.columns()[c * K + k];
     }
     for (index_t i = 0; i < columns_; ++i)
-      for (index_t v = i * side_; v < std::min(V, i * side_ + reach_); ++v) {
+      for (index_t v = std::max(i * side_, margin); v < std::min(V - margin, i * side_ + reach_); ++v) {
         const float* one = light + (i * reach_ + v - i * side_) * K;
         for (index_t k = 0; k < K; ++k) {
           const float weighed = t[v] * one[k];
