@@ -15,6 +15,20 @@ namespace bench {
 using unmask::index_t;
 using unmask::tensor;
 
+struct row_sizes {
+  index_t width, bands, step;
+};
+
+/// A row as the sensor holds it, shifted back: input, truth [W, C], mask [W].
+inline void measure_row(float* input, const float* mask, const float* truth, const row_sizes& s) {
+  std::vector<float> y(static_cast<std::size_t>(s.width + s.step * (s.bands - 1)));
+  for (index_t w = 0; w < s.width; ++w)
+    for (index_t c = 0; c < s.bands; ++c)
+      y[static_cast<std::size_t>(w + s.step * c)] += mask[w] * truth[w * s.bands + c];
+  for (index_t w = 0; w < s.width; ++w)
+    for (index_t c = 0; c < s.bands; ++c) input[w * s.bands + c] = y[static_cast<std::size_t>(w + s.step * c)];
+}
+
 struct strip_options {
   index_t rows = 32, columns = 256, step = 2;
   double other_masks = .5;   ///< share of strips behind another mask than the first one
@@ -30,21 +44,14 @@ class strip_source {
   /// Sample `number` of `seed` into the b-th of a batch; its input gets the measurement shifted back.
   void fill(unmask::train::batch<float>& to, index_t b, std::uint64_t seed, index_t number) const {
     unmask::random draw(seed, static_cast<std::uint64_t>(number));
-    const index_t H = o_.rows, W = o_.columns, C = scenes_[0].extent(2), V = W + o_.step * (C - 1);
+    const index_t H = o_.rows, W = o_.columns, C = scenes_[0].extent(2);
     const index_t seam = draw.uniform() < o_.side_by_side ? W / 4 + draw.below(W / 2) : W;
     piece(to, b, 0, seam, draw);
     if (seam < W) piece(to, b, seam, W, draw);
     light(to, b, draw);
     mask(to, b, draw);
-    std::vector<float> y(static_cast<std::size_t>(V));
-    for (index_t h = 0; h < H; ++h) {
-      std::fill(y.begin(), y.end(), 0.f);
-      for (index_t w = 0; w < W; ++w)
-        for (index_t c = 0; c < C; ++c)
-          y[static_cast<std::size_t>(w + o_.step * c)] += to.mask(b, h, w) * to.truth(b, h, w, c);
-      for (index_t w = 0; w < W; ++w)
-        for (index_t c = 0; c < C; ++c) to.input(b, h, w, c) = y[static_cast<std::size_t>(w + o_.step * c)];
-    }
+    for (index_t h = 0; h < H; ++h)
+      measure_row(&to.input(b, h, 0, 0), &to.mask(b, h, 0), &to.truth(b, h, 0, 0), {W, C, o_.step});
   }
 
  private:

@@ -1,8 +1,9 @@
 /// Trains an unfolded network (unmask/reconstruct/unfolded_network.hpp) on strips of CAVE scenes and prints its PSNR on
 /// cloth and paints, which it never sees. Resumes from OUT/checkpoint.
 ///   bench/unfolding DATA OUT MINUTES [name=value ...]
-/// DATA has cave256/, cave512/ and cassi/. Values: steps=20000 rate=0.001 rounds=3 blocks=2 shared=0 rows=32 batch=1
-/// seed=1 threads=1 every=250 encoding=0.1. The schedule ends at `steps`; MINUTES of this run may end before.
+/// DATA has cave256/, cave512/ and cassi/. Values: steps=20000 rate=0.001 rounds=3 blocks=2 shared=0 channels=32
+/// rows=32 batch=1 seed=1 threads=1 every=250 encoding=0.1 average=0.999. The schedule ends at `steps`; MINUTES of this
+/// run may end before.
 
 #include <Eigen/Eigenvalues>
 #include <chrono>
@@ -60,14 +61,8 @@ struct validation_scene {
 validation_scene measured(const std::string& name, tensor<float, 3> x, const tensor<float, 2>& mask, index_t step) {
   const index_t H = x.extent(0), W = x.extent(1), C = x.extent(2);
   validation_scene s{name, std::move(x), tensor<float, 4>({1, H, W, C})};
-  std::vector<float> y(static_cast<std::size_t>(W + step * (C - 1)));
-  for (index_t h = 0; h < H; ++h) {
-    std::fill(y.begin(), y.end(), 0.f);
-    for (index_t w = 0; w < W; ++w)
-      for (index_t c = 0; c < C; ++c) y[static_cast<std::size_t>(w + step * c)] += mask(h, w) * s.truth(h, w, c);
-    for (index_t w = 0; w < W; ++w)
-      for (index_t c = 0; c < C; ++c) s.input(0, h, w, c) = y[static_cast<std::size_t>(w + step * c)];
-  }
+  for (index_t h = 0; h < H; ++h)
+    bench::measure_row(&s.input(0, h, 0, 0), &mask(h, 0), &s.truth(h, 0, 0), {W, C, step});
   return s;
 }
 
@@ -144,8 +139,7 @@ int main(int argc, char** argv) {
       std::printf(" %s %.2f", v.name.c_str(), psnr);
       mean += psnr / static_cast<double>(shown.size());
     }
-    std::printf(" mean %.2f", mean);
-    return mean;
+    std::printf(" mean %.2f\n", mean);
   };
 
   const bench::strip_source source(std::move(scenes), masks, {.rows = options.height});
@@ -155,7 +149,6 @@ int main(int argc, char** argv) {
   std::printf("%zu parameters, %.0f MB, step %td\nstart:", net.parameters().size(),
               static_cast<double>(net.bytes()) / 1e6, net.state().step);
   validate(net.inference_parameters());
-  std::printf("\n");
   const auto start = std::chrono::steady_clock::now();
   double loss = 0;
   index_t since = 0;
@@ -169,7 +162,6 @@ int main(int argc, char** argv) {
     if ((step + 1) % number("every") != 0 && !over) continue;
     std::printf("%.1f min step %td loss %.5f", seconds_since(start) / 60, step + 1, loss / static_cast<double>(since));
     validate(net.inference_parameters());
-    std::printf("\n");
     std::fflush(stdout);
     loss = 0, since = 0;
     train::save_checkpoint(checkpoint, net.state()).value();

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "../core/finite.hpp"
 #include "held_out.hpp"
@@ -36,8 +37,8 @@ class coarse_start {
     light_ = memory.take<float>(rows_ * columns_ * reach_ * layout_.count);  // of each row of blocks
   }
 
-  /// z [H, K, W] for the measurement y [H, V] over `level`, weighed by the operator's inverse variance. Zero where the
-  /// matrix is not positive in these numbers.
+  /// z [H, K, W] for the measurement y [H, V] over `level`, weighed by the operator's inverse variance. As it was where
+  /// the matrix is not positive in these numbers.
   template <class Backend>
   void run(const Backend& be, const spectral_operator& a, float* z, const float* y, float level) const noexcept {
     parallel_for(be, rows_, [&](index_t row, int) {
@@ -48,14 +49,8 @@ class coarse_start {
         add_row(a, h, light_ + row * columns_ * reach_ * layout_.count, y + h * a.values(), level);
       smooth(row);
     });
-    const bool solved = solve();
-    parallel_for(be, layout_.height, [&](index_t h, int) {
-      float* to = z + h * layout_.row();
-      if (solved)
-        interpolate(h, to);
-      else
-        std::fill_n(to, layout_.row(), 0.f);
-    });
+    if (!solve()) return;
+    parallel_for(be, layout_.height, [&](index_t h, int) { interpolate(h, z + h * layout_.row()); });
   }
 
  private:

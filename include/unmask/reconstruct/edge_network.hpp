@@ -19,6 +19,7 @@
 #include "../models/s2_network.hpp"
 #include "edge_reference.hpp"
 #include "edge_solver.hpp"
+#include "part_network.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -35,18 +36,8 @@ struct edge_config {
 
   /// Of the network that changes the weights.
   s2_config network() const {
-    return {.bands = optics::detail::edge_channels::weights,
-            .inputs = static_cast<int>(optics::detail::edge_channels{rank}.count()),
-            .channels = channels,
-            .stages = 1,
-            .depths = {blocks},
-            .heads = {heads},
-            .spectral_head_width = channels / heads,
-            .window = window,
-            .pad_multiple = window,
-            .hidden = hidden,
-            .scope = spectral_scope::window,
-            .embedding = mask_embedding_kind::tile_safe};
+    return detail::part_network(*this, optics::detail::edge_channels::weights,
+                                static_cast<int>(optics::detail::edge_channels{rank}.count()));
   }
 };
 
@@ -57,11 +48,7 @@ void visit_fields(Visitor& v, Config& c) {
   v("rank", c.rank, field_range{1, 256});
   v("step", c.step, field_range{1, 64});
   v("iterations", c.iterations, field_range{1, 1000});
-  v("channels", c.channels, field_range{1, 4096});
-  v("blocks", c.blocks, field_range{1, 64});
-  v("heads", c.heads, field_range{1, 4096});
-  v("hidden", c.hidden, field_range{1, 65536});
-  v("window", c.window, field_range{1, 64});
+  detail::visit_part_fields(v, c);
 }
 
 inline result<> check(const edge_config& c) {
@@ -69,10 +56,7 @@ inline result<> check(const edge_config& c) {
   if (c.rank > c.bands)
     return error(errc::bad_argument, "edge_config: rank is " + std::to_string(c.rank) + ", expected at most bands " +
                                          std::to_string(c.bands));
-  if (c.channels % c.heads != 0)
-    return error(errc::bad_argument, "edge_config: heads is " + std::to_string(c.heads) +
-                                         ", expected a divisor of channels " + std::to_string(c.channels));
-  return check(c.network());
+  return detail::check_part(c, "edge_config");
 }
 
 namespace detail {

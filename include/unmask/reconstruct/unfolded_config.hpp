@@ -2,7 +2,7 @@
 
 /// The architecture of an unfolded network (unfolded_network.hpp).
 
-#include "../models/s2_config.hpp"
+#include "part_network.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -20,19 +20,7 @@ struct unfolded_config {
   constexpr index_t padded(index_t n) const { return (n + window - 1) / window * window; }
 
   /// Of each round.
-  s2_config network() const {
-    return {.bands = bands,
-            .channels = channels,
-            .stages = 1,
-            .depths = {blocks},
-            .heads = {heads},
-            .spectral_head_width = channels / heads,
-            .window = window,
-            .pad_multiple = window,
-            .hidden = hidden,
-            .scope = spectral_scope::window,
-            .embedding = mask_embedding_kind::tile_safe};
-  }
+  s2_config network() const { return detail::part_network(*this, bands); }
 };
 
 template <class Visitor, class Config>
@@ -44,19 +32,12 @@ void visit_fields(Visitor& v, Config& c) {
   v("rounds", c.rounds, field_range{1, max_pins});
   v("shared", c.shared);
   v("estimate", c.estimate);
-  v("channels", c.channels, field_range{1, 4096});
-  v("blocks", c.blocks, field_range{1, 64});
-  v("heads", c.heads, field_range{1, 4096});
-  v("hidden", c.hidden, field_range{1, 65536});
-  v("window", c.window, field_range{1, 64});
+  detail::visit_part_fields(v, c);
 }
 
 inline result<> check(const unfolded_config& c) {
   if (auto ok = check_fields(c, "unfolded_config"); !ok) return ok;
-  if (c.channels % c.heads != 0)
-    return error(errc::bad_argument, "unfolded_config: heads is " + std::to_string(c.heads) +
-                                         ", expected a divisor of channels " + std::to_string(c.channels));
-  return check(c.network());
+  return detail::check_part(c, "unfolded_config");
 }
 
 }  // namespace unmask::inline UNMASK_ABI
