@@ -6,6 +6,7 @@
 #include <unmask/io/weights.hpp>
 
 #include "clouds.hpp"
+#include "context.hpp"
 #include "models.hpp"
 
 namespace program {

@@ -12,15 +12,9 @@
 #include <unmask/unmask.hpp>
 
 #include "instances.hpp"
+#include "names.hpp"
 
 namespace program {
-
-using unmask::array_view;
-using unmask::errc;
-using unmask::error;
-using unmask::index_t;
-using unmask::result;
-using unmask::tensor;
 
 struct context {
   int threads = 1;

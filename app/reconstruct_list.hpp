@@ -9,6 +9,7 @@
 #include <unmask/io/input_file.hpp>
 #include <unmask/io/output_checks.hpp>
 
+#include "methods.hpp"
 #include "ranks.hpp"
 #include "reconstruct_options.hpp"
 

@@ -8,6 +8,8 @@
 #include <unmask/io/json_text.hpp>
 #include <unmask/train/fit.hpp>
 
+#include "names.hpp"
+
 namespace program {
 
 /// A small network that tiles do not change. Widths that are multiples of 8 leave no register half empty: 1.5 times the
