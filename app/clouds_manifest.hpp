@@ -60,8 +60,8 @@ inline result<std::optional<double>> number(const json& j, const std::string& wh
   if (v.is_string() && (v == "nan" || v == "NaN"))
     return std::optional<double>(std::numeric_limits<double>::quiet_NaN());
   if (!v.is_number())
-    return wrong(where,
-                 std::string("'") + key + "' is " + unmask::io::json_text(v).substr(0, 40) + ", expected a number");
+    return wrong(where, std::string("'") + key + "' is " + unmask::io::detail::printable(unmask::io::json_text(v), 40) +
+                            ", expected a number");
   return std::optional<double>(v.get<double>());
 }
 
@@ -138,7 +138,8 @@ inline result<> calibrate(date_notes& image, const image_file& file, const json&
   } else if (baseline.is_string()) {
     int major = -1, minor = 0;
     if (std::sscanf(baseline.get<std::string>().c_str(), "%d.%d", &major, &minor) != 2 || major < 0)
-      return wrong(image.file, "baseline '" + baseline.get<std::string>().substr(0, 20) + "', expected as \"04.00\"");
+      return wrong(image.file, "baseline '" + unmask::io::detail::printable(baseline.get<std::string>(), 20) +
+                                   "', expected as \"04.00\"");
     // ESA: from processing baseline 04.00 on, digits carry BOA_ADD_OFFSET / RADIO_ADD_OFFSET -1000
     image.offset = major >= 4 ? -1000 * image.scale : 0;
   } else if (std::abs(image.scale - 1e-4) < 1e-9) {

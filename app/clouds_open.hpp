@@ -75,7 +75,8 @@ inline result<date_files> open_date(const json& entry, const json& above, const 
   if (!day) return wrong(where, "date '" + unmask::io::detail::printable(*date, 40) + "', expected as 2023-08-10");
   const json& axes = entry.contains("axes") ? entry["axes"] : above.value("axes", json("hwc"));
   if (axes != "hwc" && axes != "chw")
-    return wrong(where, "'axes' is " + unmask::io::json_text(axes).substr(0, 40) + ", expected \"hwc\" or \"chw\"");
+    return wrong(where, "'axes' is " + unmask::io::detail::printable(unmask::io::json_text(axes), 40) +
+                            ", expected \"hwc\" or \"chw\"");
   auto image = image_source::open(*list, axes == "chw", untrusted);
   if (!image) return image.error();
   d.image = std::move(*image);
@@ -133,8 +134,8 @@ inline result<stack_files> open_stack(const std::string& path, bool untrusted) {
   }
   if (j.contains("target")) {
     if (!j["target"].is_number_unsigned() || j["target"].get<std::size_t>() >= s.dates.size())
-      return wrong(path, "'target' is " + unmask::io::json_text(j["target"]).substr(0, 40) + ", expected 0 to " +
-                             std::to_string(s.dates.size() - 1));
+      return wrong(path, "'target' is " + unmask::io::detail::printable(unmask::io::json_text(j["target"]), 40) +
+                             ", expected 0 to " + std::to_string(s.dates.size() - 1));
     s.target = j["target"].get<index_t>();
   }
   if (j.contains("wavelengths")) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <unmask/io/input_file.hpp>
 #include <unmask/parallel/communicator.hpp>
 
 #include "context.hpp"
@@ -48,7 +49,8 @@ inline result<> check_ranks(const context& c, const std::string& command) {
 }
 
 /// Says once what went wrong, and ends the ranks that do not know of it. Returns the exit code.
-inline int fail(const context& c, const std::string& message, int code) {
+inline int fail(const context& c, const std::string& what, int code) {
+  const std::string message = unmask::io::detail::printable(what, what.size());  // one line, whatever names are in it
   const bool common = c.settled || c.ranks->size() == 1;
   if (common && !c.ranks->first()) return code;
   if (c.ranks->first())

@@ -141,8 +141,9 @@ inline result<> apply(train_config& c, nlohmann::json j, const std::string& orig
     if (detail::fits<T>(j[key]))
       value = j[key].template get<T>();
     else if (outcome)
-      outcome = error(errc::wrong_value,
-                      origin + ": '" + key + "' is " + unmask::io::json_text(j[key]) + ", which is of the wrong type");
+      outcome = error(errc::wrong_value, origin + ": '" + key + "' is " +
+                                             unmask::io::detail::printable(unmask::io::json_text(j[key]), 1000) +
+                                             ", which is of the wrong type");
     j.erase(key);
   });
   if (!outcome) return outcome;
@@ -152,7 +153,8 @@ inline result<> apply(train_config& c, nlohmann::json j, const std::string& orig
     c.network = *network;
     j.erase("network");
   }
-  if (!j.empty()) return error(errc::bad_argument, origin + ": unknown key '" + j.begin().key() + "'");
+  if (!j.empty())
+    return error(errc::bad_argument, origin + ": unknown key '" + unmask::io::detail::printable(j.begin().key()) + "'");
   return {};
 }
 
@@ -162,7 +164,8 @@ inline result<nlohmann::json> read_json_object(const std::string& path) {
   if (!bytes) return bytes.error();
   std::string twice;
   auto j = unmask::io::detail::parse_unique({reinterpret_cast<const char*>(bytes->data()), bytes->size()}, twice);
-  if (!twice.empty()) return error(errc::unreadable, path + ": has the key '" + twice + "' twice");
+  if (!twice.empty())
+    return error(errc::unreadable, path + ": has the key '" + unmask::io::detail::printable(twice) + "' twice");
   if (!j.is_object()) return error(errc::unreadable, path + ": not a JSON object");
   return j;
 }
@@ -172,16 +175,19 @@ inline result<nlohmann::json> parse_settings(const std::vector<std::string>& set
   nlohmann::json all = nlohmann::json::object();
   for (const std::string& s : settings) {
     const std::size_t equals = s.find('=');
+    const std::string said = unmask::io::detail::printable(s, 1000);
     if (equals == 0 || equals == std::string::npos)
-      return error(errc::bad_argument, "--set: '" + s + "' is not key=value");
-    if (!unmask::io::is_utf8(s)) return error(errc::bad_argument, "--set: '" + s + "' is not UTF-8");
+      return error(errc::bad_argument, "--set: '" + said + "' is not key=value");
+    if (!unmask::io::is_utf8(s)) return error(errc::bad_argument, "--set: '" + said + "' is not UTF-8");
     const std::string key = s.substr(0, equals), text = s.substr(equals + 1), inside = "network.";
     std::string twice;
     auto value = unmask::io::detail::parse_unique(text, twice);
-    if (!twice.empty()) return error(errc::bad_argument, "--set: '" + s + "' has the key '" + twice + "' twice");
+    if (!twice.empty())
+      return error(errc::bad_argument,
+                   "--set: '" + said + "' has the key '" + unmask::io::detail::printable(twice) + "' twice");
     if (value.is_discarded()) value = text;
     if (key.starts_with(inside) && all.contains("network") && !all["network"].is_object())
-      return error(errc::bad_argument, "--set: '" + s + "' after a network that is no JSON object");
+      return error(errc::bad_argument, "--set: '" + said + "' after a network that is no JSON object");
     (key.starts_with(inside) ? all["network"][key.substr(inside.size())] : all[key]) = value;
   }
   return all;

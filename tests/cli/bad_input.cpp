@@ -30,6 +30,7 @@ TEST_CASE("simulate and reconstruct refuse bad files by name") {
 
   refused(folder, "simulate --cube " + folder / "nowhere.h5" + " --mask " + mask, "nowhere.h5");
   refused(folder, rebuild + folder / "nowhere.mat", "nowhere.mat");
+  refused(folder, rebuild + "'" + folder / "of two\nlines.h5" + "'", "of two?lines.h5");
   refused(folder, "simulate --cube " + scene + ":reflectance --mask " + mask, "reflectance");
   refused(folder, "simulate --cube " + mask + " --mask " + mask, "mask.h5");           // 2-D where 3-D is due
   refused(folder, "simulate --cube " + scene + " --mask " + scene + ":cube", "cube");  // 3-D where 2-D is due

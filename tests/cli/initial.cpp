@@ -144,7 +144,7 @@ TEST_CASE("wrong words about the start are refused in one line") {
        {std::pair{"initial=gap", "'gap'"}, std::pair{"fields=0", "fields 0"}, std::pair{"initial=7", "'initial'"},
         std::pair{"scales=[1]", "scales: has 1 numbers, expected two"}, std::pair{"scales=[2,1]", "scales are 2"},
         std::pair{"exposures=2", "'exposures'"}, std::pair{"illuminants=9", "illuminants is 9"},
-        std::pair{"cells=0", "cells is 0"}}) {
+        std::pair{"cells=0", "cells is 0"}, std::pair{"'two\nlines=1'", "unknown key 'two?lines'"}}) {
     const auto r = t.train("bad", std::string("--set ") + setting);
     CHECK(r.code == 2);
     CHECK(r.lines() == 1);

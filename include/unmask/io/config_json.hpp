@@ -23,7 +23,7 @@ namespace detail {
 
 /// "is 60.5, expected an integer"
 inline std::string is_not(const nlohmann::json& j, const std::string& expected) {
-  return "is " + json_text(j).substr(0, 60) + ", expected " + expected;
+  return "is " + printable(json_text(j), 60) + ", expected " + expected;
 }
 
 /// Empty, or what is wrong.
