@@ -5,8 +5,8 @@
 ///   UNMASK_ABI             inline namespace: version, instruction set and what an error does, so that two objects
 ///                          compiled for different instruction sets, or with and without exceptions, can be linked into
 ///                          one program without sharing what differs
-///   UNMASK_NO_SIMD         define it first, and a pack is one number: for machines that xsimd does not know, and to
-///   test
+///   UNMASK_NO_SIMD         define it first, and a pack is one number: for machines that xsimd does not know, for the
+///                          same bits on all (with -ffp-contract=off; docs/embedded.md, "Equal results"), and to test
 ///                          that kernels do not depend on the width of a register
 ///   UNMASK_HAS_SIMD        1 where packs are registers
 ///   UNMASK_HAS_EXCEPTIONS  1 where the translation unit has exceptions
