@@ -17,6 +17,8 @@ using image = unmask::array_view<const float, 2>;
 #define UNMASK_SOLVER_INSTANCES(extern_or_not)                                                                       \
   extern_or_not template float unmask::optics::gap_tv::run(const unmask::cpu&, unmask_instances::cube,               \
                                                            unmask_instances::image, unmask::optics::iteration_call); \
+  extern_or_not template float unmask::optics::adaptive_spectral_tv::run(                                            \
+      const unmask::cpu&, unmask_instances::cube, unmask_instances::image, unmask::optics::iteration_call);          \
   extern_or_not template float unmask::optics::spectral_tv::run(                                                     \
       const unmask::cpu&, unmask_instances::cube, unmask_instances::image, unmask::optics::iteration_call);          \
   extern_or_not template bool unmask::optics::spectral_tv::correct(const unmask::cpu&, unmask_instances::cube,       \

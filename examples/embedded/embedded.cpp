@@ -21,7 +21,7 @@
 #include <unmask_single.hpp>
 #else
 #include <unmask/nn/cpu/all.hpp>
-#include <unmask/optics/spectral_tv.hpp>
+#include <unmask/optics/adaptive_spectral_tv.hpp>
 #include <unmask/weights/selftest.hpp>
 #endif
 
@@ -153,7 +153,7 @@ int main(int count, char** arguments) {
   if (!camera) die(camera.error().message().c_str());
   if (auto ok = unmask::optics::spectral_tv::check(*camera, model.spectral_basis); !ok)
     die(ok.error().message().c_str());
-  unmask::optics::spectral_tv estimate(*camera, model.spectral_basis);
+  unmask::optics::adaptive_spectral_tv estimate(*camera, model.spectral_basis);
   unmask::session<network> session(backend, model.config, {1, height, width});
   const auto& g = camera->geometry();
   float *measured = nullptr, *found = nullptr;

@@ -3,6 +3,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
+#include <unmask/optics/adaptive_spectral_tv.hpp>
 #include <unmask/optics/calibrate.hpp>
 #include <unmask/optics/spectral.hpp>
 
@@ -49,7 +50,7 @@ void run_spectral_tv(const camera& c, cube_out x, image y, image basis, int thre
   const unmask::in<float, 2> rows = view_of(basis);
   solve_canonical(c, x, y, [&](const camera& seen, auto to, auto from) {
     unwrap(unmask::optics::spectral_tv::check(seen, rows, options));
-    unmask::optics::planned<unmask::optics::spectral_tv> solver(seen, rows, options);
+    unmask::optics::planned<unmask::optics::adaptive_spectral_tv> solver(seen, rows, options);
     solver->run(cpu{.threads = threads}, to, from, tell);
   });
   tell.rethrow();
@@ -123,6 +124,7 @@ void add_solvers(nb::module_& m) {
       .def_rw("noise_weight", &spectral_tv_options::noise_weight)
       .def_rw("power", &spectral_tv_options::power);
   m.def("gap_tv", &run_gap_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.attr("scene_rank") = unmask::optics::scene_spectra_options().rank;
   m.def("spectral_tv", &run_spectral_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none());
   m.def("resample_spectral_basis", &resample_spectral_basis);

@@ -121,6 +121,8 @@ def _known_spectra(camera: Camera) -> tuple:
     general = Model.load("general")
     basis, known = general.spectral_basis, general.wavelengths
     bands = camera.cube_shape[2]
+    if basis.shape[0] > bands:
+        basis = basis[:8]
     if not camera.wavelengths:
         if bands == len(known):
             return basis, known
@@ -155,6 +157,7 @@ def spectral_tv(
     if noise_weight is not None:
         options.noise_weight = noise_weight
     with shown(progress) as tell:
-        call = None if tell is None else lambda i, residual: tell("spectral-tv", i, options.outer_iterations, residual)
+        of = options.outer_iterations * (2 if basis.shape[0] > _core.scene_rank else 1)  # strips of the scene come first
+        call = None if tell is None else lambda i, residual: tell("spectral-tv", i, of, residual)
         _core.spectral_tv(camera._core, cube, y, basis, threads_or_all(threads), options, call)
     return labelled(cube, measurement, wavelengths)

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <unmask/optics/camera_alignment.hpp>
+#include <unmask/optics/adaptive_spectral_tv.hpp>
 #include <unmask/optics/gap_tv.hpp>
 #include <unmask/optics/learn_spectra.hpp>
 #include <unmask/optics/planned.hpp>
@@ -113,6 +114,23 @@ TEST_CASE("solver memory: spectral TV, its correction and refinement") {
   }
 }
 
+TEST_CASE("solver memory: spectral TV with the scene's own spectra") {
+  const snapshot s = take(25, 22, 14);
+  std::vector<tensor<float, 3>> scenes{s.truth};
+  const auto basis = optics::learn_spectral_basis(scenes, 13).value();
+  const optics::spectral_tv_options options{.outer_iterations = 3, .iterations = 5, .correction_iterations = 4};
+  const auto camera = s.camera({});
+  tensor<float, 3> expected(s.truth.extents()), x(s.truth.extents());
+  optics::planned<optics::adaptive_spectral_tv> planned(camera, basis.view(), options);
+  REQUIRE(planned->adapts());
+  planned->run(ref{}, expected.view(), s.y.view());
+  borrowed<optics::adaptive_spectral_tv> plan(optics::adaptive_spectral_tv(camera, basis.view(), options));
+  for (int i = 0; i < 2; ++i, plan.spoil()) {
+    without_heap([&] { plan.solver.run(ref{}, x.view(), s.y.view()); });
+    CHECK(same(x, expected));
+  }
+}
+
 TEST_CASE("solver memory: runs cannot throw") {
   const auto quiet = [](index_t, float) {};
   using cube = out<float, 3>;
@@ -120,6 +138,7 @@ TEST_CASE("solver memory: runs cannot throw") {
   using optics::spectral_tv;
   CHECK(noexcept(std::declval<optics::gap_tv&>().run(cpu{}, cube(), plane(), quiet)));
   CHECK(noexcept(std::declval<spectral_tv&>().run(cpu{}, cube(), plane(), quiet)));
+  CHECK(noexcept(std::declval<optics::adaptive_spectral_tv&>().run(cpu{}, cube(), plane(), quiet)));
   CHECK(noexcept(std::declval<spectral_tv&>().correct(cpu{}, cube(), plane())));
   CHECK(
       noexcept(std::declval<spectral_tv&>().refine(cpu{}, std::declval<optics::similar_patches&>(), cube(), plane())));

@@ -39,13 +39,16 @@ struct calibration {
 
 class calibrator {
  public:
+  /// Rows of the spectral basis that count: more take as many times as long for each of hundreds of trials.
+  static constexpr index_t rank = 8;
+
   /// Snapshots [H, V] (at least one) of a camera with its mask as stored; `spectral_basis` [K, C] as for `spectral_tv`.
   /// All have to live as long as this, and to have passed `check`.
   calibrator(const camera& stored, std::vector<in<float, 2>> snapshots, in<float, 2> spectral_basis,
              const calibration_options& options = {})
       : stored_(stored),
         snapshots_(std::move(snapshots)),
-        spectral_basis_(spectral_basis),
+        spectral_basis_(spectral_basis.data(), std::min(rank, spectral_basis.extent(0)), spectral_basis.extent(1)),
         options_(options),
         rows_(std::min(options.rows, stored.geometry().height)) {
     held_out_.resize(static_cast<std::size_t>(rows_ * stored.geometry().measurement_width()));

@@ -54,6 +54,9 @@ class spectral_operator {
     inverse_variance_ = memory.take<float>(n);
   }
 
+  /// Another basis of the same size, for the next `prepare`.
+  void change_basis(in<float, 2> spectral_basis) { given_ = spectral_basis; }
+
   /// One function for all callers, as is the other `prepare`: inlined copies would round differently.
   UNMASK_ONE_CODE void prepare() {
     const index_t K = rank_, P = geometry_.bands, C = bands_;

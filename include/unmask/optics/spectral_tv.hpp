@@ -78,6 +78,9 @@ class spectral_tv {
     plain_squares_.carve(memory);
   }
 
+  /// Another basis of the same size, which has to live as long, for the next `prepare`.
+  void change_basis(in<float, 2> spectral_basis) { measurement_.change_basis(spectral_basis); }
+
   /// What depends on camera and L alone.
   template <class Backend>
   void prepare(const Backend&) noexcept {
@@ -98,6 +101,9 @@ class spectral_tv {
   template <class Backend>
   float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
 
+  /// After `run`: z [H, K, W], until anything else is called.
+  const float* coefficients() const { return z_.data(); }
+
   /// After `run` for the same y: moves x, what a network made of that estimate, towards what was measured
   /// (spectral_tv_refine.hpp). False where numbers stop being finite.
   template <class Backend>
@@ -106,6 +112,8 @@ class spectral_tv {
   /// The same after a pass in which similar patches of x tell each other what they have in common.
   template <class Backend>
   bool refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept;
+
+  bool lit() const noexcept { return level_ > 0; }  ///< after `run`: whether there was light in y
 
   /// After `run`: 1 where the measurement can be explained exactly, less the more of it is noise.
   float certainty() const noexcept { return options_.last_weight / lambda_; }

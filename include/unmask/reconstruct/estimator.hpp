@@ -7,9 +7,9 @@
 #include <variant>
 
 #include "../models/model.hpp"
+#include "../optics/adaptive_spectral_tv.hpp"
 #include "../optics/gap_tv.hpp"
 #include "../optics/planned.hpp"
-#include "../optics/spectral_tv.hpp"
 
 namespace unmask::inline UNMASK_ABI {
 
@@ -24,8 +24,7 @@ class estimator {
     if (spec.kind == initial_kind::spectral_tv) {
       const auto basis = spec.spectral_basis.view();
       if (auto ok = optics::spectral_tv::check(camera, basis, options); !ok) return ok.error();
-      e.solver_.emplace<optics::spectral_tv>(camera, basis, options);
-      e.reports_ = options.outer_iterations;
+      e.reports_ = e.solver_.emplace<optics::adaptive_spectral_tv>(camera, basis, options).reports();
     } else if (spec.kind != initial_kind::hm) {
       const auto tv = spec.kind == initial_kind::gap_tv ? optics::gap_tv_options() : optics::camera_gap_tv();
       if (auto ok = optics::gap_tv::check(camera, tv); !ok) return ok.error();
@@ -40,7 +39,7 @@ class estimator {
   index_t reports() const { return reports_; }  ///< how often `run` reports
 
   /// Spectral TV, which can correct a network's result by the measurement; null for the others.
-  optics::spectral_tv* spectral() { return std::get_if<optics::spectral_tv>(&solver_); }
+  optics::adaptive_spectral_tv* spectral() { return std::get_if<optics::adaptive_spectral_tv>(&solver_); }
 
   /// Twice each: on a measuring arena, and on memory that outlives this. Scratch is dead after `run`, but for spectral
   /// TV's, which `correct` and `refine` use again.
@@ -80,7 +79,7 @@ class estimator {
   initial_kind kind_;
   const optics::camera* camera_;
   index_t reports_ = 0;
-  std::variant<std::monostate, optics::gap_tv, optics::spectral_tv> solver_;  ///< none: HM
+  std::variant<std::monostate, optics::gap_tv, optics::adaptive_spectral_tv> solver_;  ///< none: HM
 };
 
 /// An estimator with memory of its own. The camera outlives it. (A template so that only who calls it compiles

@@ -16,7 +16,6 @@
 #include "../models/session.hpp"
 #include "../optics/held_out.hpp"
 #include "../optics/similar_patches.hpp"
-#include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"
 #include "options.hpp"
 #include "outcome.hpp"
@@ -83,7 +82,7 @@ auto held_out_check<Backend, Network>::create(const Backend& be, const model_typ
   p.start.emplace(std::move(*start));
   const auto& g = p.camera.geometry();
   if (!remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
-  p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width, spectral_tv_of(options).patch_stride);
+  p.patches.emplace(g.height, p.start->spectral()->rank(), g.width, spectral_tv_of(options).patch_stride);
   p.held_out = tensor<unsigned char, 2>(g.measurement_extents());
   optics::draw_held_out(p.held_out, share, 1);
   p.start->spectral()->hold_out(p.held_out.data());
@@ -152,7 +151,7 @@ template <class Backend, Model Network>
 step_choice held_out_check<Backend, Network>::run(in<float, 2> y, progress_call progress) noexcept {
   parts& p = *parts_;
   const auto& host = host_of(backend_);
-  optics::spectral_tv& tv = *p.start->spectral();
+  optics::adaptive_spectral_tv& tv = *p.start->spectral();
   std::copy_n(y.data() + top_ * y.extent(1), y_.size(), y_.data());
   const index_t of = refinements_ + 2;
   index_t done = 0;

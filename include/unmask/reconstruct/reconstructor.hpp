@@ -22,7 +22,6 @@
 #include "../models/session.hpp"
 #include "../nn/cpu/all.hpp"
 #include "../optics/similar_patches.hpp"
-#include "../optics/spectral_tv_refine.hpp"
 #include "estimator.hpp"
 #include "held_out_check.hpp"
 #include "options.hpp"
@@ -214,7 +213,7 @@ run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<f
 template <class Backend, Model Network>
 run_outcome reconstructor<Backend, Network>::refine(out<float, 3> x, in<float, 2> y, progress_call progress) noexcept {
   const auto& host = host_of(backend_);
-  optics::spectral_tv& tv = *parts_->start->spectral();
+  optics::adaptive_spectral_tv& tv = *parts_->start->spectral();
   const bool certain = passes_of(options_.refinements, tv.certainty()) > 0;
   const index_t passes = taken_.passes = std::min(taken_.passes, passes_of(options_.refinements, tv.certainty()));
   const auto fine = [&](bool solved) { return solved && all_finite(x.data(), x.size()); };

@@ -31,7 +31,7 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
   p.tiles = detail::whole_image(g);
   if (network && !remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
   if (network && p.start->spectral() && options.refinements > 0)
-    p.patches.emplace(g.height, m.initial.spectral_basis.extent(0), g.width, spectral_tv_of(options).patch_stride);
+    p.patches.emplace(g.height, p.start->spectral()->rank(), g.width, spectral_tv_of(options).patch_stride);
   if (p.patches && options.check_rows > 0) {
     auto check = held_out_check<Backend, Network>::create(be, m, p.camera, options);
     if (!check) return check.error();

@@ -1,0 +1,143 @@
+#pragma once
+
+/// Spectral TV in a metric of the scene's own. The basis that all scenes have in common needs more directions than one
+/// scene does. So a few strips of the snapshot's rows, which are measured apart from all others, are reconstructed with
+/// all of them; the few directions that these strips show (scene_spectra.hpp) are those of the whole image. A basis of
+/// no more rows than that is used as it is: then this is spectral_tv.hpp.
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "../core/tensor.hpp"
+#include "scene_spectra.hpp"
+#include "spectral_tv_refine.hpp"
+
+namespace unmask::inline UNMASK_ABI::optics {
+
+/// What of a scene tells its spectra, and how much they count (docs/decisions.md, "The scene's own spectra").
+struct scene_spectra_options {
+  index_t rank = 12;                    ///< rows of the scene's own basis
+  index_t strips = 4, strip_rows = 16;  ///< evenly over the image; fewer where it is not high enough
+  double share = .8;                    ///< of what the strips show beside what all scenes have in common
+};
+
+/// One camera and one basis; members are those of `spectral_tv`, whose promises hold. Memory is the caller's.
+class adaptive_spectral_tv {
+ public:
+  /// Camera and basis have to live as long as this, and to have passed `spectral_tv::check`.
+  adaptive_spectral_tv(const camera& c, in<float, 2> spectral_basis, const spectral_tv_options& options = {},
+                       const scene_spectra_options& spectra = {})
+      : general_(spectral_basis), share_(spectra.share), reports_(options.outer_iterations) {
+    if (spectral_basis.extent(0) <= spectra.rank) {
+      whole_.emplace(c, spectral_basis, options);
+      return;
+    }
+    own_ = array_view<float, 2>(nullptr, spectra.rank, spectral_basis.extent(1));
+    const index_t H = c.geometry().height;
+    rows_ = std::min(spectra.strip_rows, H);
+    strips_ = std::min(spectra.strips, H / rows_);
+    tensor<float, 2> mask({rows_ * strips_, c.geometry().width});
+    for (index_t h = 0; h < mask.extent(0); ++h) std::copy_n(&c.mask()(row_of(h, H), 0), mask.extent(1), &mask(h, 0));
+    camera strips = c.rows(0, mask.extent(0));
+    strips.change_mask(mask.view());
+    camera_ = std::make_shared<const camera>(std::move(strips));
+    sample_.emplace(*camera_, spectral_basis, options);
+    spectra_.emplace(detail::planes{rows_ * strips_, spectral_basis.extent(0), c.geometry().width}, rows_);
+    whole_.emplace(c, in<float, 2>(spectral_basis.data(), own_.extent(0), own_.extent(1)), options);
+    reports_ *= 2;
+  }
+
+  /// Whether the scene's own spectra are looked for.
+  bool adapts() const { return sample_.has_value(); }
+  /// Planes that `refine` works on.
+  index_t rank() const { return adapts() ? own_.extent(0) : general_.extent(0); }
+  /// How often `run` reports: of the strips first, where there are any.
+  index_t reports() const { return reports_; }
+
+  void carve(arena& memory) {
+    whole_->carve(memory);
+    if (!adapts()) return;
+    sample_->carve(memory);
+    own_ = array_view<float, 2>(memory.take<float>(own_.size()), own_.extent(0), own_.extent(1));
+    whole_->change_basis(own_);
+  }
+  /// The whole image is worked on where the strips were.
+  void carve_scratch(arena& memory) {
+    if (adapts()) {
+      const auto& g = camera_->geometry();
+      const std::size_t level = memory.level();
+      y_ = array_view<float, 2>(memory.take<float>(g.height * g.measurement_width()), g.height, g.measurement_width());
+      marks_ = memory.take<unsigned char>(y_.size());
+      sample_->carve_scratch(memory);
+      spectra_->carve_scratch(memory);
+      memory.release(level);
+    }
+    whole_->carve_scratch(memory);
+  }
+  template <class Backend>
+  void prepare(const Backend& be) noexcept {
+    (adapts() ? *sample_ : *whole_).prepare(be);
+  }
+  void hold_out(const unsigned char* values) {
+    held_out_ = values;
+    whole_->hold_out(values);
+  }
+
+  template <class Backend>
+  float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept {
+    if (!adapts()) return whole_->run(be, x, y, progress);
+    bool go_on = true;
+    const float error = look(be, x, y, [&](index_t i, float e) { return go_on = progress(i, e); });
+    if (!go_on || !is_finite(error)) return error;
+    whole_->prepare(be);
+    return whole_->run(be, x, y, [&](index_t i, float e) { return progress(reports_ / 2 + i, e); });
+  }
+
+  template <class Backend>
+  bool correct(const Backend& be, out<float, 3> x, in<float, 2> y) noexcept {
+    return whole_->correct(be, x, y);
+  }
+  template <class Backend>
+  bool refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept {
+    return whole_->refine(be, patches, x, y);
+  }
+  float certainty() const noexcept { return whole_->certainty(); }
+
+ private:
+  /// The image's row that the strips' row h is.
+  index_t row_of(index_t h, index_t height) const {
+    const index_t strip = h / rows_;
+    return (2 * strip + 1) * height / (2 * strips_) - rows_ / 2 + h % rows_;
+  }
+
+  /// Sets the basis to what the strips of y show; x is scratch. As `spectral_tv::run`.
+  template <class Backend>
+  float look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress) noexcept {
+    const index_t V = y.extent(1);
+    for (index_t h = 0; h < y_.extent(0); ++h) {
+      const index_t from = row_of(h, y.extent(0)) * V;
+      std::copy_n(y.data() + from, V, y_.data() + h * V);
+      if (held_out_) std::copy_n(held_out_ + from, V, marks_ + h * V);
+    }
+    sample_->hold_out(held_out_ ? marks_ : nullptr);
+    const array_view<float, 3> strips(x.data(), y_.extent(0), x.extent(1), x.extent(2));
+    const float error = sample_->run(be, strips, y_, progress);
+    spectra_->find(be, own_.data(), rank(), sample_->lit() ? sample_->coefficients() : nullptr, general_, share_);
+    return error;
+  }
+
+  in<float, 2> general_;
+  double share_;
+  array_view<float, 2> own_{};  ///< the scene's basis
+  index_t rows_ = 0, strips_ = 0, reports_;
+  std::shared_ptr<const camera> camera_;  ///< where it is when this moves: of the strips, one below the other
+  std::optional<spectral_tv> sample_;     ///< of the strips; none where the basis is used as it is
+  std::optional<detail::scene_spectra> spectra_;
+  std::optional<spectral_tv> whole_;
+  const unsigned char* held_out_ = nullptr;
+  array_view<float, 2> y_{};  ///< the strips' measurement, and which of its values are held out
+  unsigned char* marks_ = nullptr;
+};
+
+}  // namespace unmask::inline UNMASK_ABI::optics
