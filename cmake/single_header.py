@@ -12,7 +12,7 @@ import re
 import sys
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "include", "unmask")
-ALWAYS = ["unmask.hpp", "optics/spectral_tv.hpp", "weights/selftest.hpp"]
+ALWAYS = ["unmask.hpp", "optics/adaptive_spectral_tv.hpp", "weights/selftest.hpp"]
 POSIX = ["weights/mapped_file.hpp"]
 RECONSTRUCTOR = ["reconstruct/reconstructor.hpp"]
 

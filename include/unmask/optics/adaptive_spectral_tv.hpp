@@ -25,7 +25,8 @@ struct scene_spectra_options {
 /// One camera and one basis; members are those of `spectral_tv`, whose promises hold. Memory is the caller's.
 class adaptive_spectral_tv {
  public:
-  /// Camera and basis have to live as long as this, and to have passed `spectral_tv::check`.
+  /// The camera has to live as long as this, the basis as long as `prepare` is called; both have passed
+  /// `spectral_tv::check`.
   adaptive_spectral_tv(const camera& c, in<float, 2> spectral_basis, const spectral_tv_options& options = {},
                        const scene_spectra_options& spectra = {})
       : general_(spectral_basis), share_(spectra.share), reports_(options.outer_iterations) {
@@ -57,6 +58,7 @@ class adaptive_spectral_tv {
 
   void carve(arena& memory) {
     whole_->carve(memory);
+    kept_ = array_view<float, 2>(memory.take<float>(general_.size()), general_.extent(0), general_.extent(1));
     if (!adapts()) return;
     sample_->carve(memory);
     own_ = array_view<float, 2>(memory.take<float>(own_.size()), own_.extent(0), own_.extent(1));
@@ -77,6 +79,7 @@ class adaptive_spectral_tv {
   }
   template <class Backend>
   void prepare(const Backend& be) noexcept {
+    std::copy_n(general_.data(), general_.size(), kept_.data());
     (adapts() ? *sample_ : *whole_).prepare(be);
   }
   void hold_out(const unsigned char* values) {
@@ -84,11 +87,21 @@ class adaptive_spectral_tv {
     whole_->hold_out(values);
   }
 
+  /// Finds the scene's own spectra in strips of y; `run` for the same y does not look again. x [H, W, C] is scratch.
+  /// Returns their residual, as `run` does; 0 where the basis is used as it is.
+  template <class Backend>
+  float look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
+  /// After `look`: the basis of this scene.
+  in<float, 2> spectra() const { return adapts() ? own_ : kept_; }
+  /// Instead of looking: somebody else's basis of `rank()` rows, which has to live as long as `prepare` goes on.
+  void change_basis(in<float, 2> spectral_basis) { whole_->change_basis(spectral_basis); }
+
   template <class Backend>
   float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept {
     if (!adapts()) return whole_->run(be, x, y, progress);
     bool go_on = true;
-    const float error = look(be, x, y, [&](index_t i, float e) { return go_on = progress(i, e); });
+    const float error = looked_ ? 0 : look(be, x, y, [&](index_t i, float e) { return go_on = progress(i, e); });
+    looked_ = false;
     if (!go_on || !is_finite(error)) return error;
     whole_->prepare(be);
     return whole_->run(be, x, y, [&](index_t i, float e) { return progress(reports_ / 2 + i, e); });
@@ -111,23 +124,8 @@ class adaptive_spectral_tv {
     return (2 * strip + 1) * height / (2 * strips_) - rows_ / 2 + h % rows_;
   }
 
-  /// Sets the basis to what the strips of y show; x is scratch. As `spectral_tv::run`.
-  template <class Backend>
-  float look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress) noexcept {
-    const index_t V = y.extent(1);
-    for (index_t h = 0; h < y_.extent(0); ++h) {
-      const index_t from = row_of(h, y.extent(0)) * V;
-      std::copy_n(y.data() + from, V, y_.data() + h * V);
-      if (held_out_) std::copy_n(held_out_ + from, V, marks_ + h * V);
-    }
-    sample_->hold_out(held_out_ ? marks_ : nullptr);
-    const array_view<float, 3> strips(x.data(), y_.extent(0), x.extent(1), x.extent(2));
-    const float error = sample_->run(be, strips, y_, progress);
-    spectra_->find(be, own_.data(), rank(), sample_->lit() ? sample_->coefficients() : nullptr, general_, share_);
-    return error;
-  }
-
   in<float, 2> general_;
+  array_view<float, 2> kept_{};  ///< general_, from `prepare` on
   double share_;
   array_view<float, 2> own_{};  ///< the scene's basis
   index_t rows_ = 0, strips_ = 0, reports_;
@@ -135,9 +133,27 @@ class adaptive_spectral_tv {
   std::optional<spectral_tv> sample_;     ///< of the strips; none where the basis is used as it is
   std::optional<detail::scene_spectra> spectra_;
   std::optional<spectral_tv> whole_;
+  bool looked_ = false;  ///< for the next `run`
   const unsigned char* held_out_ = nullptr;
   array_view<float, 2> y_{};  ///< the strips' measurement, and which of its values are held out
   unsigned char* marks_ = nullptr;
 };
+
+template <class Backend>
+float adaptive_spectral_tv::look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress) noexcept {
+  if (!adapts()) return 0;
+  const index_t V = y.extent(1);
+  for (index_t h = 0; h < y_.extent(0); ++h) {
+    const index_t from = row_of(h, y.extent(0)) * V;
+    std::copy_n(y.data() + from, V, y_.data() + h * V);
+    if (held_out_) std::copy_n(held_out_ + from, V, marks_ + h * V);
+  }
+  sample_->hold_out(held_out_ ? marks_ : nullptr);
+  const array_view<float, 3> strips(x.data(), y_.extent(0), x.extent(1), x.extent(2));
+  const float error = sample_->run(be, strips, y_, progress);
+  spectra_->find(be, own_.data(), rank(), sample_->lit() ? sample_->coefficients() : nullptr, kept_, share_);
+  looked_ = true;
+  return error;
+}
 
 }  // namespace unmask::inline UNMASK_ABI::optics

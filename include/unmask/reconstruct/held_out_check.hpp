@@ -32,9 +32,10 @@ class held_out_check {
   /// to help. Without a network it has to be the least.
   static constexpr double tolerance = 1.2;
 
-  /// The strip is `rows` rows in the middle of `whole`, which is canonical. Errors: those of the estimate.
+  /// The strip is `rows` rows in the middle of `whole`, which is canonical; the scene's basis will have `rank` rows.
+  /// Errors: those of the estimate.
   static result<held_out_check> create(const Backend&, const model_type&, const optics::camera& whole,
-                                       const reconstruct_options&);
+                                       const reconstruct_options&, index_t rank);
 
   /// Twice each: on a measuring arena, and on memory that outlives this. Scratch is dead after `run`.
   void carve(arena&);
@@ -42,9 +43,9 @@ class held_out_check {
   /// After `carve`: what camera and model decide. Errors: those of the network's session.
   result<> prepare(const model_type&);
 
-  /// From the whole snapshot y [H, V]. A step whose numbers are not finite is taken: `reconstructor::run` names it
-  /// then. `progress` is told of the stage `check`. Takes no heap.
-  step_choice run(in<float, 2> y, progress_call progress) noexcept;
+  /// From the whole snapshot y [H, V]; `spectra` [K, C]: the scene's basis for spectral TV. A step whose numbers are
+  /// not finite is taken: `reconstructor::run` names it then. `progress` is told of the stage `check`. Takes no heap.
+  step_choice run(in<float, 2> y, in<float, 2> spectra, progress_call progress) noexcept;
 
  private:
   static constexpr bool remote = storage<Backend>::remote;
@@ -52,6 +53,7 @@ class held_out_check {
   /// Solvers keep the camera's address.
   struct parts {
     optics::camera camera;
+    initial_spec known{};  ///< as many rows of a basis as the scene's will have
     std::optional<estimator> start{};
     std::optional<session<Network>> network{};
     std::optional<optics::similar_patches> patches{};
@@ -71,13 +73,17 @@ class held_out_check {
 
 template <class Backend, Model Network>
 auto held_out_check<Backend, Network>::create(const Backend& be, const model_type& m, const optics::camera& whole,
-                                              const reconstruct_options& options) -> result<held_out_check> {
+                                              const reconstruct_options& options, index_t rank)
+    -> result<held_out_check> {
   const index_t rows = std::min(options.check_rows, whole.geometry().height);
   held_out_check check(be, options.refinements);
   check.top_ = (whole.geometry().height - rows) / 2;
   check.parts_.reset(new parts{whole.rows(check.top_, rows)});
   parts& p = *check.parts_;
-  auto start = estimator::create(m.initial, p.camera, spectral_tv_of(options));
+  const auto& all = m.initial.spectral_basis;
+  p.known = {m.initial.kind, tensor<float, 2>({std::min(all.extent(0), rank), all.extent(1)})};
+  std::copy_n(all.data(), p.known.spectral_basis.size(), p.known.spectral_basis.data());
+  auto start = estimator::create(p.known, p.camera, spectral_tv_of(options));
   if (!start) return start.error();
   p.start.emplace(std::move(*start));
   const auto& g = p.camera.geometry();
@@ -148,7 +154,8 @@ bool held_out_check<Backend, Network>::network_helps(out<float, 3> x, double est
 }
 
 template <class Backend, Model Network>
-step_choice held_out_check<Backend, Network>::run(in<float, 2> y, progress_call progress) noexcept {
+step_choice held_out_check<Backend, Network>::run(in<float, 2> y, in<float, 2> spectra,
+                                                  progress_call progress) noexcept {
   parts& p = *parts_;
   const auto& host = host_of(backend_);
   optics::adaptive_spectral_tv& tv = *p.start->spectral();
@@ -156,6 +163,8 @@ step_choice held_out_check<Backend, Network>::run(in<float, 2> y, progress_call 
   const index_t of = refinements_ + 2;
   index_t done = 0;
   const auto step = [&] { return progress(reconstruct_progress{reconstruct_stage::check, ++done, of}); };
+  tv.change_basis(spectra);
+  p.start->prepare(host);
   p.start->run(host, x_, y_);
   if (!step()) return {.stopped = true};
   const index_t passes = passes_of(refinements_, tv.certainty());

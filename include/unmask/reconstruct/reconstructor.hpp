@@ -191,15 +191,20 @@ run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<f
   assert(y.extents() == p.camera.geometry().measurement_extents());
   if (!all_finite(y.data(), y.size())) return {false, reconstruct_stage::measurement};
   taken_ = {p.network.has_value(), p.patches ? options_.refinements : 0};
-  if (p.check && (taken_ = p.check->run(y, progress)).stopped) return stopped;
   const index_t of = p.start->reports();
   index_t last = 0;
   bool fine = true, go_on = true;
-  p.start->run(host_of(backend_), x, y, [&](index_t done, float residual) {
+  const auto tell = [&](index_t done, float residual) {
     last = done;
     go_on = progress(reconstruct_progress{reconstruct_stage::estimate, done, of, residual});
     return (fine = is_finite(residual)) && go_on;
-  });
+  };
+  if (p.check) {
+    p.start->spectral()->look(host_of(backend_), x, y, tell);
+    if (!go_on) return stopped;
+    if (fine && (taken_ = p.check->run(y, p.start->spectral()->spectra(), progress)).stopped) return stopped;
+  }
+  if (fine) p.start->run(host_of(backend_), x, y, tell);
   if (!go_on) return stopped;
   if (!fine || !all_finite(x.data(), x.size())) return {false, reconstruct_stage::estimate, last, of};
   if (taken_.network) {

@@ -33,7 +33,7 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
   if (network && p.start->spectral() && options.refinements > 0)
     p.patches.emplace(g.height, p.start->spectral()->rank(), g.width, spectral_tv_of(options).patch_stride);
   if (p.patches && options.check_rows > 0) {
-    auto check = held_out_check<Backend, Network>::create(be, m, p.camera, options);
+    auto check = held_out_check<Backend, Network>::create(be, m, p.camera, options, p.start->spectral()->rank());
     if (!check) return check.error();
     p.check.emplace(std::move(*check));
   }
