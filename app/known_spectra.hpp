@@ -15,19 +15,14 @@ namespace program {
 /// spectral TV is 1.4 to 4.2 dB ahead of GAP-TV, at 53 nm behind (docs/decisions.md).
 inline constexpr double spectra_reach = 35;
 
-/// Rows of the spectral basis for a camera with fewer bands than it has rows.
-inline constexpr index_t fewest_spectra = 8;
-
 /// The model: an estimate without a network. Errors: wavelengths that its spectra do not reach.
 inline result<unmask::model> known_spectra(const unmask::model& general, const unmask::optics::cassi_geometry& g,
                                            const std::vector<double>& nm) {
-  const auto all = general.initial.spectral_basis.view();
-  const index_t rows = all.extent(0) <= g.bands ? all.extent(0) : std::min(fewest_spectra, all.extent(0));
-  if (general.initial.kind != initial_kind::spectral_tv || rows > g.bands)
+  const auto rows = unmask::optics::rows_for<float>(general.initial.spectral_basis.view(), g.bands);
+  if (general.initial.kind != initial_kind::spectral_tv || rows.extent(0) > g.bands)
     return error(errc::bad_argument,
-                 "the spectra that come with the program need at least " + std::to_string(rows) + " bands");
-  auto basis = unmask::optics::resample_spectral_basis<float>(
-      unmask::array_view<const float, 2>(all.data(), rows, all.extent(1)), general.wavelengths, nm, spectra_reach);
+                 "the spectra that come with the program need at least " + std::to_string(rows.extent(0)) + " bands");
+  auto basis = unmask::optics::resample_spectral_basis<float>(rows, general.wavelengths, nm, spectra_reach);
   if (!basis) return basis.error();
   unmask::model m = without_network({initial_kind::spectral_tv, std::move(*basis)}, g.bands);
   m.dispersion_step = static_cast<int>(g.step);

@@ -124,6 +124,7 @@ void add_solvers(nb::module_& m) {
       .def_rw("noise_weight", &spectral_tv_options::noise_weight)
       .def_rw("power", &spectral_tv_options::power);
   m.def("gap_tv", &run_gap_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.attr("few_spectra") = unmask::optics::few_spectra;
   m.attr("scene_rank") = unmask::optics::scene_spectra_options().rank;
   m.def("spectral_tv", &run_spectral_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none());

@@ -122,7 +122,7 @@ def _known_spectra(camera: Camera) -> tuple:
     basis, known = general.spectral_basis, general.wavelengths
     bands = camera.cube_shape[2]
     if basis.shape[0] > bands:
-        basis = basis[:8]
+        basis = basis[: _core.few_spectra]
     if not camera.wavelengths:
         if bands == len(known):
             return basis, known

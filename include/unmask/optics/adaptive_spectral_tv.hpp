@@ -87,22 +87,22 @@ class adaptive_spectral_tv {
     whole_->hold_out(values);
   }
 
-  /// Finds the scene's own spectra in strips of y; `run` for the same y does not look again. x [H, W, C] is scratch.
-  /// Returns their residual, as `run` does; 0 where the basis is used as it is.
-  template <class Backend>
-  float look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
-  /// After `look`: the basis of this scene.
-  in<float, 2> spectra() const { return adapts() ? own_ : kept_; }
-  /// Instead of looking: somebody else's basis of `rank()` rows, which has to live as long as `prepare` goes on.
-  void change_basis(in<float, 2> spectral_basis) { whole_->change_basis(spectral_basis); }
-
   template <class Backend>
   float run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept {
-    if (!adapts()) return whole_->run(be, x, y, progress);
     bool go_on = true;
-    const float error = looked_ ? 0 : look(be, x, y, [&](index_t i, float e) { return go_on = progress(i, e); });
-    looked_ = false;
-    if (!go_on || !is_finite(error)) return error;
+    const float error = look(be, x, y, [&](index_t i, float e) { return go_on = progress(i, e); });
+    return go_on && is_finite(error) ? estimate(be, x, y, progress) : error;
+  }
+
+  /// The two halves of `run`. The first finds the scene's own spectra in strips of y; x [H, W, C] is scratch. Returns
+  /// the strips' residual; 0 where the basis is used as it is.
+  template <class Backend>
+  float look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
+  /// After `look`: the basis [K, C] of this scene.
+  in<float, 2> spectra() const { return adapts() ? own_ : kept_; }
+  template <class Backend>
+  float estimate(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept {
+    if (!adapts()) return whole_->run(be, x, y, progress);
     whole_->prepare(be);
     return whole_->run(be, x, y, [&](index_t i, float e) { return progress(reports_ / 2 + i, e); });
   }
@@ -133,7 +133,6 @@ class adaptive_spectral_tv {
   std::optional<spectral_tv> sample_;     ///< of the strips; none where the basis is used as it is
   std::optional<detail::scene_spectra> spectra_;
   std::optional<spectral_tv> whole_;
-  bool looked_ = false;  ///< for the next `run`
   const unsigned char* held_out_ = nullptr;
   array_view<float, 2> y_{};  ///< the strips' measurement, and which of its values are held out
   unsigned char* marks_ = nullptr;
@@ -152,7 +151,6 @@ float adaptive_spectral_tv::look(const Backend& be, out<float, 3> x, in<float, 2
   const array_view<float, 3> strips(x.data(), y_.extent(0), x.extent(1), x.extent(2));
   const float error = sample_->run(be, strips, y_, progress);
   spectra_->find(be, own_.data(), rank(), sample_->lit() ? sample_->coefficients() : nullptr, kept_, share_);
-  looked_ = true;
   return error;
 }
 

@@ -12,6 +12,7 @@
 #include "held_out.hpp"
 #include "mask_match.hpp"
 #include "planned.hpp"
+#include "spectral.hpp"
 #include "spectral_tv.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
@@ -40,7 +41,7 @@ struct calibration {
 class calibrator {
  public:
   /// Rows of the spectral basis that count: more take as many times as long for each of hundreds of trials.
-  static constexpr index_t rank = 8;
+  static constexpr index_t rank = few_spectra;
 
   /// Snapshots [H, V] (at least one) of a camera with its mask as stored; `spectral_basis` [K, C] as for `spectral_tv`.
   /// All have to live as long as this, and to have passed `check`.

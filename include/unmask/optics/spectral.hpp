@@ -70,6 +70,16 @@ result<tensor<T, 3>> resample_bands(const tensor<T, 3>& cube, const std::vector<
   return resampled;
 }
 
+/// The leading rows of a spectral basis that are used where all of them would be too many.
+inline constexpr index_t few_spectra = 8;
+
+/// The rows of a basis [K, C] that a camera of so many bands has use for: all, or where it has fewer bands the first 8.
+template <class T>
+in<T, 2> rows_for(in<T, 2> basis, index_t bands) {
+  const index_t K = basis.extent(0);
+  return in<T, 2>(basis.data(), K <= bands ? K : std::min(K, few_spectra), basis.extent(1));
+}
+
 /// A spectral basis [K, C] (learn_spectra.hpp) at other wavelengths, ascending: real spectra vary slowly, so their
 /// principal directions may be read off between bands. Outside `from` by at most `reach` nm the nearest band's values
 /// count. Errors: targets further outside, lists that are not ascending.

@@ -32,10 +32,10 @@ class held_out_check {
   /// to help. Without a network it has to be the least.
   static constexpr double tolerance = 1.2;
 
-  /// The strip is `rows` rows in the middle of `whole`, which is canonical; the scene's basis will have `rank` rows.
-  /// Errors: those of the estimate.
-  static result<held_out_check> create(const Backend&, const model_type&, const optics::camera& whole,
-                                       const reconstruct_options&, index_t rank);
+  /// The strip is `check_rows` rows in the middle of `whole`, which is canonical; the scene's basis will have `rank`
+  /// rows, and both have passed `spectral_tv::check`.
+  held_out_check(const Backend&, const model_type&, const optics::camera& whole, const reconstruct_options&,
+                 index_t rank);
 
   /// Twice each: on a measuring arena, and on memory that outlives this. Scratch is dead after `run`.
   void carve(arena&);
@@ -53,14 +53,12 @@ class held_out_check {
   /// Solvers keep the camera's address.
   struct parts {
     optics::camera camera;
-    initial_spec known{};  ///< as many rows of a basis as the scene's will have
-    std::optional<estimator> start{};
+    std::optional<optics::spectral_tv> start{};
     std::optional<session<Network>> network{};
     std::optional<optics::similar_patches> patches{};
     tensor<unsigned char, 2> held_out{};
   };
 
-  explicit held_out_check(const Backend& be, index_t refinements) : backend_(be), refinements_(refinements) {}
   double error_of(in<float, 3> x);
   bool network_helps(out<float, 3> x, double estimate_error);
 
@@ -72,27 +70,21 @@ class held_out_check {
 };
 
 template <class Backend, Model Network>
-auto held_out_check<Backend, Network>::create(const Backend& be, const model_type& m, const optics::camera& whole,
-                                              const reconstruct_options& options, index_t rank)
-    -> result<held_out_check> {
+held_out_check<Backend, Network>::held_out_check(const Backend& be, const model_type& m, const optics::camera& whole,
+                                                 const reconstruct_options& options, index_t rank)
+    : backend_(be), refinements_(options.refinements) {
   const index_t rows = std::min(options.check_rows, whole.geometry().height);
-  held_out_check check(be, options.refinements);
-  check.top_ = (whole.geometry().height - rows) / 2;
-  check.parts_.reset(new parts{whole.rows(check.top_, rows)});
-  parts& p = *check.parts_;
-  const auto& all = m.initial.spectral_basis;
-  p.known = {m.initial.kind, tensor<float, 2>({std::min(all.extent(0), rank), all.extent(1)})};
-  std::copy_n(all.data(), p.known.spectral_basis.size(), p.known.spectral_basis.data());
-  auto start = estimator::create(p.known, p.camera, spectral_tv_of(options));
-  if (!start) return start.error();
-  p.start.emplace(std::move(*start));
+  top_ = (whole.geometry().height - rows) / 2;
+  parts_.reset(new parts{whole.rows(top_, rows)});
+  parts& p = *parts_;
+  const auto& any = m.initial.spectral_basis;  // `run` brings the scene's
+  p.start.emplace(p.camera, in<float, 2>(any.data(), rank, any.extent(1)), spectral_tv_of(options));
   const auto& g = p.camera.geometry();
   if (!remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
-  p.patches.emplace(g.height, p.start->spectral()->rank(), g.width, spectral_tv_of(options).patch_stride);
+  p.patches.emplace(g.height, rank, g.width, spectral_tv_of(options).patch_stride);
   p.held_out = tensor<unsigned char, 2>(g.measurement_extents());
   optics::draw_held_out(p.held_out, share, 1);
-  p.start->spectral()->hold_out(p.held_out.data());
-  return result<held_out_check>(std::move(check));
+  p.start->hold_out(p.held_out.data());
 }
 
 /// The network's own scratch lies where solvers' scratch will; cubes and snapshots have to be elsewhere.
@@ -118,7 +110,6 @@ template <class Backend, Model Network>
 result<> held_out_check<Backend, Network>::prepare(const model_type& m) {
   parts& p = *parts_;
   const auto& g = p.camera.geometry();
-  p.start->prepare(host_of(backend_));
   if (!remote) return p.network->prepare(m.parameters, p.camera.mask());
   auto network = session<Network>::create(backend_, m.config, m.parameters, g.height, g.width, p.camera.mask());
   if (!network) return network.error();
@@ -146,7 +137,7 @@ template <class Backend, Model Network>
 bool held_out_check<Backend, Network>::network_helps(out<float, 3> x, double estimate_error) {
   std::copy_n(x.data(), x.size(), estimate_.data());
   parts_->network->run(x, x);
-  const bool solved = parts_->start->spectral()->correct(host_of(backend_), x, y_);
+  const bool solved = parts_->start->correct(host_of(backend_), x, y_);
   const double e = error_of(x);
   if (!solved || !is_finite(e) || e <= estimate_error) return true;
   std::copy_n(estimate_.data(), x.size(), x.data());
@@ -158,14 +149,14 @@ step_choice held_out_check<Backend, Network>::run(in<float, 2> y, in<float, 2> s
                                                   progress_call progress) noexcept {
   parts& p = *parts_;
   const auto& host = host_of(backend_);
-  optics::adaptive_spectral_tv& tv = *p.start->spectral();
+  optics::spectral_tv& tv = *p.start;
   std::copy_n(y.data() + top_ * y.extent(1), y_.size(), y_.data());
   const index_t of = refinements_ + 2;
   index_t done = 0;
   const auto step = [&] { return progress(reconstruct_progress{reconstruct_stage::check, ++done, of}); };
   tv.change_basis(spectra);
-  p.start->prepare(host);
-  p.start->run(host, x_, y_);
+  tv.prepare(host);
+  tv.run(host, x_, y_);
   if (!step()) return {.stopped = true};
   const index_t passes = passes_of(refinements_, tv.certainty());
   if (passes == 0) return {.network = true, .passes = 0};  // noise is all that could be predicted

@@ -203,8 +203,10 @@ run_outcome reconstructor<Backend, Network>::run_canonical(out<float, 3> x, in<f
     p.start->spectral()->look(host_of(backend_), x, y, tell);
     if (!go_on) return stopped;
     if (fine && (taken_ = p.check->run(y, p.start->spectral()->spectra(), progress)).stopped) return stopped;
+    if (fine) p.start->spectral()->estimate(host_of(backend_), x, y, tell);
+  } else {
+    p.start->run(host_of(backend_), x, y, tell);
   }
-  if (fine) p.start->run(host_of(backend_), x, y, tell);
   if (!go_on) return stopped;
   if (!fine || !all_finite(x.data(), x.size())) return {false, reconstruct_stage::estimate, last, of};
   if (taken_.network) {

@@ -32,11 +32,7 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
   if (network && !remote) p.network.emplace(be, m.config, network_sizes{1, g.height, g.width});
   if (network && p.start->spectral() && options.refinements > 0)
     p.patches.emplace(g.height, p.start->spectral()->rank(), g.width, spectral_tv_of(options).patch_stride);
-  if (p.patches && options.check_rows > 0) {
-    auto check = held_out_check<Backend, Network>::create(be, m, p.camera, options, p.start->spectral()->rank());
-    if (!check) return check.error();
-    p.check.emplace(std::move(*check));
-  }
+  if (p.patches && options.check_rows > 0) p.check.emplace(be, m, p.camera, options, p.start->spectral()->rank());
   r.measure();
   const std::size_t cube = static_cast<std::size_t>(g.cube_size()) * sizeof(float);
   if (options.tile > 0 || (options.memory_limit > 0 && r.bytes_ + cube > options.memory_limit))
