@@ -20,7 +20,7 @@ inline constexpr index_t usual_check_rows = 64;
 /// How much work spectral TV and refinement are given.
 enum class reconstruct_effort {
   best,  ///< all that gains
-  fast,  ///< half of the time; .1 to 1.2 dB less on cloth and paints, more on smooth scenes
+  fast,  ///< less than half of the time; 1.3 dB less on average, most on smooth scenes
 };
 
 struct reconstruct_options {
