@@ -92,7 +92,8 @@ TEST_CASE("what a network makes too large for the correction is named") {
   for (const parameter& p : make_manifest(m.config).entries)
     if (p.name.starts_with(s2_network<float, cpu>::last_layer))
       for (index_t i = 0; i < p.size; ++i) m.parameters[static_cast<std::size_t>(p.offset + i)] *= 1e25f;
-  const auto w = run_watched(m, snapshot_of(camera_of(), scene(1)));
+  // without the hold-out check, which leaves such a network out where its own strip is still finite
+  const auto w = run_watched(m, snapshot_of(camera_of(), scene(1)), {.check_rows = 0});
   CHECK_FALSE(w.outcome);
   CHECK(w.outcome.stage == reconstruct_stage::refinement);
   CHECK(w.text.starts_with("refinement"));
