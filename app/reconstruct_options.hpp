@@ -45,7 +45,7 @@ inline void add_options(CLI::App* command, const std::shared_ptr<reconstruct_opt
   command
       ->add_option("--effort", o->effort,
                    "best, or fast: less work for spectral TV, --refinements 2 and --check-rows 32 (less than half "
-                   "of the time, 1.3 dB less on average)")
+                   "of the time, 1 dB less on average)")
       ->check(CLI::IsMember({"best", "fast"}))
       ->capture_default_str();
   command

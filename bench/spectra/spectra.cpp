@@ -1,9 +1,11 @@
 /// What the scene's own spectra are worth to spectral TV and refinement, without any network: PSNR in dB on nine CAVE
 /// scenes behind the benchmark's mask, the spectral basis learnt from the other scenes, and seconds.
 ///   bench/spectra DATA [name=value ...]
-/// DATA has cave256/ and cassi/. Values: general=20 (rows of the basis) rank=12 (of the scene's own; one pass where
-/// there are no more general ones) strips=4 rows=16 (of a strip) share=.8 outer=8 iterations=55 weight=.0005 (last
-/// lambda) passes=5 (of refinement) threads=1 truth=0 (1: instead, the basis of `rank` rows that the true scene has).
+/// DATA has cave256/ and cassi/. Values: general=20 (rows of the basis) rank=12 (of the scene's own) rows=2 (of a
+/// strip) spacing=6 (rows from strip to strip) share=.8 look_outer=6 look_inner=90 (iterations on the strips) outer=4
+/// inner=50 first_weight=.001 epsilon=.5 (on the whole) noise=0 (1: the field's camera noise) passes=5 (of refinement)
+/// threads=1 truth=0 (1: instead, the basis of `rank` rows that the true scene has). A basis of no more rows than
+/// `rank` is used as it is, with the usual iterations.
 
 #include <chrono>
 #include <cstdio>
@@ -14,6 +16,7 @@
 #include <unmask/metrics/quality.hpp>
 #include <unmask/optics/adaptive_spectral_tv.hpp>
 #include <unmask/optics/learn_spectra.hpp>
+#include <unmask/optics/noise.hpp>
 #include <unmask/optics/planned.hpp>
 #include <unmask/optics/spectral.hpp>
 
@@ -22,8 +25,8 @@ using namespace unmask;
 
 namespace {
 
-const std::vector<std::string> judged{"cloth", "paints", "beads",      "stuffed_toys", "face",
-                                      "clay",  "hairs",  "superballs", "sponges"};
+const std::vector<std::string> group{"cloth", "paints", "beads",      "stuffed_toys", "face",
+                                     "clay",  "hairs",  "superballs", "sponges"};
 
 tensor<float, 3> read_scene(const fs::path& path) {
   auto file = io::read_cube(io::parse_source(path.string())).value();
@@ -39,9 +42,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 int main(int argc, char** argv) {
   if (argc < 2) return std::fprintf(stderr, "usage: spectra DATA [name=value ...]\n"), 2;
   const fs::path data = argv[1];
-  std::map<std::string, double> set{{"general", 20}, {"rank", 12},   {"strips", 4},      {"rows", 16},
-                                    {"share", .8},   {"outer", 8},   {"iterations", 55}, {"weight", .0005},
-                                    {"passes", 5},   {"threads", 1}, {"truth", 0}};
+  std::map<std::string, double> set{
+      {"general", 20},    {"rank", 12},   {"rows", 2},   {"spacing", 6}, {"share", .8},          {"look_outer", 6},
+      {"look_inner", 90}, {"outer", 5},   {"inner", 50}, {"passes", 5},  {"first_weight", .001}, {"epsilon", .5},
+      {"noise", 0},       {"threads", 1}, {"truth", 0},  {"swapped", 0}};
   for (int i = 2; i < argc; ++i) {
     const std::string text = argv[i];
     const auto at = text.find('=');
@@ -57,18 +61,28 @@ int main(int argc, char** argv) {
   for (const auto& entry : fs::directory_iterator(data / "cave256"))
     if (entry.path().extension() == ".h5") paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
-  for (const auto& path : paths)
-    if (std::find(judged.begin(), judged.end(), path.stem().string()) == judged.end())
+  const bool swapped = set["swapped"] != 0;
+  std::vector<std::string> judged;
+  for (const auto& path : paths) {
+    const std::string name = path.stem().string();
+    const bool first = std::find(group.begin(), group.end(), name) != group.end();
+    if (first != swapped)
+      judged.push_back(name);
+    else
       others.push_back(read_scene(path));
+  }
   const auto general = optics::learn_spectral_basis(others, number("general")).value();
   const auto mask = io::read_mask(io::parse_source((data / "cassi/tsa_simu_mask256.mat").string())).value();
   const auto camera = optics::camera::create(mask.view(), 28, 2).value();
 
-  optics::spectral_tv_options options;
-  options.outer_iterations = number("outer"), options.iterations = number("iterations");
-  options.last_weight = static_cast<float>(set["weight"]);
-  const optics::scene_spectra_options spectra{
-      .rank = number("rank"), .strips = number("strips"), .strip_rows = number("rows"), .share = set["share"]};
+  optics::scene_spectra_options spectra;
+  spectra.rank = number("rank"), spectra.share = set["share"];
+  spectra.strip_rows = number("rows"), spectra.spacing = number("spacing");
+  spectra.look_outer = number("look_outer"), spectra.look_inner = number("look_inner");
+  spectra.outer = number("outer"), spectra.inner = number("inner");
+  spectra.first_weight = static_cast<float>(set["first_weight"]);
+  spectra.first_irls_epsilon = static_cast<float>(set["epsilon"]);
+  const optics::spectral_tv_options options;
   double mean[2] = {}, seconds[2] = {};
   std::printf("scene, spectral TV, refined\n");
   for (const std::string& name : judged) {
@@ -76,6 +90,9 @@ int main(int argc, char** argv) {
     scene.push_back(read_scene(data / "cave256" / (name + ".h5")));
     tensor<float, 2> y(camera.geometry().measurement_extents());
     camera.forward(be, y.view(), scene[0].view());
+    auto noise = optics::camera_noise();
+    noise.full_scale = 14;
+    if (set["noise"] != 0) optics::add_noise(be, y.view(), noise, 1);
     const auto own = set["truth"] != 0 ? optics::learn_spectral_basis(scene, number("rank")).value() : general;
     optics::planned<optics::adaptive_spectral_tv> solver(camera, own.view(), options, spectra);
     optics::planned<optics::similar_patches> patches(mask.extent(0), solver->rank(), mask.extent(1),

@@ -125,7 +125,9 @@ void add_solvers(nb::module_& m) {
       .def_rw("power", &spectral_tv_options::power);
   m.def("gap_tv", &run_gap_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
   m.attr("few_spectra") = unmask::optics::few_spectra;
-  m.attr("scene_rank") = unmask::optics::scene_spectra_options().rank;
+  const unmask::optics::scene_spectra_options scene;
+  m.attr("scene_rank") = scene.rank;
+  m.attr("scene_reports") = scene.look_outer + scene.outer;  // of a scene whose spectra are looked for
   m.def("spectral_tv", &run_spectral_tv, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
         nb::arg().none());
   m.def("resample_spectral_basis", &resample_spectral_basis);

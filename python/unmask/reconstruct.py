@@ -22,7 +22,7 @@ class Reconstructor:
     """A plan for one camera and one model: everything that depends on them alone is done here, once.
 
     model: a Model, the name of one in the box, or a path. network=False: what the network starts from is the result.
-    effort: "best", or "fast": less than half of the time, 1.3 dB less on average. refinements: passes after the
+    effort: "best", or "fast": less than half of the time, 1 dB less on average. refinements: passes after the
     network, 5 or 2 by the effort, fewer the noisier a measurement is; 0 for none. check_rows: rows on which hold-out
     validation decides whether the network and the passes help a scene, 64 or 32; 0 takes all. noise_weight: what
     `calibrate` found; None for the usual. memory_limit: bytes; beyond it the image is worked on in tiles.
@@ -157,7 +157,7 @@ def spectral_tv(
     if noise_weight is not None:
         options.noise_weight = noise_weight
     with shown(progress) as tell:
-        of = options.outer_iterations * (2 if basis.shape[0] > _core.scene_rank else 1)  # strips of the scene come first
+        of = options.outer_iterations if basis.shape[0] <= _core.scene_rank else _core.scene_reports
         call = None if tell is None else lambda i, residual: tell("spectral-tv", i, of, residual)
         _core.spectral_tv(camera._core, cube, y, basis, threads_or_all(threads), options, call)
     return labelled(cube, measurement, wavelengths)

@@ -184,7 +184,7 @@ class calibrator {
     options.outer_iterations = options_.outer_iterations;
     options.iterations = options_.iterations;
     options.noise_weight = options_.noise_weight;
-    options.coarse_start = false;  // in strips of few rows it tells right alignments from wrong ones less well
+    options.start = spectral_tv_start::zero;  // in strips of few rows it tells right alignments from wrong ones less well
     return options;
   }
 

@@ -38,9 +38,9 @@ class basic_camera {
   /// moved, in [0, step (C - 1)]; empty: multiples of the step.
   /// Errors: a mask, bands or step that no scene can have, positions that are not one for each band or lie outside the
   /// sensor, a mask with a value that is not finite, a noise floor that is not above 0.
-  static result<basic_camera> create(in<T, 2> mask, index_t bands, index_t step = 2,
-                                     dispersion_direction direction = dispersion_direction::right,
-                                     std::vector<float> positions = {}, sensor_noise noise = {}) {
+  [[gnu::cold]] static result<basic_camera> create(in<T, 2> mask, index_t bands, index_t step = 2,
+                                                   dispersion_direction direction = dispersion_direction::right,
+                                                   std::vector<float> positions = {}, sensor_noise noise = {}) {
     basic_camera camera;
     camera.geometry_ = {mask.extent(0), mask.extent(1), bands, step, direction};
     if (auto ok = detail::check_geometry(camera.geometry_); !ok) return ok.error();

@@ -21,8 +21,8 @@
 /// Lambda and s fall from one outer iteration to the next; each is a least-squares problem with the weights of the last
 /// result (edge_weights.hpp), solved by conjugate gradients (conjugate_gradient.hpp) that are preconditioned with the
 /// measurement and each pixel's own weights, exactly: 45 iterations arrive where 120 with a diagonal did. The first one
-/// starts from a coarse image (coarse_start.hpp). Lambda stops at what the noise asks for, which A x - y tells: one
-/// setting serves clean and noisy measurements.
+/// starts from a coarse image (coarse_start.hpp), or from one that is given. Lambda stops at what the noise asks for,
+/// which A x - y tells: one setting serves clean and noisy measurements.
 
 #include <algorithm>
 #include <cassert>
@@ -48,7 +48,8 @@ class spectral_tv {
 
   /// Errors: a camera that is not canonical, a basis that is not of 1..C rows for each of its C bands, or not finite,
   /// options that cannot work.
-  static result<> check(const camera& c, in<float, 2> spectral_basis, const spectral_tv_options& options = {});
+  [[gnu::cold]] static result<> check(const camera& c, in<float, 2> spectral_basis,
+                                      const spectral_tv_options& options = {});
 
   /// All memory together, about 4 (C + 7 K + 17) bytes a pixel of the scene; `placed`: a camera with positions, where C
   /// is the number of columns that the bands are spread over.
@@ -94,7 +95,8 @@ class spectral_tv {
   /// long as `run` goes on. Null: none.
   void hold_out(const unsigned char* values) { held_out_ = values; }
 
-  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x).
+  /// x [H, W, C] from y = A x [H, W + step (C - 1)] (a factor on y comes back as a factor on x). What x was before
+  /// counts only where the options say that it is the start.
   /// Every outer iteration ends with `progress(iteration from 1, |A x - y| / |y|)`; where that returns a bool, false
   /// stops. Returns the residual of the result. An all-dark measurement gives zeros; where numbers stop being finite
   /// the residual is NaN, and the last.
@@ -112,6 +114,11 @@ class spectral_tv {
   /// The same after a pass in which similar patches of x tell each other what they have in common.
   template <class Backend>
   bool refine(const Backend& be, similar_patches& patches, out<float, 3> x, in<float, 2> y) noexcept;
+
+  /// After `run`: the weighted mean square of A x / level - y / level that it took for noise.
+  double noise() const noexcept { return noise_; }
+  /// What the next runs take the first outer iteration's noise for; 0 at first.
+  void expect_noise(double n) noexcept { expected_noise_ = n; }
 
   bool lit() const noexcept { return level_ > 0; }  ///< after `run`: whether there was light in y
 
@@ -150,6 +157,7 @@ class spectral_tv {
   detail::coarse_start coarse_;
   detail::row_sums squares_, plain_squares_;  // of A L z - y / level, weighted and not
   detail::framed_image z_;
+  double noise_ = 0, expected_noise_ = 0;
   double passed_ = 0;                        // the mask's sum
   float level_ = 0, mean_ = 0, lambda_ = 1;  // of the last run: the scene's mean, y's, the last weight
 };
@@ -169,79 +177,6 @@ inline result<> spectral_tv::check(const camera& c, in<float, 2> spectral_basis,
   return check_spectral_tv(options);
 }
 
-/// Row h of t (A L z - y / level); returns the sum of its squares times t, and keeps that of the plain ones.
-inline double spectral_tv::residual_row(index_t h, const float* y) {
-  const index_t V = measurement_.values();
-  float* row = measurement_.measured() + h * V;
-  const float* inverse_variance = measurement_.inverse_variance() + h * V;
-  const float level = level_;
-  std::transform(y + h * V, y + (h + 1) * V, row, [&](float v) { return -v / level; });
-  measurement_.forward(h, z_.data());
-  double sum = 0, plain = 0;
-  for (index_t v = 0; v < V; ++v) {
-    const double square = static_cast<double>(row[v]) * static_cast<double>(row[v]);
-    plain += square;
-    sum += square * static_cast<double>(inverse_variance[v]);
-  }
-  plain_squares_[h] = plain;
-  measurement_.apply_inverse_variance(h);
-  return sum;
-}
-
-template <class Backend>
-void spectral_tv::weigh_measurement(const Backend& be, in<float, 2> y) {
-  const index_t V = measurement_.values();
-  parallel_for(be, y.extent(0), [&](index_t h, int) {
-    measurement_.weigh_measurement(h, y.data(), mean_);
-    if (!held_out_) return;
-    for (index_t i = h * V; i < (h + 1) * V; ++i)
-      if (held_out_[i]) measurement_.inverse_variance()[i] = 1e-6f;  // 0 has no inverse; the rest weigh about 1
-  });
-}
-
-template <class Backend>
-float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress) noexcept {
-  const camera& c = measurement_.seen_by();
-  assert(x.extents() == c.geometry().cube_extents() && y.extents() == c.geometry().measurement_extents());
-  double light = 0, energy = 0;
-  for (float v : y) {
-    light += static_cast<double>(v);
-    energy += static_cast<double>(v) * static_cast<double>(v);
-  }
-  std::fill_n(x.data(), x.size(), 0.f);
-  level_ = 0;
-  if (light <= 0 || passed_ <= 0) return energy > 0 ? 1.f : 0.f;
-  level_ = static_cast<float>(light / (passed_ * static_cast<double>(c.geometry().bands)));
-  mean_ = static_cast<float>(light / static_cast<double>(y.size()));
-  energy /= static_cast<double>(level_) * static_cast<double>(level_);
-  const auto missing = [&] { return squares_.over_rows(be, [&](index_t h) { return residual_row(h, y.data()); }); };
-  const auto relative = [&] { return static_cast<float>(std::sqrt(plain_squares_.total() / energy)); };
-  // 1 at part 0, then geometrically down to `last` / `first` at part 1
-  const auto between = [](float first, float last, float part) { return first * std::pow(last / first, part); };
-
-  clear_frames();
-  weigh_measurement(be, y);
-  float* z = z_.data();
-  std::fill_n(z, measurement_.layout().size(), 0.f);
-  if (options_.coarse_start) coarse_.run(be, measurement_, z, y.data(), level_);
-  double residual = missing();
-  for (index_t i = 0; i < options_.outer_iterations; ++i) {
-    const float part = static_cast<float>(i) / static_cast<float>(std::max<index_t>(options_.outer_iterations - 1, 1));
-    const float epsilon = between(options_.first_irls_epsilon, options_.last_irls_epsilon, part);
-    // what nothing, or a coarse image, does not explain is no noise
-    const double noise = i == 0 ? 0 : residual / static_cast<double>(y.size());
-    lambda_ = std::max(options_.noise_weight * static_cast<float>(noise),
-                       between(options_.first_weight, options_.last_weight, std::min(1.f, 1.5f * part)));
-    edges_.update(be, z, options_, epsilon, solver_.spare_edges());
-    const bool solved = solver_.solve(be, {measurement_, edges_, lambda_}, z, options_.iterations);
-    residual = missing();
-    const float error = solved ? relative() : std::numeric_limits<float>::quiet_NaN();
-    if (progress(i + 1, error) && is_finite(error)) continue;
-    add_spectra(be, x);
-    return error;
-  }
-  add_spectra(be, x);
-  return relative();
-}
-
 }  // namespace unmask::inline UNMASK_ABI::optics
+
+#include "spectral_tv_run.hpp"

@@ -10,26 +10,33 @@
 
 namespace unmask::inline UNMASK_ABI::optics {
 
+/// What `run` goes out from.
+enum class spectral_tv_start {
+  zero,
+  coarse,  ///< an image of few coefficients: for images of whole scenes (coarse_start.hpp)
+  given    ///< x as it comes in
+};
+
 /// Weights and s are relative to the scene's mean level, which the measurement tells: the scale of y does not matter.
 struct spectral_tv_options {
   index_t outer_iterations = 8;        ///< each with weights of its own
   index_t iterations = 55;             ///< of conjugate gradients in each
   index_t correction_iterations = 20;  ///< those of `correct`
-  bool coarse_start = true;            ///< from a coarse image instead of zero: for images of whole scenes
-  index_t patch_stride = 4;            ///< of `similar_patches`, for whoever makes them for `refine`
-  float patch_noise = .7f;             ///< of z, in `refine`: what similar patches differ by
-  float first_weight = .1f;            ///< lambda of the first outer iteration
-  float last_weight = .0005f;          ///< lambda of the last third of them, if there is no noise
-  float noise_weight = .18f;           ///< lambda is at least this times the weighted mean square of A x - y
-  float first_irls_epsilon = 1;        ///< s of the first outer iteration
-  float last_irls_epsilon = .05f;      ///< s of the last
-  float power = .6f;                   ///< p: 1 is total variation, 2 would blur edges
-  float shared = .1f;                  ///< of the squares of brightness that free colours too, and the other way round
-  float corner_weight = 1;             ///< of corners beside neighbours
-  float colour_weight = 1.5f;          ///< of differences across a pixel's own spectrum beside those along it
+  spectral_tv_start start = spectral_tv_start::coarse;
+  index_t patch_stride = 4;        ///< of `similar_patches`, for whoever makes them for `refine`
+  float patch_noise = .7f;         ///< of z, in `refine`: what similar patches differ by
+  float first_weight = .1f;        ///< lambda of the first outer iteration
+  float last_weight = .0005f;      ///< lambda of the last third of them, if there is no noise
+  float noise_weight = .18f;       ///< lambda is at least this times the weighted mean square of A x - y
+  float first_irls_epsilon = 1;    ///< s of the first outer iteration
+  float last_irls_epsilon = .05f;  ///< s of the last
+  float power = .6f;               ///< p: 1 is total variation, 2 would blur edges
+  float shared = .1f;              ///< of the squares of brightness that free colours too, and the other way round
+  float corner_weight = 1;         ///< of corners beside neighbours
+  float colour_weight = 1.5f;      ///< of differences across a pixel's own spectrum beside those along it
 };
 
-inline result<> check_spectral_tv(const spectral_tv_options& o) {
+[[gnu::cold]] inline result<> check_spectral_tv(const spectral_tv_options& o) {
   const auto refuse = [](const char* name, double found, const char* expected) {
     char text[128];
     std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);

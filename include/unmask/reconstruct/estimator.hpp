@@ -15,16 +15,17 @@ namespace unmask::inline UNMASK_ABI {
 
 class estimator {
  public:
-  /// `camera` disperses to the right (optics::basic_camera::canonical) and, with `spec`, outlives this. `options` are
-  /// those of spectral TV.
+  /// `camera` disperses to the right (optics::basic_camera::canonical) and, with `spec`, outlives this. `options` and
+  /// `spectra` are those of spectral TV.
   /// Errors: GAP-TV for a camera with measured positions, a spectral basis that is not this camera's.
   static result<estimator> create(const initial_spec& spec, const optics::camera& camera,
-                                  const optics::spectral_tv_options& options = {}) {
+                                  const optics::spectral_tv_options& options = {},
+                                  const optics::scene_spectra_options& spectra = {}) {
     estimator e(spec.kind, camera);
     if (spec.kind == initial_kind::spectral_tv) {
       const auto basis = spec.spectral_basis.view();
       if (auto ok = optics::spectral_tv::check(camera, basis, options); !ok) return ok.error();
-      e.reports_ = e.solver_.emplace<optics::adaptive_spectral_tv>(camera, basis, options).reports();
+      e.reports_ = e.solver_.emplace<optics::adaptive_spectral_tv>(camera, basis, options, spectra).reports();
     } else if (spec.kind != initial_kind::hm) {
       const auto tv = spec.kind == initial_kind::gap_tv ? optics::gap_tv_options() : optics::camera_gap_tv();
       if (auto ok = optics::gap_tv::check(camera, tv); !ok) return ok.error();

@@ -8,6 +8,7 @@
 #include "../core/call_ref.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
+#include "../optics/scene_spectra_options.hpp"
 #include "../optics/spectral_tv_options.hpp"
 
 namespace unmask::inline UNMASK_ABI {
@@ -20,7 +21,7 @@ inline constexpr index_t usual_check_rows = 64;
 /// How much work spectral TV and refinement are given.
 enum class reconstruct_effort {
   best,  ///< all that gains
-  fast,  ///< less than half of the time; 1.3 dB less on average, most on smooth scenes
+  fast,  ///< less than half of the time; 1 dB less on average, most on smooth scenes
 };
 
 struct reconstruct_options {
@@ -55,6 +56,13 @@ inline optics::spectral_tv_options spectral_tv_of(const reconstruct_options& o) 
   if (o.effort == reconstruct_effort::best) return s;
   s.outer_iterations = 5, s.iterations = 45, s.correction_iterations = 12, s.first_weight = .05f;
   s.patch_stride = 6, s.patch_noise = .8f;
+  return s;
+}
+
+/// What it is told of a scene's own spectra.
+inline optics::scene_spectra_options scene_spectra_of(const reconstruct_options& o) {
+  optics::scene_spectra_options s;
+  if (o.effort == reconstruct_effort::fast) s.look_outer = 4, s.look_inner = 75, s.outer = 3, s.inner = 40;
   return s;
 }
 

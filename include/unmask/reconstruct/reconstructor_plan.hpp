@@ -24,7 +24,7 @@ auto reconstructor<Backend, Network>::plan(const Backend& be, const model_type& 
   r.parts_.reset(new parts{camera.is_canonical() ? camera : camera.canonical()});
   parts& p = *r.parts_;
   if (!camera.is_canonical()) p.turned = camera;
-  auto start = estimator::create(m.initial, p.camera, spectral_tv_of(options));
+  auto start = estimator::create(m.initial, p.camera, spectral_tv_of(options), scene_spectra_of(options));
   if (!start) return start.error();
   p.start.emplace(std::move(*start));
   const auto& g = p.camera.geometry();
