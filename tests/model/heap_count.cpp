@@ -10,16 +10,16 @@ namespace {
 
 std::atomic<std::size_t> calls{0}, largest{0}, alive{0}, peak{0};
 
-void raise(std::atomic<std::size_t>& most, std::size_t value) {
+void raise_to(std::atomic<std::size_t>& most, std::size_t value) {
   std::size_t seen = most;
   while (value > seen && !most.compare_exchange_weak(seen, value)) continue;
 }
 
 [[maybe_unused]] void* count_and_allocate(std::size_t bytes, std::size_t align) {
   ++calls;
-  raise(largest, bytes);
+  raise_to(largest, bytes);
   if (void* p = std::aligned_alloc(align, (bytes + align) / align * align)) {
-    raise(peak, alive += malloc_usable_size(p));
+    raise_to(peak, alive += malloc_usable_size(p));
     return p;
   }
   std::abort();
