@@ -2,10 +2,10 @@
 /// scenes behind the benchmark's mask, the spectral basis learnt from the other scenes, and seconds.
 ///   bench/spectra DATA [name=value ...]
 /// DATA has cave256/ and cassi/. Values: general=20 (rows of the basis) rank=12 (of the scene's own) rows=2 (of a
-/// strip) spacing=6 (rows from strip to strip) share=.8 look_outer=6 look_inner=90 (iterations on the strips) outer=4
+/// strip) spacing=6 (rows from strip to strip) share=.8 look_outer=6 look_inner=90 (iterations on the strips) outer=5
 /// inner=50 first_weight=.001 epsilon=.5 (on the whole) noise=0 (1: the field's camera noise) passes=5 (of refinement)
-/// threads=1 truth=0 (1: instead, the basis of `rank` rows that the true scene has). A basis of no more rows than
-/// `rank` is used as it is, with the usual iterations.
+/// threads=1 truth=0 (1: instead, the basis of `rank` rows that the true scene has) swapped=0 (1: the other 14 scenes,
+/// the basis learnt from the nine). A basis of no more rows than `rank` is used as it is, with the usual iterations.
 
 #include <chrono>
 #include <cstdio>

@@ -97,6 +97,23 @@ TEST_CASE("row strips: what lies between is linear, what lies beyond is the near
   }
 }
 
+TEST_CASE("adaptive spectral TV: settings that cannot work are refused by name") {
+  const auto text = [](auto change) {
+    optics::scene_spectra_options o;
+    change(o);
+    const auto r = optics::check_scene_spectra(o);
+    return r ? std::string() : r.error().message();
+  };
+  using options = optics::scene_spectra_options;
+  CHECK(text([](options&) {}).empty());
+  CHECK(text([](options& o) { o.rank = 0; }).find("rank of the scene's own spectra is 0") != std::string::npos);
+  CHECK(text([](options& o) { o.strip_rows = 0; }).find("rows of a strip is 0") != std::string::npos);
+  CHECK(text([](options& o) { o.look_inner = -1; }).find("iterations on strips is -1") != std::string::npos);
+  CHECK(text([](options& o) { o.least_rows = -1; }).find("least rows of all strips is -1") != std::string::npos);
+  CHECK(text([](options& o) { o.share = std::nan(""); }).find("share of the scene's own") != std::string::npos);
+  CHECK(text([](options& o) { o.first_weight = 0; }).find("first weight is 0") != std::string::npos);
+}
+
 TEST_CASE("adaptive spectral TV: a basis of few rows is used as it is") {
   const two_materials s;
   const array_view<const float, 2> few(s.basis.data(), index_t{12}, s.C);

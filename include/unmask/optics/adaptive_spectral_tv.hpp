@@ -23,7 +23,7 @@ namespace unmask::inline UNMASK_ABI::optics {
 class adaptive_spectral_tv {
  public:
   /// The camera has to live as long as this, the basis as long as `prepare` is called; both have passed
-  /// `spectral_tv::check`.
+  /// `spectral_tv::check`, and `spectra` `check_scene_spectra`.
   [[gnu::cold]] adaptive_spectral_tv(const camera& c, in<float, 2> spectral_basis,
                                      const spectral_tv_options& options = {}, const scene_spectra_options& spectra = {})
       : general_(spectral_basis),
@@ -99,7 +99,7 @@ class adaptive_spectral_tv {
   }
 
   /// The two halves of `run`. The first finds the scene's own spectra in strips of y, and in x [H, W, C] what the
-  /// second goes out from. Returns the strips' residual; 0 where the basis is used as it is.
+  /// second starts from. Returns the strips' residual; 0 where the basis is used as it is.
   template <class Backend>
   float look(const Backend& be, out<float, 3> x, in<float, 2> y, iteration_call progress = {}) noexcept;
   /// After `look`: the basis [K, C] of this scene.

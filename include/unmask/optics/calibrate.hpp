@@ -184,7 +184,8 @@ class calibrator {
     options.outer_iterations = options_.outer_iterations;
     options.iterations = options_.iterations;
     options.noise_weight = options_.noise_weight;
-    options.start = spectral_tv_start::zero;  // in strips of few rows it tells right alignments from wrong ones less well
+    options.start =
+        spectral_tv_start::zero;  // in strips of few rows it tells right alignments from wrong ones less well
     return options;
   }
 

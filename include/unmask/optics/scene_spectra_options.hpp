@@ -2,6 +2,10 @@
 
 /// The settings of `adaptive_spectral_tv`.
 
+#include <cstdio>
+#include <utility>
+
+#include "../core/result.hpp"
 #include "../core/view.hpp"
 
 namespace unmask::inline UNMASK_ABI::optics {
@@ -21,5 +25,25 @@ struct scene_spectra_options {
   float first_weight = .001f;      ///< lambda of the first of them: most edges are known already
   float first_irls_epsilon = .5f;  ///< and s
 };
+
+[[gnu::cold]] inline result<> check_scene_spectra(const scene_spectra_options& o) {
+  const auto refuse = [](const char* name, double found, const char* expected) {
+    char text[128];
+    std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);
+    return error(errc::bad_argument, text);
+  };
+  for (const auto& [name, value] :
+       {std::pair{"rank of the scene's own spectra", o.rank}, std::pair{"rows of a strip", o.strip_rows},
+        std::pair{"spacing of strips", o.spacing}, std::pair{"outer iterations on strips", o.look_outer},
+        std::pair{"iterations on strips", o.look_inner}, std::pair{"outer iterations", o.outer},
+        std::pair{"iterations", o.inner}})
+    if (value < 1) return refuse(name, static_cast<double>(value), "at least 1");
+  if (o.least_rows < 0) return refuse("least rows of all strips", static_cast<double>(o.least_rows), "at least 0");
+  if (!(o.share >= 0 && o.share <= 1)) return refuse("share of the scene's own spectra", o.share, "a number in [0, 1]");
+  for (const auto& [name, value] :
+       {std::pair{"first weight", o.first_weight}, std::pair{"first irls epsilon", o.first_irls_epsilon}})
+    if (!(value > 0 && value <= 1e6f)) return refuse(name, static_cast<double>(value), "a number in (0, 1e6]");
+  return {};
+}
 
 }  // namespace unmask::inline UNMASK_ABI::optics

@@ -10,7 +10,7 @@
 
 namespace unmask::inline UNMASK_ABI::optics {
 
-/// What `run` goes out from.
+/// What `run` starts from.
 enum class spectral_tv_start {
   zero,
   coarse,  ///< an image of few coefficients: for images of whole scenes (coarse_start.hpp)

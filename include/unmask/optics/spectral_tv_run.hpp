@@ -49,7 +49,7 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, itera
     light += static_cast<double>(v);
     energy += static_cast<double>(v) * static_cast<double>(v);
   }
-  level_ = 0;
+  level_ = 0, noise_ = expected_noise_;
   if (light <= 0 || passed_ <= 0) {
     std::fill_n(x.data(), x.size(), 0.f);
     return energy > 0 ? 1.f : 0.f;
@@ -71,7 +71,6 @@ float spectral_tv::run(const Backend& be, out<float, 3> x, in<float, 2> y, itera
     std::fill_n(z, measurement_.layout().size(), 0.f);
   if (options_.start == spectral_tv_start::coarse) coarse_.run(be, measurement_, z, y.data(), level_);
   std::fill_n(x.data(), x.size(), 0.f);
-  noise_ = expected_noise_;
   double residual = missing();
   for (index_t i = 0; i < options_.outer_iterations; ++i) {
     const float part = static_cast<float>(i) / static_cast<float>(std::max<index_t>(options_.outer_iterations - 1, 1));

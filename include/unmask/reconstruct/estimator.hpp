@@ -17,7 +17,8 @@ class estimator {
  public:
   /// `camera` disperses to the right (optics::basic_camera::canonical) and, with `spec`, outlives this. `options` and
   /// `spectra` are those of spectral TV.
-  /// Errors: GAP-TV for a camera with measured positions, a spectral basis that is not this camera's.
+  /// Errors: GAP-TV for a camera with measured positions, a spectral basis that is not this camera's, settings that
+  /// cannot work.
   static result<estimator> create(const initial_spec& spec, const optics::camera& camera,
                                   const optics::spectral_tv_options& options = {},
                                   const optics::scene_spectra_options& spectra = {}) {
@@ -25,6 +26,7 @@ class estimator {
     if (spec.kind == initial_kind::spectral_tv) {
       const auto basis = spec.spectral_basis.view();
       if (auto ok = optics::spectral_tv::check(camera, basis, options); !ok) return ok.error();
+      if (auto ok = optics::check_scene_spectra(spectra); !ok) return ok.error();
       e.reports_ = e.solver_.emplace<optics::adaptive_spectral_tv>(camera, basis, options, spectra).reports();
     } else if (spec.kind != initial_kind::hm) {
       const auto tv = spec.kind == initial_kind::gap_tv ? optics::gap_tv_options() : optics::camera_gap_tv();
