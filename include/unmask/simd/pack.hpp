@@ -125,8 +125,16 @@ struct vector_pack {
     return xsimd::bitwise_cast<type>(xsimd::bitwise_cast<xsimd::batch<std::int32_t>>(v) << Bits);
   }
 };
+/// Whether the instruction set has registers of T: NEON on 32 bits has none of doubles.
 template <class T>
-using pack = std::conditional_t<std::is_same_v<T, float> || std::is_same_v<T, double>, vector_pack<T>, scalar_pack<T>>;
+constexpr bool in_registers = false;
+template <>
+inline constexpr bool in_registers<float> = xsimd::has_simd_register<float>::value;
+template <>
+inline constexpr bool in_registers<double> = xsimd::has_simd_register<double>::value;
+
+template <class T>
+using pack = std::conditional_t<in_registers<T>, vector_pack<T>, scalar_pack<T>>;
 
 namespace detail {
 template <class T, bool Halves>
