@@ -14,9 +14,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <cstdio>
 #include <utility>
 
+#include "../core/refuse_setting.hpp"
 #include "camera.hpp"
 #include "iteration_call.hpp"
 #include "row_sums.hpp"
@@ -42,9 +42,7 @@ inline gap_tv_options camera_gap_tv() { return {.iterations = 40, .tv_weight = .
 
 inline result<> check_gap_tv(const gap_tv_options& o) {
   const auto refuse = [](const char* name, double found, const char* expected) {
-    char text[128];
-    std::snprintf(text, sizeof text, "gap-tv: %s is %g, expected %s", name, found, expected);
-    return error(errc::bad_argument, text);
+    return unmask::detail::refuse_setting("gap-tv", name, found, expected);
   };
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");
   if (o.tv_iterations < 0) return refuse("tv iterations", static_cast<double>(o.tv_iterations), "at least 0");

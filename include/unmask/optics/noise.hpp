@@ -12,9 +12,9 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 
 #include "../core/random.hpp"
+#include "../core/refuse_setting.hpp"
 #include "../core/result.hpp"
 #include "../parallel/parallel_for.hpp"
 
@@ -36,9 +36,7 @@ inline noise_model camera_noise() { return {.shot = shot_noise::binomial}; }
 
 inline result<> check_noise(const noise_model& n) {
   const auto refuse = [](const char* name, double found, const char* expected) {
-    char text[128];
-    std::snprintf(text, sizeof text, "noise: %s is %g, expected %s", name, found, expected);
-    return error(errc::bad_argument, text);
+    return unmask::detail::refuse_setting("noise", name, found, expected);
   };
   if (!(n.quantum_efficiency > 0 && n.quantum_efficiency <= 1))
     return refuse("quantum efficiency", n.quantum_efficiency, "a number in (0, 1]");

@@ -2,9 +2,9 @@
 
 /// The settings of `adaptive_spectral_tv`.
 
-#include <cstdio>
 #include <utility>
 
+#include "../core/refuse_setting.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 
@@ -28,9 +28,7 @@ struct scene_spectra_options {
 
 [[gnu::cold]] inline result<> check_scene_spectra(const scene_spectra_options& o) {
   const auto refuse = [](const char* name, double found, const char* expected) {
-    char text[128];
-    std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);
-    return error(errc::bad_argument, text);
+    return unmask::detail::refuse_setting("spectral-tv", name, found, expected);
   };
   for (const auto& [name, value] :
        {std::pair{"rank of the scene's own spectra", o.rank}, std::pair{"rows of a strip", o.strip_rows},

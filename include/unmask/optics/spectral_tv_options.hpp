@@ -2,9 +2,9 @@
 
 /// The settings of `spectral_tv`.
 
-#include <cstdio>
 #include <utility>
 
+#include "../core/refuse_setting.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 
@@ -38,9 +38,7 @@ struct spectral_tv_options {
 
 [[gnu::cold]] inline result<> check_spectral_tv(const spectral_tv_options& o) {
   const auto refuse = [](const char* name, double found, const char* expected) {
-    char text[128];
-    std::snprintf(text, sizeof text, "spectral-tv: %s is %g, expected %s", name, found, expected);
-    return error(errc::bad_argument, text);
+    return unmask::detail::refuse_setting("spectral-tv", name, found, expected);
   };
   if (o.outer_iterations < 1) return refuse("outer iterations", static_cast<double>(o.outer_iterations), "at least 1");
   if (o.iterations < 1) return refuse("iterations", static_cast<double>(o.iterations), "at least 1");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "../core/call_ref.hpp"
+#include "../core/refuse_setting.hpp"
 #include "../core/result.hpp"
 #include "../core/view.hpp"
 #include "../optics/scene_spectra_options.hpp"
@@ -68,9 +69,7 @@ inline optics::scene_spectra_options scene_spectra_of(const reconstruct_options&
 
 inline result<> check(const reconstruct_options& o) {
   const auto refuse = [](const char* name, double found, const char* expected) {
-    char text[128];
-    std::snprintf(text, sizeof text, "reconstruct: %s is %g, expected %s", name, found, expected);
-    return error(errc::bad_argument, text);
+    return unmask::detail::refuse_setting("reconstruct", name, found, expected);
   };
   if (o.refinements < 0 || o.refinements > 1000)
     return refuse("refinements", static_cast<double>(o.refinements), "0..1000");
