@@ -44,7 +44,7 @@ function(unmask_add_kernels target)
       target_compile_options(${library} PRIVATE ${unmask_isa_flags_${isa}} $<$<STREQUAL:${part},COLD>:-O1>
         $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
       set_target_properties(${library} PROPERTIES POSITION_INDEPENDENT_CODE ON UNITY_BUILD "${UNMASK_UNITY}"
-        UNITY_BUILD_BATCH_SIZE 8)
+        UNITY_BUILD_BATCH_SIZE 32)
       list(APPEND objects $<TARGET_OBJECTS:${library}>)
     endforeach()
     set(keep "")

@@ -19,14 +19,6 @@ struct shot {
   }
 };
 
-/// One line, exit 2, nothing left.
-void check_refused(const outcome& r, const std::string& word) {
-  CAPTURE(r.err);
-  CHECK(r.code == 2);
-  CHECK(r.lines() == 1);
-  CHECK(r.err.find(word) != std::string::npos);
-}
-
 }  // namespace
 
 TEST_CASE("a reconstruction in every format is the same to the bit, with its wavelengths") {

@@ -35,13 +35,6 @@ struct other_camera {
   }
 };
 
-/// A line that is refused with exit code 2.
-void check_refused(const outcome& r, const std::string& text) {
-  CHECK(r.code == 2);
-  CHECK(r.lines() == 1);
-  CHECK_MESSAGE(r.err.find(text) != std::string::npos, r.err);
-}
-
 }  // namespace
 
 TEST_CASE("another step and other wavelengths: spectral TV, better than GAP-TV, with the data's wavelengths") {

@@ -57,6 +57,14 @@ inline outcome run_program(const scratch_folder& folder, const std::string& argu
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, read_text(folder / "stdout"), read_text(folder / "stderr")};
 }
 
+/// One line, exit code 2, and what that line has to say.
+inline void check_refused(const outcome& r, const std::string& word) {
+  CAPTURE(r.err);
+  CHECK(r.code == 2);
+  CHECK(r.lines() == 1);
+  CHECK(r.err.find(word) != std::string::npos);
+}
+
 /// Starts the program and returns at once; `exec` makes the process the program itself, for signals.
 inline pid_t start_program(const scratch_folder& folder, const std::string& arguments) {
   const std::string line = "exec " + program_line(folder, arguments, 2);

@@ -13,7 +13,8 @@ using unmask::io::write_cube;
 using unmask::io::write_plane;
 
 /// Expects exit code 2 and one line with all pieces.
-void refused(const scratch_folder& folder, const std::string& arguments, const std::vector<std::string>& pieces) {
+void refused_saying(const scratch_folder& folder, const std::string& arguments,
+                    const std::vector<std::string>& pieces) {
   const auto r = run_program(folder, arguments);
   INFO(arguments);
   INFO(r.err);
@@ -54,7 +55,7 @@ TEST_CASE("values beyond their range are refused by every command, with the opti
                                        "evaluate --truth " + files.scene + " --estimate " + counts,
                                        "simulate --cube " + counts + " --mask " + files.mask_file + out,
                                        "view " + counts + " --out " + folder / "out.html"})
-    refused(folder, arguments, {"counts.h5", "'cube'", "0..1", "--full-scale"});
+    refused_saying(folder, arguments, {"counts.h5", "'cube'", "0..1", "--full-scale"});
   const auto same = run_program(folder, "evaluate --truth " + counts + " --estimate " + counts + " --full-scale 4095");
   CHECK(same.code == 0);
   CHECK(run_program(folder,
@@ -62,10 +63,10 @@ TEST_CASE("values beyond their range are refused by every command, with the opti
             .out.find("\"psnr\": 100") != std::string::npos);
   fs::create_directories(folder / "cubes");
   fs::copy_file(counts, folder / "cubes/a.h5");
-  refused(folder,
-          "train --data " + folder / "cubes" + " --mask " + files.mask_file + " --out " + folder / "run" +
-              " --set bands=native",
-          {"a.h5", "0..1"});
+  refused_saying(folder,
+                 "train --data " + folder / "cubes" + " --mask " + files.mask_file + " --out " + folder / "run" +
+                     " --set bands=native",
+                 {"a.h5", "0..1"});
 
   for (const auto& [name, mask] : {std::pair{"m255.h5", times(files.mask, 255.f)},
                                    {"dark.h5", times(files.mask, 0.f)},
@@ -77,14 +78,14 @@ TEST_CASE("values beyond their range are refused by every command, with the opti
          {"reconstruct --method gap-tv --measurement " + files.shot + with + out,
           "calibrate --measurement " + files.shot + with + out, "simulate --cube " + files.scene + with + out,
           "evaluate --truth " + files.scene + " --estimate " + files.scene + with})
-      refused(folder, arguments, {name, "mask"});
+      refused_saying(folder, arguments, {name, "mask"});
   }
   const auto bright = times(unmask::io::read_measurement({files.shot, ""}).value(), 1000.f);
   REQUIRE(
       write_plane(folder / "bright.h5", "measurement", bright.view(), {{"unit", std::string("sum of mask * cube")}}));
-  refused(folder,
-          "reconstruct --method gap-tv --mask " + files.mask_file + " --measurement " + folder / "bright.h5" + out,
-          {"bright.h5", "--exposure"});
+  refused_saying(
+      folder, "reconstruct --method gap-tv --mask " + files.mask_file + " --measurement " + folder / "bright.h5" + out,
+      {"bright.h5", "--exposure"});
   CHECK_FALSE(fs::exists(folder / "out.h5"));
 }
 
@@ -96,7 +97,7 @@ TEST_CASE("untrusted files are read by a child process, with the same result") {
   REQUIRE(run_program(folder, "simulate --untrusted" + arguments + folder / "b.h5").code == 0);
   CHECK(read_text(folder / "a.h5") == read_text(folder / "b.h5"));
   write_text(folder / "bad.h5", read_text(folder / "a.h5").substr(0, 3000));
-  refused(folder, "view --untrusted " + folder / "bad.h5" + " --out " + folder / "page.html", {"bad.h5"});
+  refused_saying(folder, "view --untrusted " + folder / "bad.h5" + " --out " + folder / "page.html", {"bad.h5"});
 }
 
 TEST_CASE("a snapshot that was cropped or lies on its side is no snapshot of another number of bands") {
@@ -112,13 +113,13 @@ TEST_CASE("a snapshot that was cropped or lies on its side is no snapshot of ano
   const std::string rebuild =
       "reconstruct --method gap-tv --mask " + files.mask_file + " --out " + folder / "out.h5" + " --measurement ";
   REQUIRE(write_plane(folder / "cropped.h5", "measurement", cropped.view()));
-  refused(folder, rebuild + folder / "cropped.h5", {"cropped.h5", "--band-count 1"});
+  refused_saying(folder, rebuild + folder / "cropped.h5", {"cropped.h5", "--band-count 1"});
   CHECK(run_program(folder, rebuild + folder / "cropped.h5 --band-count 1").code == 0);
   REQUIRE(write_plane(folder / "turned.h5", "measurement", turned.view()));
-  refused(folder, rebuild + folder / "turned.h5", {"turned.h5", "--dispersion down or up"});
+  refused_saying(folder, rebuild + folder / "turned.h5", {"turned.h5", "--dispersion down or up"});
   const std::vector<double> five{450, 500, 550, 600, 650};
   REQUIRE(hdf5_writer(folder / "five.h5").put("measurement", y.view()).put("wavelengths", five).save());
-  refused(folder, rebuild + folder / "five.h5", {"five.h5", "5 numbers", "4 bands"});
+  refused_saying(folder, rebuild + folder / "five.h5", {"five.h5", "5 numbers", "4 bands"});
   for (const auto& [step, piece] :
        {std::pair{"-2", "--dispersion left"}, {"1.5", "calibrate"}, {"65", "64"}, {"two", "found two"}})
     CHECK(run_program(folder, "simulate --cube " + files.scene + " --mask " + files.mask_file + " --out " +
@@ -131,7 +132,7 @@ TEST_CASE("no command writes over its input, over its other output or over what 
   const snapshot_sample files(folder);
   const auto kept = [&](const std::string& file, const std::string& arguments, const std::string& piece) {
     const std::string before = read_text(file);
-    refused(folder, arguments, {piece});
+    refused_saying(folder, arguments, {piece});
     CHECK(read_text(file) == before);
   };
   const std::string rebuild = "reconstruct --method gap-tv --mask " + files.mask_file + " --measurement " + files.shot;
@@ -144,7 +145,7 @@ TEST_CASE("no command writes over its input, over its other output or over what 
   kept(files.scene, "view " + files.scene + " --force --out " + files.scene, "same file");
   kept(files.shot, "calibrate --measurement " + files.shot + " --mask " + files.mask_file + " --out " + files.shot,
        "same file");
-  refused(folder, rebuild + " --out " + folder / "x.h5" + " --report " + folder / "x.h5", {"--report", "--out"});
+  refused_saying(folder, rebuild + " --out " + folder / "x.h5" + " --report " + folder / "x.h5", {"--report", "--out"});
   write_text(folder / "thesis.h5", "three years of work");
   kept(folder / "thesis.h5", rebuild + " --out " + folder / "thesis.h5", "--force");
   CHECK(run_program(folder, rebuild + " --force --out " + folder / "thesis.h5").code == 0);
@@ -214,17 +215,17 @@ TEST_CASE("settings that contradict themselves are refused and nothing aborts") 
   fs::copy_file(folder / "scene.h5", folder / "cubes/scene.h5");
   const std::string train =
       "train --data " + folder / "cubes" + " --mask " + folder / "mask.h5" + " --out " + folder / "run";
-  refused(folder, train + " --set network=3 --set network.bands=4", {"--set", "network.bands=4"});
-  refused(folder, train + " --set batch=18446744073709551615", {"'batch'", "wrong type"});
-  refused(folder, train + " --set 'loss=\xff\xfe'", {"loss"});
-  refused(folder, train + " --set 'crop=\"\xff\"'", {"crop", "UTF-8"});
+  refused_saying(folder, train + " --set network=3 --set network.bands=4", {"--set", "network.bands=4"});
+  refused_saying(folder, train + " --set batch=18446744073709551615", {"'batch'", "wrong type"});
+  refused_saying(folder, train + " --set 'loss=\xff\xfe'", {"loss"});
+  refused_saying(folder, train + " --set 'crop=\"\xff\"'", {"crop", "UTF-8"});
   write_text(folder / "twice.json", R"({"batch": 2, "crop": 16, "batch": 4})");
-  refused(folder, train + " --config " + folder / "twice.json", {"twice.json", "'batch' twice"});
+  refused_saying(folder, train + " --config " + folder / "twice.json", {"twice.json", "'batch' twice"});
   write_text(folder / "deep.json", R"({"batch":)" + std::string(90000, '[') + std::string(90000, ']') + "}");
-  refused(folder, train + " --config " + folder / "deep.json", {"deep.json", "not a JSON object"});
+  refused_saying(folder, train + " --config " + folder / "deep.json", {"deep.json", "not a JSON object"});
   REQUIRE(std::system(("mkfifo '" + folder / "pipe'").c_str()) == 0);
-  refused(folder, train + " --config " + folder / "pipe", {"pipe"});
-  refused(folder, "info " + folder / "pipe", {"pipe"});
+  refused_saying(folder, train + " --config " + folder / "pipe", {"pipe"});
+  refused_saying(folder, "info " + folder / "pipe", {"pipe"});
 }
 
 TEST_CASE("SIGTERM and SIGINT leave no temporary file, whenever they come") {

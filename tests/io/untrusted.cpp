@@ -14,7 +14,7 @@
 
 using namespace unmask;
 using namespace io_test;
-using bytes = result<std::vector<std::byte>>;
+using some_bytes = result<std::vector<std::byte>>;
 
 TEST_CASE("io: a child process reads the same cube and refuses in the same words") {
   const temporary_folder folder;
@@ -41,9 +41,10 @@ TEST_CASE("io: a child process reads the same cube and refuses in the same words
 
 TEST_CASE("io: crashes, endless work, too much memory and silence of a child are errors") {
   const io::child_limits little{.seconds = .5, .memory = std::uint64_t{64} << 20, .most_result = 1000};
-  check_error(io::run_in_child("x.h5", little, []() -> bytes { std::abort(); }), errc::unreadable, {"x.h5", "crashed"});
+  check_error(io::run_in_child("x.h5", little, []() -> some_bytes { std::abort(); }), errc::unreadable,
+              {"x.h5", "crashed"});
   check_error(io::run_in_child("x.h5", little,
-                               []() -> bytes {
+                               []() -> some_bytes {
                                  volatile bool on = true;
                                  while (on) {
                                  }
@@ -52,23 +53,25 @@ TEST_CASE("io: crashes, endless work, too much memory and silence of a child are
               errc::unreadable, {"x.h5", "took longer"});
 #if !defined(__SANITIZE_ADDRESS__) && !defined(UNMASK_TEST_ASAN)  // there no memory ends the process
   check_error(io::run_in_child("x.h5", little,
-                               []() -> bytes {
+                               []() -> some_bytes {
                                  const auto room = io::detail::allocate<double>(std::int64_t{1} << 26);
-                                 return room ? bytes(std::vector<std::byte>(1)) : error(errc::wrong_shape, "no memory");
+                                 return room ? some_bytes(std::vector<std::byte>(1))
+                                             : error(errc::wrong_shape, "no memory");
                                }),
               errc::wrong_shape, {"no memory"});
 #endif
-  check_error(io::run_in_child("x.h5", little, []() -> bytes { return std::vector<std::byte>(2000); }),
+  check_error(io::run_in_child("x.h5", little, []() -> some_bytes { return std::vector<std::byte>(2000); }),
               errc::unreadable, {"x.h5", "gave more"});
-  check_error(io::run_in_child("x.h5", little, []() -> bytes { ::_exit(0); }), errc::unreadable, {"ended with code 0"});
-  CHECK(io::run_in_child("x.h5", little, []() -> bytes { return std::vector<std::byte>(7); })->size() == 7);
+  check_error(io::run_in_child("x.h5", little, []() -> some_bytes { ::_exit(0); }), errc::unreadable,
+              {"ended with code 0"});
+  CHECK(io::run_in_child("x.h5", little, []() -> some_bytes { return std::vector<std::byte>(7); })->size() == 7);
 }
 
 TEST_CASE("io: a child process can write no file, start no program and open no connection") {
   const temporary_folder folder;
   const std::string path = folder / "x";
   spit(path, "old");
-  const auto tried = io::run_in_child("x", {}, [&]() -> bytes {
+  const auto tried = io::run_in_child("x", {}, [&]() -> some_bytes {
     std::vector<std::byte> done(4);
     done[0] = std::byte{::open(path.c_str(), O_WRONLY) >= 0};
     done[1] = std::byte{::unlink(path.c_str()) == 0};

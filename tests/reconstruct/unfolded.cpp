@@ -14,9 +14,9 @@ using namespace unmask;
 
 namespace {
 
-using plain = unfolded_network<double, ref>;
-using tuned = unfolded_network<float, cpu>;
-static_assert(Model<plain> && Model<tuned> && Model<unfolded_network<double, cpu>>);
+using plain_unfolded = unfolded_network<double, ref>;
+using tuned_unfolded = unfolded_network<float, cpu>;
+static_assert(Model<plain_unfolded> && Model<tuned_unfolded> && Model<unfolded_network<double, cpu>>);
 
 constexpr unfolded_config tiny{
     .bands = 5, .components = 3, .rounds = 2, .channels = 8, .blocks = 2, .heads = 2, .hidden = 12, .window = 4};
@@ -109,7 +109,7 @@ TEST_CASE("unfolded network: gradient of every parameter, in double") {
     for (const bool estimate : {false, true}) {
       unfolded_config c = tiny;
       c.shared = shared, c.estimate = estimate;
-      auto t = trainer_of<plain>({}, 6, 9, c);
+      auto t = trainer_of<plain_unfolded>({}, 6, 9, c);
       const auto b = samples<double>(2, 6, 9, c);
       const train::loss_spec spec{.kind = train::stage::mask_encoding, .rho = {train::penalty_kind::squared}};
       const auto loss = [&] { return t.differentiate(b, spec).value; };
@@ -128,8 +128,8 @@ TEST_CASE("unfolded network: gradient of every parameter, in double") {
 
 TEST_CASE("unfolded network: float on threads agrees with double, with the same bits on any number of them") {
   constexpr train::loss_spec spec{.kind = train::stage::plain, .rho = {train::penalty_kind::squared}};
-  auto expected = trainer_of<plain>({}, 17, 20, tiny);
-  auto one = trainer_of<tuned>({.threads = 1}, 17, 20, tiny);
+  auto expected = trainer_of<plain_unfolded>({}, 17, 20, tiny);
+  auto one = trainer_of<tuned_unfolded>({.threads = 1}, 17, 20, tiny);
   const auto b = samples<float>(2, 17, 20, tiny);
   const double loss = expected.differentiate(samples<double>(2, 17, 20, tiny), spec).value;
   CHECK(one.differentiate(b, spec).value == doctest::Approx(loss).epsilon(1e-3));
@@ -139,18 +139,20 @@ TEST_CASE("unfolded network: float on threads agrees with double, with the same 
     difference += (e - f) * (e - f), size += e * e;
   }
   CHECK(std::sqrt(difference / size) < 1e-2);
-  auto again = trainer_of<tuned>({.threads = 1}, 17, 20, tiny), two = trainer_of<tuned>({.threads = 2}, 17, 20, tiny);
+  auto again = trainer_of<tuned_unfolded>({.threads = 1}, 17, 20, tiny),
+       two = trainer_of<tuned_unfolded>({.threads = 2}, 17, 20, tiny);
   for (int step = 0; step < 3; ++step) CHECK(again.step(b, spec).updated == two.step(b, spec).updated);
   CHECK(std::equal(again.parameters().begin(), again.parameters().end(), two.parameters().begin()));
 }
 
 TEST_CASE("unfolded network: untrained, it is the linear estimate, corrected once a round") {
-  const manifest m = tuned::manifest(tiny);
+  const manifest m = tuned_unfolded::manifest(tiny);
   std::vector<float> block(static_cast<std::size_t>(m.size));
   initialise(block.data(), m, 3);
   const index_t H = 4, W = 9, C = tiny.bands, V = W + tiny.step * (C - 1);
   const auto b = samples<float>(1, H, W, tiny);
-  auto s = session<tuned>::create({}, tiny, block, H, W, array_view<const float, 2>(b.mask.data(), H, W)).value();
+  auto s =
+      session<tuned_unfolded>::create({}, tiny, block, H, W, array_view<const float, 2>(b.mask.data(), H, W)).value();
   tensor<float, 4> found({1, H, W, C});
   s.run(found.view(), b.input.view());
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <vector>
 
+#include "same_batch.hpp"
 #include "tiny_training.hpp"
 #include "unmask/train/dataset.hpp"
 
@@ -24,13 +25,6 @@ ut::sample_source source(const ut::sample_options& options) {
   masks.push_back(uniform(3, 24, 40));
   masks.push_back(uniform(4, 50, 45));
   return ut::sample_source::create(std::move(scenes), std::move(masks), options).value();
-}
-
-template <class T>
-bool same(const ut::batch<T>& a, const ut::batch<T>& b) {
-  return std::equal(a.input.begin(), a.input.end(), b.input.begin()) &&
-         std::equal(a.truth.begin(), a.truth.end(), b.truth.begin()) &&
-         std::equal(a.mask.begin(), a.mask.end(), b.mask.begin());
 }
 
 /// Mirrored, then transposed.
@@ -151,13 +145,13 @@ TEST_CASE("dataset: a batch is a function of seed and step, on any number of thr
   auto a = s.make_batch<float>(), b = s.make_batch<float>();
   s.fill(cpu{1}, a, 3, 7);
   s.fill(cpu{2}, b, 3, 6);
-  CHECK_FALSE(same(a, b));
+  CHECK_FALSE(same_batch(a, b));
   for (int threads : {1, 2, 3}) {
     s.fill(cpu{threads}, b, 3, 7);
-    CHECK(same(a, b));
+    CHECK(same_batch(a, b));
   }
   s.fill(ref{}, b, 4, 7);
-  CHECK_FALSE(same(a, b));
+  CHECK_FALSE(same_batch(a, b));
 }
 
 TEST_CASE("dataset: noise is drawn per sample and has the network input's scale") {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "same_batch.hpp"
 #include "tiny_training.hpp"
 #include "unmask/train/estimated_source.hpp"
 
@@ -27,13 +28,6 @@ result<ut::estimated_source> source(ut::sample_options options, const ut::field_
   return ut::estimated_source::create(std::move(scenes), std::move(masks), options, fields);
 }
 
-template <class T>
-bool same(const ut::batch<T>& a, const ut::batch<T>& b) {
-  return std::equal(a.input.begin(), a.input.end(), b.input.begin()) &&
-         std::equal(a.truth.begin(), a.truth.end(), b.truth.begin()) &&
-         std::equal(a.mask.begin(), a.mask.end(), b.mask.begin());
-}
-
 }  // namespace
 
 TEST_CASE("estimated samples: a batch depends on seed and step only") {
@@ -48,11 +42,11 @@ TEST_CASE("estimated samples: a batch depends on seed and step only") {
   }
   for (index_t step = 8; step >= 0; --step) {
     backwards.fill(cpu{.threads = 1}, b, 7, step);
-    CHECK(same(kept[static_cast<std::size_t>(step)], b));
+    CHECK(same_batch(kept[static_cast<std::size_t>(step)], b));
   }
   backwards.fill(cpu{}, b, 8, 0);
-  CHECK_FALSE(same(kept[0], b));
-  CHECK_FALSE(same(kept[0], kept[1]));
+  CHECK_FALSE(same_batch(kept[0], b));
+  CHECK_FALSE(same_batch(kept[0], kept[1]));
 }
 
 TEST_CASE("estimated samples: the input is a crop of the whole field's estimate") {
