@@ -111,8 +111,8 @@ TEST_CASE("unfolded network: gradient of every parameter, in double") {
       c.shared = shared, c.estimate = estimate;
       auto t = trainer_of<plain_unfolded>({}, 6, 9, c);
       const auto b = samples<double>(2, 6, 9, c);
-      const train::loss_spec spec{.kind = train::stage::mask_encoding, .rho = {train::penalty_kind::squared}};
-      const auto loss = [&] { return t.differentiate(b, spec).value; };
+      const train::loss_spec wanted{.kind = train::stage::mask_encoding, .rho = {train::penalty_kind::squared}};
+      const auto loss = [&] { return t.differentiate(b, wanted).value; };
       loss();
       const std::vector<double> gradient(t.gradients().begin(), t.gradients().end());
       const index_t fixed = c.components * c.bands, n = static_cast<index_t>(gradient.size()) - fixed;
@@ -127,12 +127,12 @@ TEST_CASE("unfolded network: gradient of every parameter, in double") {
 }
 
 TEST_CASE("unfolded network: float on threads agrees with double, with the same bits on any number of them") {
-  constexpr train::loss_spec spec{.kind = train::stage::plain, .rho = {train::penalty_kind::squared}};
+  constexpr train::loss_spec wanted{.kind = train::stage::plain, .rho = {train::penalty_kind::squared}};
   auto expected = trainer_of<plain_unfolded>({}, 17, 20, tiny);
   auto one = trainer_of<tuned_unfolded>({.threads = 1}, 17, 20, tiny);
   const auto b = samples<float>(2, 17, 20, tiny);
-  const double loss = expected.differentiate(samples<double>(2, 17, 20, tiny), spec).value;
-  CHECK(one.differentiate(b, spec).value == doctest::Approx(loss).epsilon(1e-3));
+  const double loss = expected.differentiate(samples<double>(2, 17, 20, tiny), wanted).value;
+  CHECK(one.differentiate(b, wanted).value == doctest::Approx(loss).epsilon(1e-3));
   double difference = 0, size = 0;
   for (std::size_t i = 0; i < expected.gradients().size(); ++i) {
     const double e = expected.gradients()[i], f = static_cast<double>(one.gradients()[i]);
@@ -141,7 +141,7 @@ TEST_CASE("unfolded network: float on threads agrees with double, with the same 
   CHECK(std::sqrt(difference / size) < 1e-2);
   auto again = trainer_of<tuned_unfolded>({.threads = 1}, 17, 20, tiny),
        two = trainer_of<tuned_unfolded>({.threads = 2}, 17, 20, tiny);
-  for (int step = 0; step < 3; ++step) CHECK(again.step(b, spec).updated == two.step(b, spec).updated);
+  for (int step = 0; step < 3; ++step) CHECK(again.step(b, wanted).updated == two.step(b, wanted).updated);
   CHECK(std::equal(again.parameters().begin(), again.parameters().end(), two.parameters().begin()));
 }
 
